@@ -1,0 +1,208 @@
+"""Every exception of smttask.
+
+::
+
+    SmttaskError
+    ├── SignatureError (TypeError)        a function that cannot become a task
+    ├── ArgumentError (TypeError)         missing, unknown or reserved arguments
+    ├── InputError (ValueError)           a value that an argument does not take
+    ├── OutputError (ValueError)          a returned value that does not fit
+    ├── DigestError (TypeError)           a value that has no canonical bytes
+    ├── ResultNotFoundError (LookupError) nothing stored for this task
+    ├── DamagedResultError                stored, but not as it was written
+    ├── StorageError (OSError)            a result that cannot be written or read
+    ├── LockError                         a lock that is held or cannot be had
+    ├── CodeChangedError                  other code than the result was made by
+    ├── UncommittedChangesError           the working copy does not match a commit
+    ├── StaleModuleError                  a loaded module whose file was edited
+    ├── RepositoryError                   no git, no commit, no working copy
+    ├── ProjectError                      no project, or one that cannot be used
+    ├── RecordStoreError                  a record store that cannot be used
+    ├── RecordNotFoundError (LookupError) no such record
+    ├── DescriptionError (ValueError)     a description that cannot be read or saved
+    ├── SettingError (AttributeError, ValueError)  a setting that does not exist or fit
+    ├── NotRecordableError                a task of `__main__` asked to be recorded
+    ├── MissingExtraError (ImportError)   an optional library that is not installed
+    └── WorkerError                       a task that failed or died in a worker
+
+A message has three parts: what failed, by name and digest; what was found and
+what was expected; what to do next. The first line alone makes sense in a log.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ArgumentError",
+    "CodeChangedError",
+    "DamagedResultError",
+    "DescriptionError",
+    "DigestError",
+    "InputError",
+    "LockError",
+    "MissingExtraError",
+    "NotRecordableError",
+    "OutputError",
+    "ProjectError",
+    "RecordNotFoundError",
+    "RecordStoreError",
+    "RepositoryError",
+    "ResultNotFoundError",
+    "SettingError",
+    "SignatureError",
+    "SmttaskError",
+    "StaleModuleError",
+    "StorageError",
+    "UncommittedChangesError",
+    "WorkerError",
+    "short_repr",
+]
+
+REPR_LENGTH = 200
+
+
+def short_repr(value: object, *, length: int = REPR_LENGTH) -> str:
+    """Show `value` in an error message, cut to `length` characters; never raises.
+
+    Examples
+    --------
+    >>> short_repr("x" * 300, length=10)
+    "'xxxxxx..."
+    """
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the message it is part of
+        text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+class SmttaskError(Exception):
+    """What smttask raises; catch it to catch them all.
+
+    Parameters
+    ----------
+    what
+        What failed, by name and digest: one line that stands alone in a log.
+    found
+        What was found and what was expected; may have several lines.
+    remedy
+        What to do next; may have several lines.
+    **facts
+        What a caller may want to look at; each becomes an attribute.
+
+    Examples
+    --------
+    >>> print(SmttaskError("No cake.", "found: crumbs", "bake one"))
+    No cake.
+      found: crumbs
+      bake one
+    """
+
+    def __init__(self, what: str, found: str = "", remedy: str = "", **facts: Any) -> None:
+        super().__init__(what, found, remedy)
+        self.what = what
+        self.found = found
+        self.remedy = remedy
+        self.__dict__.update(facts)
+
+    def __str__(self) -> str:
+        details = [line for part in (self.found, self.remedy) for line in part.splitlines()]
+        return "\n  ".join([self.what, *details])
+
+
+class SignatureError(SmttaskError, TypeError):
+    """A function or class cannot become a task: annotation missing, name reserved."""
+
+
+class ArgumentError(SmttaskError, TypeError):
+    """An argument is missing, unknown, given twice or reserved."""
+
+
+class InputError(SmttaskError, ValueError):
+    """A value is not what the argument takes.
+
+    `place` names where in the data it stands, such as ``"x[3].sigma"``.
+    """
+
+    place: str = ""
+
+
+class OutputError(SmttaskError, ValueError):
+    """A returned value does not fit; `saved` is the file that keeps it, if any."""
+
+    saved: str | None = None
+
+
+class DigestError(SmttaskError, TypeError):
+    """A value has no canonical bytes, so it cannot be an input."""
+
+    place: str = ""
+
+
+class ResultNotFoundError(SmttaskError, LookupError):
+    """Nothing is stored for this task; only `run()` computes."""
+
+
+class DamagedResultError(SmttaskError):
+    """A stored result is not as it was written; it is never returned."""
+
+
+class StorageError(SmttaskError, OSError):
+    """A result cannot be written or read: permission, full disk, strange format."""
+
+
+class LockError(SmttaskError):
+    """A lock is held by somebody else, or a task waits for itself."""
+
+
+class CodeChangedError(SmttaskError):
+    """The stored result was made by other code and the policy is ``"error"``."""
+
+
+class UncommittedChangesError(SmttaskError):
+    """The working copy differs from its commit; `files` lists where."""
+
+    files: tuple[str, ...] = ()
+
+
+class StaleModuleError(SmttaskError):
+    """A loaded module's file was edited since; `files` lists which."""
+
+    files: tuple[str, ...] = ()
+
+
+class RepositoryError(SmttaskError):
+    """There is no git, no working copy or no commit yet."""
+
+
+class ProjectError(SmttaskError):
+    """There is no project, or its files cannot be used."""
+
+
+class RecordStoreError(SmttaskError):
+    """The record store is locked, read-only, damaged or of another schema."""
+
+
+class RecordNotFoundError(SmttaskError, LookupError):
+    """No record has this label or position."""
+
+
+class DescriptionError(SmttaskError, ValueError):
+    """A task description is damaged, foreign or hostile, or cannot be made."""
+
+
+class SettingError(SmttaskError, AttributeError, ValueError):
+    """A setting does not exist or does not take this value."""
+
+
+class NotRecordableError(SmttaskError):
+    """A task of `__main__` or of a function body was asked to be recorded or saved."""
+
+
+class MissingExtraError(SmttaskError, ImportError):
+    """An optional library is needed and not installed."""
+
+
+class WorkerError(SmttaskError):
+    """A task failed or died in a worker process."""
