@@ -29,9 +29,6 @@ from smttask.errors import SettingError, short_repr
 __all__ = ["Config", "Setting", "config", "read_project_file"]
 
 CodePolicy = Literal["warn", "recompute", "ignore", "error"]
-Verify = Literal["full", "size"]
-Durability = Literal["crash", "power"]
-OnError = Literal["raise", "return"]
 
 PREFIX = "SMTTASK_"
 TRUE_WORDS = ("1", "true", "yes", "on")
@@ -53,17 +50,10 @@ _encode_name: Callable[[str], Any] = os.environ.encodekey if _variables is not o
 
 
 class Setting(Generic[Value, Given]):
-    """One attribute of `config`: its default, what it takes, and how text becomes its value.
+    """One attribute of `config`.
 
-    Parameters
-    ----------
-    default
-        The value when nobody chose one.
-    convert
-        Makes the value of what code, the environment (text) or a project's
-        file (JSON types) gives; raises `_Unfit` with what is allowed.
-    in_file
-        Whether a project's file may hold it.
+    `convert` makes its value of what code, the environment (text) or a project's
+    file (JSON types) gives, and raises `_Unfit`; `in_file` tells if a file may hold it.
     """
 
     def __init__(self, default: Value, convert: Callable[[Any], Value], *, in_file: bool = True) -> None:
@@ -174,6 +164,7 @@ def _to_path(what: str) -> Callable[[Any], Path]:
 
 
 _to_directory = _to_path("the path of a folder")
+_to_store_dir = _to_path("the path of a folder, absolute or relative to the project's root")
 _to_store_path = _to_path("the path of an SQLite file, absolute or relative to the project's root")
 
 
@@ -201,6 +192,10 @@ class Config:
     record = Setting[bool, bool](True, _to_bool)
     #: The record store's file, absolute or relative to the project's root. None: ``.smt/records``.
     record_store = Setting[Path | None, str | os.PathLike[str] | None](None, _or_none(_to_store_path))
+    #: Folder of the links to the latest results, absolute or relative to the project's root.
+    input_store = Setting[Path, str | os.PathLike[str]](Path("data"), _to_store_dir)
+    #: Folder of all results, absolute or relative to the project's root.
+    output_store = Setting[Path, str | os.PathLike[str]](Path("data/run_dump"), _to_store_dir)
     #: Whether results of recorded tasks are also kept in memory.
     cache_runs = Setting[bool, bool](False, _to_bool)
     #: False: a run is refused while the working copy differs from its commit. True: the diff is stored.
@@ -210,15 +205,19 @@ class Config:
     #: What becomes of a result that other code made: load it and say so, compute anew, load, refuse.
     on_code_change = Setting[CodePolicy, CodePolicy]("warn", _to_word("warn", "recompute", "ignore", "error"))
     #: What is compared when a result is loaded: its checksum, or only its size.
-    verify = Setting[Verify, Verify]("full", _to_word("full", "size"))
+    verify = Setting[Literal["full", "size"], Literal["full", "size"]]("full", _to_word("full", "size"))
     #: What a stored result survives: the death of the process, or (with fsync) a power cut too.
-    durability = Setting[Durability, Durability]("crash", _to_word("crash", "power"))
+    durability = Setting[Literal["crash", "power"], Literal["crash", "power"]](
+        "crash", _to_word("crash", "power")
+    )
     #: Most worker processes that may be used at once. None: as many as asked for.
     max_processes = Setting[int | None, int | None](None, _or_none(_to_count(1, "processes")))
     #: Top-level packages outside the project whose code is watched and whose tasks may be loaded.
     trusted_packages = Setting[tuple[str, ...], Sequence[str]]((), _to_names)
     #: What `run()` does when a task fails: raise its error, or return a falsy `Failed` that holds it.
-    on_error = Setting[OnError, OnError]("raise", _to_word("raise", "return"))
+    on_error = Setting[Literal["raise", "return"], Literal["raise", "return"]](
+        "raise", _to_word("raise", "return")
+    )
     #: Most memory that kept results may take together; the least recently used go first.
     memo_max_bytes = Setting[int, int](2**30, _to_count(0, "bytes"))
 

@@ -1,0 +1,27 @@
+from importlib.metadata import version as installed_version
+
+project = "smttask"
+author = "The smttask developers"
+project_copyright = "2026, the smttask developers"
+version = release = installed_version("smttask")
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build"]
+nitpicky = False
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+
+html_theme = "alabaster"
+html_theme_options = {"description": "Typed pure functions as tasks", "page_width": "1100px"}

@@ -1,0 +1,56 @@
+"""The command `smttask`.
+
+A subcommand is one line in `COMMANDS`; its module is imported when the command is
+called, so that ``smttask --help`` needs little more than click.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, cast
+
+import click
+
+from smttask.errors import SmttaskError
+
+__all__ = ["main"]
+
+#: name -> where the command is, and its line in the help of `smttask`
+COMMANDS = {
+    "project": ("smttask.cli.project:project", "Make a project, or show its state."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a subcommand when it is called and shows our errors as messages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        return cast("click.Command", getattr(importlib.import_module(module), attribute))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SmttaskError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="smttask", message="%(prog)s %(version)s")
+def main() -> None:
+    r"""Typed pure functions as tasks: results on disk, runs in a Sumatra record store.
+
+    \b
+    Example:
+      git init lab && cd lab
+      smttask project init
+    """
