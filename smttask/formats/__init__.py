@@ -1,0 +1,1 @@
+"""One file per kind of file: how a value is saved and loaded the same."""

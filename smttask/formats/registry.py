@@ -1,0 +1,180 @@
+"""Which format a value is saved by, and which name in a manifest means which format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from smttask.errors import OutputError, StorageError, short_repr
+from smttask.formats.json import JsonFormat
+from smttask.formats.npz import NpzFormat, is_large_array
+from smttask.formats.numpy import NpyFormat, is_plain_array
+from smttask.formats.pickle import PickleFormat
+from smttask.formats.text import BytesFormat, TextFormat
+from smttask.protocols import Format
+from smttask.typing.jsonform import to_json
+
+__all__ = [
+    "INLINE_BYTES",
+    "Choice",
+    "choose",
+    "format_for",
+    "get_format",
+    "iter_formats",
+    "load_inline",
+    "register_format",
+]
+
+# Longer JSON text, strings and bytes become files of their own.
+INLINE_BYTES = 16_384
+
+_JSON, _NPY, _NPZ, _TEXT, _BYTES = JsonFormat(), NpyFormat(), NpzFormat(), TextFormat(), BytesFormat()
+_OWN: tuple[Format, ...] = (_JSON, _NPY, _NPZ, _TEXT, _BYTES, PickleFormat())
+_by_name: dict[str, Format] = {format.name: format for format in _OWN}
+_registered: list[Format] = []
+
+_SCALARS = frozenset({int, float, bool, type(None)})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The format that fits a value, with what was found out on the way.
+
+    Parameters
+    ----------
+    is_inline
+        Whether the value is small and plain, so that `tree` can stand in a manifest.
+    tree
+        The JSON form, if the format is JSON.
+    text
+        What the file would hold, if the format is JSON and the value is not small.
+    """
+
+    format: Format
+    is_inline: bool = False
+    tree: Any = None
+    text: str | None = None
+
+
+def choose(value: object) -> Choice:
+    """The format for `value`, and its JSON form where that was made to know.
+
+    Registered formats come first, the latest before others; then ``.npy`` for
+    arrays, text and bytes for long strings and bytes, ``.npz`` for what holds
+    large arrays, JSON for all else.
+
+    Raises
+    ------
+    OutputError
+        If no format takes the value.
+    """
+    kind = type(value)
+    if kind in _SCALARS:
+        return Choice(_JSON, True, to_json(value))
+    for format in reversed(_registered):
+        if format.accepts(value):
+            return Choice(format)
+    if is_plain_array(value):
+        return Choice(_NPY)
+    if kind is bytes and len(value) > INLINE_BYTES:  # type: ignore[arg-type]
+        return Choice(_BYTES)
+    if kind is str and len(value) > INLINE_BYTES and _TEXT.accepts(value):  # type: ignore[arg-type]
+        return Choice(_TEXT)
+    large: list[object] = []
+
+    def note(part: object) -> str | None:
+        if not is_large_array(part):
+            return None
+        large.append(part)
+        return "x"
+
+    try:
+        tree = to_json(value, on_large=note)
+        if large:
+            return Choice(_NPZ)
+        text = _JSON.text(tree)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise OutputError(
+            f"A value of type {kind.__module__}.{kind.__qualname__} cannot be stored.",
+            f"{short_repr(value)}\n{error}",
+            "return plain values, arrays or dataclasses; or register the type with "
+            "smttask.register_type or a file format with smttask.register_format",
+        ) from error
+    if len(text) <= INLINE_BYTES:
+        return Choice(_JSON, True, tree)
+    return Choice(_JSON, False, tree, text)
+
+
+def format_for(value: object) -> Format:
+    """The format that `value` is saved by; see `choose`. Never pickle.
+
+    Raises
+    ------
+    OutputError
+        If no format takes the value.
+
+    Examples
+    --------
+    >>> format_for(3.5).name, format_for(b"x" * 100_000).name
+    ('json', 'bytes')
+    """
+    return choose(value).format
+
+
+def load_inline(name: str, tree: Any) -> Any:
+    """The value whose JSON form `tree` stands in a manifest.
+
+    Raises
+    ------
+    ValueError
+        If `name` is not the JSON format, or `tree` is no JSON form.
+    """
+    if name != _JSON.name:
+        raise ValueError(f"values of the format {name!r} do not stand in manifests")
+    return _JSON.from_tree(tree)
+
+
+def get_format(name: str) -> Format:
+    """The format called `name` in manifests.
+
+    Raises
+    ------
+    StorageError
+        If there is none.
+    """
+    try:
+        return _by_name[name]
+    except KeyError:
+        raise StorageError(
+            f"Unknown file format {name!r}.",
+            f"known are {sorted(_by_name)}",
+            "import the module that registers it with smttask.register_format",
+        ) from None
+
+
+def iter_formats() -> Iterator[Format]:
+    """All formats, registered ones first."""
+    yield from reversed(_registered)
+    yield from _OWN
+
+
+def register_format(format: Format) -> None:
+    """Let values that `format` accepts be saved by it, before the formats of smttask.
+
+    Its name stands in manifests, so it and what `load` reads must stay for ever.
+
+    Raises
+    ------
+    ValueError
+        If another kind of format has the name, or a name or suffix is malformed.
+    """
+    known = _by_name.get(format.name)
+    if known is not None and type(known) is not type(format):
+        raise ValueError(f"The format name {format.name!r} belongs to {type(known).__qualname__}.")
+    if not format.name or not format.suffix.startswith(".") or "/" in format.suffix:
+        raise ValueError(f"A format needs a name and a suffix like '.txt', not {format.suffix!r}.")
+    if known in _registered:
+        _registered.remove(known)
+    _by_name[format.name] = format
+    _registered.append(format)

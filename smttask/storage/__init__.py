@@ -1,0 +1,1 @@
+"""Results on disk: found by name, loaded checked, written whole or not at all."""

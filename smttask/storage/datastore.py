@@ -1,0 +1,356 @@
+"""Stored results: find them by name, load them checked, set damaged ones aside.
+
+A result is found through a link in the input store and lies in the output
+store; nothing in the output store is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from smttask.errors import DamagedResultError, ResultNotFoundError, StorageError
+from smttask.formats.registry import get_format, load_inline
+from smttask.storage.atomic import hash_file, read_link, storage_error, unlink_if_there
+from smttask.storage.layout import DAMAGED_DIR, OLDER_DIR, Key, link_name, older_name, older_prefix
+from smttask.storage.manifest import Head, OutputEntry, damaged, read_head, read_rest
+from smttask.storage.newrun import NewRun
+from smttask.storage.values import ValueStore
+
+__all__ = ["DataStore"]
+
+
+class DataStore:
+    """The results of one project on disk; safe with many threads and processes.
+
+    Parameters
+    ----------
+    input_dir
+        The input store: links to the latest results.
+    output_dir
+        The output store: all results. Neither folder needs to exist yet.
+    """
+
+    def __init__(self, input_dir: str | os.PathLike[str], output_dir: str | os.PathLike[str]) -> None:
+        self.input_dir = Path(os.path.abspath(input_dir))
+        self.output_dir = Path(os.path.abspath(output_dir))
+        self.values = ValueStore(self.output_dir)
+        self._links = str(self.input_dir)
+        # Damaged files that could not be moved away: said once, passed over from then on.
+        self._stuck: set[str] = set()
+
+    # What is there
+
+    def find(
+        self,
+        key: Key,
+        code: str,
+        is_same: Callable[[dict[str, Any]], bool],
+        on_damaged: Callable[[Path, str], None] | None = None,
+    ) -> Head | None:
+        """The best stored result for `key`: same inputs and same code, else same inputs and newest.
+
+        Look at ``head.code`` to know which. A deleted result is not found; a
+        damaged, truncated or foreign one is set aside, told once, and passed over.
+
+        Parameters
+        ----------
+        code
+            Digest of the fingerprint of the code that would run now.
+        is_same
+            Asked with the rest of a manifest whose full digest differs from that of `key`:
+            are its inputs the same all the same?
+        on_damaged
+            Called with the place where a damaged file is kept and what was found.
+
+        Raises
+        ------
+        StorageError
+            If the stores cannot be read.
+        """
+        folder = f"{self._links}/{key.folder}"
+        try:
+            main = self._follow(f"{folder}/{link_name(key)}", key, on_damaged)
+            if main is not None and main.full_digest == key.full_digest and main.code == code:
+                return main
+            own = f"{folder}/{OLDER_DIR}/{older_name(key, key.full_digest, code)}"
+            head = self._follow(own, key, on_damaged)
+            if head is not None and head.full_digest == key.full_digest and head.code == code:
+                return head
+            heads = [] if main is None else [main]
+            for path in self._older_links(key):
+                head = self._follow(path, key, on_damaged)
+                if head is not None:
+                    heads.append(head)
+            heads.sort(key=lambda head: (head.code == code, head.label), reverse=True)
+            for head in heads:
+                if head.full_digest == key.full_digest or self._is_same(head, is_same, on_damaged):
+                    return head
+        except StorageError:
+            raise
+        except OSError as error:
+            raise storage_error(f"Cannot look for {key.folder} {key.name}.", folder, error) from error
+        return None
+
+    def load_output(
+        self,
+        head: Head,
+        name: str = "",
+        *,
+        verify: str = "full",
+        mmap: bool = False,
+        allow_pickle: bool = False,
+    ) -> Any:
+        """The value of the output `name` of a stored result, checked against its checksum.
+
+        Parameters
+        ----------
+        verify
+            ``"full"``, or ``"size"`` to check no more than the size of a file.
+        mmap
+            Leave arrays on disk, where the format can; only the size is checked.
+        allow_pickle
+            Whether the task declared that this output is a pickle, which may run any code.
+
+        Raises
+        ------
+        ResultNotFoundError
+            If there is no such output, or its file was deleted.
+        DamagedResultError
+            If it is not as it was written; then `set_aside` it.
+        StorageError
+            If its file cannot be read, or nobody has registered its format.
+        """
+        entry = head.outputs.get(name)
+        if entry is None:
+            raise ResultNotFoundError(
+                f"{head.task} {head.digest} has no output {name!r}.",
+                f"stored are {sorted(head.outputs)}",
+                "ask for one of these",
+            )
+        if entry.format == "pickle" and not allow_pickle:
+            raise damaged(head.file, f"output {name!r} is a pickle, which its task does not declare")
+        if entry.file is None:
+            try:
+                return load_inline(entry.format, entry.json)
+            except (ValueError, TypeError, KeyError, LookupError) as error:
+                raise damaged(head.file, f"output {name!r} cannot be loaded: {error}") from error
+        path = f"{os.path.dirname(head.file)}/{entry.file}"
+        return self._load_file(path, entry, check=verify == "full" and not mmap, mmap=mmap)
+
+    def read_rest(self, head: Head) -> dict[str, Any]:
+        """The rest of the manifest of `head`; see `smttask.storage.manifest.read_rest`."""
+        return read_rest(head)
+
+    # What changes
+
+    def start(self, key: Key, started: datetime) -> NewRun:
+        """A new run, its label claimed; use it in a ``with``.
+
+        Parameters
+        ----------
+        started
+            With a time zone. If its label is taken, the next free microsecond serves.
+
+        Raises
+        ------
+        StorageError
+            If the output store cannot be written.
+        """
+        return NewRun(self.input_dir, self.output_dir, self._to_results, key, started)
+
+    def put_value(self, value: Any) -> str:
+        """Keep a large input once, in ``.values``; returns the blake3 it is found by."""
+        return self.values.put(value)
+
+    def get_value(self, blake3: str) -> Any:
+        """The value that `put_value` kept under this name, checked."""
+        return self.values.get(blake3)
+
+    def put_text(self, text: str, ending: str = ".diff") -> str:
+        """Keep a long text once, in ``.values``; returns the blake3 it is found by."""
+        return self.values.put_text(text, ending)
+
+    def get_text(self, blake3: str, ending: str = ".diff") -> str:
+        """The text that `put_text` kept under this name, checked."""
+        return self.values.get_text(blake3, ending)
+
+    def set_aside(self, result: Head | str | os.PathLike[str]) -> Path:
+        """Move a damaged result with all its files to ``.damaged`` beside it; returns its new place.
+
+        It is kept whole and never found again.
+
+        Parameters
+        ----------
+        result
+            Its head, or the path of its manifest.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be moved.
+        """
+        path = os.path.realpath(result.file if isinstance(result, Head) else result)
+        folder, name = os.path.split(path)
+        label = name.removesuffix(".json")
+        try:
+            others = [n for n in os.listdir(folder) if n.startswith((f"{label}_", f"{label}."))]
+            return _move_aside(folder, [name, *(n for n in others if n != name)])
+        except OSError as error:
+            raise storage_error(f"Cannot set aside {name}.", path, error) from error
+
+    def invalidate(self, key: Key) -> bool:
+        """Unlink all results for `key`, by whatever code; the runs stay. Returns whether there was one.
+
+        Raises
+        ------
+        StorageError
+            If the input store cannot be written.
+        """
+        main = f"{self._links}/{key.folder}/{link_name(key)}"
+        try:
+            n_removed = sum([unlink_if_there(path) for path in (main, *self._older_links(key))])
+        except OSError as error:
+            raise storage_error(f"Cannot invalidate {key.folder} {key.name}.", main, error) from error
+        return n_removed > 0
+
+    # How
+
+    @cached_property
+    def _to_results(self) -> str:
+        """The output store as links in the input store name it."""
+        return os.path.relpath(os.path.realpath(self.output_dir), os.path.realpath(self.input_dir))
+
+    def _older_links(self, key: Key) -> Iterator[str]:
+        """The paths of the older links of `key`."""
+        folder = f"{self._links}/{key.folder}/{OLDER_DIR}"
+        try:
+            names = os.listdir(folder)
+        except FileNotFoundError:
+            return
+        prefix = older_prefix(key)
+        for name in names:
+            if name.startswith(prefix) and name.endswith(".json"):
+                yield f"{folder}/{name}"
+
+    def _follow(self, link: str, key: Key, on_damaged: Callable[[Path, str], None] | None) -> Head | None:
+        """The whole result that `link` leads to; None if there is none, or not any more."""
+        try:
+            target = read_link(link)
+        except ValueError as error:
+            self._drop_link(link, str(error), on_damaged)
+            return None
+        if target is None:
+            return None
+        file = os.path.join(os.path.dirname(link), target)
+        try:
+            head = read_head(file)
+            if head.digest != key.name:
+                self._drop_link(link, f"it leads to a result of {head.task} {head.digest}", on_damaged)
+                return None
+            for entry in head.outputs.values():
+                if entry.file is not None:
+                    _check_size(f"{os.path.dirname(file)}/{entry.file}", entry)
+        except FileNotFoundError:
+            return None
+        except DamagedResultError as error:
+            self._put_aside(file, error, on_damaged)
+            return None
+        return head
+
+    def _is_same(
+        self,
+        head: Head,
+        is_same: Callable[[dict[str, Any]], bool],
+        on_damaged: Callable[[Path, str], None] | None,
+    ) -> bool:
+        try:
+            rest = read_rest(head)
+        except FileNotFoundError:
+            return False
+        except DamagedResultError as error:
+            self._put_aside(head.file, error, on_damaged)
+            return False
+        return is_same(rest)
+
+    def _put_aside(
+        self, file: str, error: DamagedResultError, on_damaged: Callable[[Path, str], None] | None
+    ) -> None:
+        """Set a damaged result aside and tell it; a newer smttask's is told and left."""
+        if file in self._stuck:
+            return
+        place, reason = Path(os.path.realpath(file)), error.found
+        try:
+            if getattr(error, "is_newer", False):
+                self._stuck.add(file)
+            else:
+                place = self.set_aside(file)
+        except StorageError as failure:
+            self._stuck.add(file)
+            reason = f"{reason}\nit stays where it is: {failure.found}"
+        if on_damaged is not None:
+            on_damaged(place, reason)
+
+    def _drop_link(self, link: str, reason: str, on_damaged: Callable[[Path, str], None] | None) -> None:
+        """Set aside a link that leads to the wrong place; what it leads to stays."""
+        if link in self._stuck:
+            return
+        place = Path(link)
+        try:
+            place = _move_aside(*_folder_and_names(link))
+        except OSError as error:
+            self._stuck.add(link)
+            reason = f"{reason}\nit stays where it is: {error.strerror}"
+        if on_damaged is not None:
+            on_damaged(place, f"{link}\n{reason}")
+
+    def _load_file(self, path: str, entry: OutputEntry, *, check: bool, mmap: bool) -> Any:
+        format = get_format(entry.format)
+        try:
+            _check_size(path, entry)
+            if check and hash_file(path) != entry.blake3:
+                raise damaged(path, "its checksum does not fit")
+            return format.load(Path(path), mmap=mmap)
+        except FileNotFoundError as error:
+            raise ResultNotFoundError(
+                f"The file {os.path.basename(path)} of a stored result is gone.",
+                f"{path} was deleted",
+                "run the task again",
+            ) from error
+        except (DamagedResultError, MemoryError):
+            raise
+        except OSError as error:
+            raise storage_error(f"Cannot read {os.path.basename(path)}.", path, error) from error
+        except Exception as error:
+            raise damaged(path, f"it cannot be loaded as {entry.format}: {error}") from error
+
+
+def _check_size(path: str, entry: OutputEntry) -> None:
+    size = os.stat(path).st_size
+    if size != entry.size:
+        raise damaged(path, f"it has {size} bytes instead of {entry.size}")
+
+
+def _folder_and_names(path: str) -> tuple[str, list[str]]:
+    folder, name = os.path.split(path)
+    return folder, [name]
+
+
+def _move_aside(folder: str, names: list[str]) -> Path:
+    """Move files of `folder` to its ``.damaged``; returns where the first now is."""
+    aside = f"{folder}/{DAMAGED_DIR}"
+    os.makedirs(aside, exist_ok=True)
+    ending, n = "", 0
+    while any(os.path.lexists(f"{aside}/{name}{ending}") for name in names):
+        n += 1
+        ending = f".{n}"
+    for name in names:
+        try:
+            os.rename(f"{folder}/{name}", f"{aside}/{name}{ending}")
+        except FileNotFoundError:  # another process was faster
+            continue
+    return Path(f"{aside}/{names[0]}{ending}")

@@ -1,0 +1,287 @@
+"""The files of one run, from the claim of its label to the link to its result."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, cast
+
+from smttask.errors import DamagedResultError, StorageError
+from smttask.formats.registry import Choice, choose
+from smttask.protocols import Format
+from smttask.storage.atomic import (
+    HashingFile,
+    create_link,
+    read_link,
+    replace_link,
+    storage_error,
+    sync,
+    unlink_if_there,
+    write_whole,
+)
+from smttask.storage.layout import (
+    OLDER_DIR,
+    Key,
+    label_for,
+    link_name,
+    older_name,
+    output_file_name,
+    temporary_name,
+)
+from smttask.storage.locks import computing
+from smttask.storage.manifest import Head, OutputEntry, compose, read_head
+
+__all__ = ["NewRun"]
+
+
+class NewRun:
+    """A run whose label is claimed; leaving its ``with`` without `commit` removes what it wrote.
+
+    Made by `DataStore.start`.
+
+    Parameters
+    ----------
+    input_dir, output_dir
+        The two stores.
+    to_results
+        The output store relative to the input store, links resolved.
+    started
+        With a time zone; moved on by microseconds until the label is free.
+    """
+
+    label: str
+
+    def __init__(
+        self, input_dir: Path, output_dir: Path, to_results: str, key: Key, started: datetime
+    ) -> None:
+        self._key = key
+        self._links = f"{input_dir}/{key.folder}"
+        self._to_results = to_results
+        self._dir = f"{output_dir}/{key.folder}"
+        self._outputs: dict[str, OutputEntry] = {}
+        self._taken: set[str] = set()  # case-folded names of files of this run
+        self._written: list[str] = []  # paths to remove if there is no commit
+        self._pid = os.getpid()
+        self._is_committed = False
+        try:
+            self.label = self._claim(started)
+        except OSError as error:
+            raise storage_error(
+                f"Cannot start a run of {key.folder} {key.name}.", self._dir, error
+            ) from error
+
+    def _claim(self, started: datetime) -> str:
+        """Take a label by exclusive creation of the manifest under its temporary name."""
+        while True:
+            label = label_for(self._key, started)
+            claim = f"{self._dir}/{temporary_name(label + '.json')}"
+            try:
+                os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            except FileNotFoundError:
+                os.makedirs(self._dir, exist_ok=True)
+                continue
+            except FileExistsError:
+                started += timedelta(microseconds=1)
+                continue
+            if not os.path.lexists(f"{self._dir}/{label}.json"):
+                self._written.append(claim)
+                return label
+            os.unlink(claim)
+            started += timedelta(microseconds=1)
+
+    def __enter__(self) -> NewRun:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A child forked by the task's function leaves this `with` too; the files are its parent's.
+        if not self._is_committed and os.getpid() == self._pid:
+            self._discard()
+
+    def _discard(self) -> None:
+        """Remove what was written; the manifest, without which there is no result, first."""
+        for path in reversed(self._written):
+            try:
+                unlink_if_there(path)
+            except OSError:  # the reason why we are here matters more; `store clean` removes it
+                continue
+        self._written.clear()
+
+    def save_output(self, name: str, value: Any, *, format: Format | None = None) -> OutputEntry:
+        """Write the output `name`: into the manifest if it is small and plain, else as a file beside it.
+
+        Parameters
+        ----------
+        name
+            ``""`` for the one unnamed output.
+        format
+            None: what fits the value. A pickle is made only if it is given here.
+
+        Raises
+        ------
+        OutputError
+            If no format takes the value.
+        StorageError
+            If the file cannot be written; nothing of it is left.
+        """
+        choice = choose(value) if format is None else Choice(format)
+        format = choice.format
+        if choice.is_inline:
+            entry = self._outputs[name] = OutputEntry(format.name, choice.tree)
+            return entry
+        file_name = output_file_name(self.label, name, format.suffix, self._taken)
+        path = f"{self._dir}/{temporary_name(file_name)}"
+        self._written.append(path)
+        try:
+            with HashingFile(path) as file:
+                if choice.text is None:
+                    format.save(value, cast(BinaryIO, file))
+                else:
+                    file.write(choice.text.encode("ascii") + b"\n")
+        except OSError as error:
+            unlink_if_there(path)
+            raise storage_error(f"Cannot store output {name!r} of {self.label}.", path, error) from error
+        except BaseException:
+            unlink_if_there(path)
+            raise
+        self._taken.add(file_name.casefold())
+        entry = self._outputs[name] = OutputEntry(format.name, None, file_name, file.n_bytes, file.blake3)
+        return entry
+
+    def keep_unfit(self, value: Any) -> Path:
+        """Save a value that does not fit its annotation as it came; it stays although the run failed.
+
+        As a pickle, or as the text of its ``repr`` if it cannot be pickled.
+
+        Raises
+        ------
+        StorageError
+            If the file cannot be written.
+        """
+        try:
+            data, ending = pickle.dumps(value, protocol=5), ".pickle"
+        except Exception:  # noqa: BLE001 - what a foreign __reduce__ raises can be anything
+            try:
+                data, ending = repr(value).encode(errors="backslashreplace"), ".txt"
+            except Exception as error:  # noqa: BLE001 - and so can a foreign __repr__
+                data, ending = f"{type(value)!r}: its repr raises {error!r}".encode(), ".txt"
+        file_name = output_file_name(self.label, "unfit", ending, self._taken)
+        self._taken.add(file_name.casefold())
+        path = f"{self._dir}/{file_name}"
+        try:
+            write_whole(path, lambda file: file.write(data))
+        except OSError as error:
+            raise storage_error(f"Cannot keep the unfit value of {self.label}.", path, error) from error
+        return Path(path)
+
+    def commit(self, *, task: str, code: str, rest: Mapping[str, Any], durability: str = "crash") -> Head:
+        """Make the run a result that is found: name its files, write the manifest, move the link.
+
+        Killed at any instant, this leaves the old result or the new one.
+
+        Parameters
+        ----------
+        task
+            Full name of the task.
+        code
+            Digest of the code fingerprint.
+        rest
+            What else is worth knowing of the run, as strict JSON, one line for each key.
+        durability
+            ``"power"``: return only when all is on the disk itself, safe from a power cut.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written; then nothing is left of it.
+        """
+        manifest = f"{self._dir}/{self.label}.json"
+        head, text = compose(
+            label=self.label,
+            task=task,
+            digest=self._key.name,
+            full_digest=self._key.full_digest,
+            code=code,
+            outputs=self._outputs,
+            rest=rest,
+            file=manifest,
+        )
+        try:
+            self._name_files(manifest, text, durability == "power")
+            self._move_links(head)
+            self._is_committed = True
+            if durability == "power":
+                for folder in (self._links, os.path.dirname(self._links)):
+                    sync(folder)
+        except BaseException as error:
+            if not self._is_committed:
+                self._discard()
+            if isinstance(error, OSError) and not isinstance(error, StorageError):
+                raise storage_error(f"Cannot store the result {self.label}.", self._dir, error) from error
+            raise
+        return head
+
+    def _name_files(self, manifest: str, text: bytes, is_synced: bool) -> None:
+        """Give all files their names, the manifest last."""
+        claim = f"{self._dir}/{temporary_name(self.label + '.json')}"
+        fd = os.open(claim, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        try:
+            n_done = 0
+            while n_done < len(text):
+                n_done += os.write(fd, text[n_done:])
+            if is_synced:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        for entry in self._outputs.values():
+            if entry.file is None:
+                continue
+            path, temporary = f"{self._dir}/{entry.file}", f"{self._dir}/{temporary_name(entry.file)}"
+            if is_synced:
+                sync(temporary)
+            self._written.append(path)
+            os.rename(temporary, path)
+        self._written.append(manifest)
+        os.rename(claim, manifest)
+        if is_synced:
+            for folder in (self._dir, os.path.dirname(self._dir)):
+                sync(folder)
+
+    def _move_links(self, head: Head) -> None:
+        """Let the main link lead to `head`; the result it led to stays found unless `head` replaces it."""
+        key = self._key
+        main = f"{self._links}/{link_name(key)}"
+        target = f"../{self._to_results}/{key.folder}/{self.label}.json"
+        own = f"{self._links}/{OLDER_DIR}/{older_name(key, head.full_digest, head.code)}"
+        if create_link(target, main):
+            unlink_if_there(own)
+            return
+        # Two processes that replace one link at once could each miss what the other put there.
+        with computing(f"{self._links}/.{link_name(key)}.lock"):
+            self._keep_former(main, head)
+            replace_link(target, main)
+            unlink_if_there(own)
+
+    def _keep_former(self, main: str, head: Head) -> None:
+        """Give the result that `main` leads to an older link, if it is by other inputs or other code."""
+        try:
+            target = read_link(main)
+        except ValueError:
+            return
+        if target is None:
+            return
+        try:
+            former = read_head(os.path.join(self._links, target))
+            name = older_name(self._key, former.full_digest, former.code)
+            is_replaced = (former.full_digest, former.code) == (head.full_digest, head.code)
+        except FileNotFoundError:
+            return
+        except DamagedResultError:  # by a newer smttask, perhaps: its link is kept under a name of its own
+            name, is_replaced = older_name(self._key, target, ""), False
+        if not is_replaced:
+            replace_link(os.path.join("..", target), f"{self._links}/{OLDER_DIR}/{name}")

@@ -1,0 +1,129 @@
+"""Large inputs and long texts, each kept once under the name of its content."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from blake3 import blake3
+
+from smttask.errors import ResultNotFoundError
+from smttask.formats.registry import format_for, iter_formats
+from smttask.storage.atomic import HashingFile, hash_file, storage_error, write_whole
+from smttask.storage.layout import VALUES_DIR
+from smttask.storage.manifest import damaged
+
+__all__ = ["ValueStore"]
+
+
+class ValueStore:
+    """The folder ``.values`` of an output store; its files never change.
+
+    Parameters
+    ----------
+    output_dir
+        The output store.
+    """
+
+    def __init__(self, output_dir: Path) -> None:
+        self._dir = f"{output_dir}/{VALUES_DIR}"
+
+    def put(self, value: Any) -> str:
+        """Keep `value` in the format that fits it; returns the blake3 of the file, 64 hex.
+
+        A value that is there already is hashed, not written.
+
+        Raises
+        ------
+        OutputError
+            If no format takes the value.
+        StorageError
+            If it cannot be written.
+        """
+        format = format_for(value)
+        with HashingFile(None) as file:
+            format.save(value, cast(BinaryIO, file))
+        self._keep(file.blake3 + format.suffix, file.n_bytes, lambda file: format.save(value, file))
+        return file.blake3
+
+    def get(self, name: str) -> Any:
+        """The value that `put` kept under this blake3, checked; arrays read-only.
+
+        Raises
+        ------
+        ResultNotFoundError
+            If there is none.
+        DamagedResultError
+            If it is not as it was written.
+        """
+        _check_name(name)
+        for format in iter_formats():
+            path = f"{self._dir}/{name}{format.suffix}"
+            if format.name != "pickle" and os.path.exists(path):
+                self._check(path, name)
+                return format.load(Path(path))
+        raise _not_found(f"{self._dir}/{name}.*")
+
+    def put_text(self, text: str, ending: str) -> str:
+        """Keep `text` as UTF-8; returns the blake3 of the file, 64 hex.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        data = text.encode(errors="surrogateescape")
+        name = blake3(data).hexdigest()
+        self._keep(name + ending, len(data), lambda file: file.write(data))
+        return name
+
+    def get_text(self, name: str, ending: str) -> str:
+        """The text that `put_text` kept under this blake3, checked.
+
+        Raises
+        ------
+        ResultNotFoundError
+            If there is none.
+        DamagedResultError
+            If it is not as it was written.
+        """
+        _check_name(name)
+        path = f"{self._dir}/{name}{ending}"
+        if not os.path.exists(path):
+            raise _not_found(path)
+        self._check(path, name)
+        return Path(path).read_bytes().decode(errors="surrogateescape")
+
+    def _keep(self, file_name: str, n_bytes: int, save: Any) -> None:
+        path = f"{self._dir}/{file_name}"
+        try:
+            if os.stat(path).st_size == n_bytes:
+                return
+        except FileNotFoundError:
+            pass
+        try:
+            os.makedirs(self._dir, exist_ok=True)
+            write_whole(path, save)
+        except OSError as error:
+            raise storage_error(f"Cannot keep the value {file_name[:12]}.", path, error) from error
+
+    def _check(self, path: str, name: str) -> None:
+        try:
+            found = hash_file(path)
+        except OSError as error:
+            raise storage_error(f"Cannot read the value {name[:12]}.", path, error) from error
+        if found != name:
+            raise damaged(path, "its content has another checksum than its name says")
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[0-9a-f]{64}", name):
+        raise ResultNotFoundError(f"No stored value {name!r}.", "expected 64 hex digits", "see the manifest")
+
+
+def _not_found(path: str) -> ResultNotFoundError:
+    return ResultNotFoundError(
+        f"No stored value {os.path.basename(path)[:12]}.", f"{path} is not there", "run the task again"
+    )
