@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from smttask.code.reach import CodeScope
+from smttask.code.scope import CodeScope
 from smttask.errors import ProjectError, short_repr
 from smttask.records.repository import Repository
 from smttask.records.schema import write_sumatra_project
@@ -39,6 +39,7 @@ __all__ = [
     "get_current_project",
     "get_project",
     "is_project",
+    "project_root",
     "use_project",
 ]
 
@@ -216,6 +217,12 @@ def current_project(module_name: str | None = None) -> Project | None:
     return around if around is not None and around.scope.contains(module) else here
 
 
+def project_root(module_name: str | None = None) -> Path | None:
+    """Root of what `current_project` gives: what paths among the inputs are relative to."""
+    project = current_project(module_name)
+    return None if project is None else project.root
+
+
 def get_current_project(module_name: str | None = None) -> Project:
     """Return what `current_project` does, where one is needed.
 
@@ -295,7 +302,11 @@ def create_project(
         if not is_project(root):
             _keep_settings(root, {key: stores[key] for key in stores if key not in known})
             write_sumatra_project(
-                root, name or root.name, root / stores["input_store"], root / stores["output_store"]
+                root,
+                name or root.name,
+                input_dir=root / stores["input_store"],
+                output_dir=root / stores["output_store"],
+                store_path=root / DEFAULT_RECORD_STORE,
             )
         _ignore(root, [".smt", *stores.values()])
     except OSError as error:

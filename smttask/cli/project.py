@@ -13,8 +13,11 @@ from typing import Any
 
 import click
 
-from smttask.errors import ProjectError, RepositoryError
+from smttask.errors import RepositoryError
 from smttask.project import Project, create_project, get_current_project, is_project
+from smttask.records.query import Selection
+from smttask.records.record import STATUSES
+from smttask.records.sqlite import SQLiteRecordStore
 
 TEMPLATE = resources.files("smttask") / "project_template"
 
@@ -117,3 +120,34 @@ def status(as_json: bool) -> None:
                 click.echo(f"  {kind:<11} {path}")
     counts = ", ".join(f"{n} {state}" for state, n in records["by_status"].items())
     click.echo(f"records       {records['total']}" + (f" ({counts})" if counts else ""))
+
+
+def _facts(project: Project) -> dict[str, Any]:
+    """Return what `status` shows, as JSON types."""
+    store = project.records
+    return {
+        "name": project.name,
+        "root": str(project.root),
+        "input_store": str(project.root / project.setting("input_store")),
+        "output_store": str(project.root / project.setting("output_store")),
+        "record_store": str(store.path),
+        "git": _git_facts(project),
+        "records": _record_facts(store),
+    }
+
+
+def _git_facts(project: Project) -> dict[str, Any]:
+    try:
+        state = project.repository.state(project.setting("dirty_directories"))
+    except RepositoryError as error:
+        return {"problem": error.what}
+    changed, untracked = sorted(state.changed), sorted(state.untracked)
+    return {"commit": state.commit, "clean": not changed, "changed": changed, "untracked": untracked}
+
+
+def _record_facts(store: SQLiteRecordStore) -> dict[str, Any]:
+    if not store.path.exists():  # counting would make it
+        return {"total": 0, "by_status": {}}
+    counts = {status: store.count(Selection().with_tags(f"_{status}_")) for status in STATUSES}
+    by_status = {status: count for status, count in counts.items() if count}
+    return {"total": store.count(), "by_status": by_status}
