@@ -1,0 +1,19 @@
+"""The values of science: types for annotations, and how values are checked, held and written as JSON."""
+
+from smttask.typing.arrays import Array, DType, NPValue
+from smttask.typing.files import InputFile
+from smttask.typing.random import RandomState, RNGenerator, SeedSequence
+from smttask.typing.scalars import Complex, Range, Slice
+
+__all__ = [
+    "Array",
+    "Complex",
+    "DType",
+    "InputFile",
+    "NPValue",
+    "RNGenerator",
+    "RandomState",
+    "Range",
+    "SeedSequence",
+    "Slice",
+]

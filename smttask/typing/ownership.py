@@ -1,0 +1,225 @@
+"""Copies, so that nobody can change what a task holds or spoil another's result."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from enum import Enum
+from pathlib import Path, PosixPath, WindowsPath
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from smttask.errors import InputError
+from smttask.protocols import Runnable
+from smttask.typing.registry import entry_of
+
+__all__ = ["fresh", "owned"]
+
+_FIXED = frozenset({int, float, complex, bool, str, bytes, type(None)})
+
+
+def owned(value: Any) -> Any:
+    """`value` as a task may keep it: nobody else can change it, now or later.
+
+    Containers, dataclasses, models, generators and arrays are copied; arrays come back
+    read-only, and one that is read-only and owns its data is kept. Paths become absolute,
+    taken from the current directory.
+
+    Raises
+    ------
+    InputError
+        If `value` contains itself or is nested too deeply.
+
+    Examples
+    --------
+    >>> owned(np.zeros(3)).flags.writeable
+    False
+    """
+    if type(value) in _FIXED:
+        return value
+    return _walked(value, _INPUT)
+
+
+def fresh(value: Any) -> Any:
+    """`value` as it may be handed out: containers, dataclasses and models as copies, arrays shared read-only.
+
+    An array that can be written is made read-only in place where it owns its data,
+    and copied where it is a view of something that can be written. Other objects are
+    handed out as they are.
+
+    Raises
+    ------
+    InputError
+        If `value` contains itself or is nested too deeply.
+
+    Examples
+    --------
+    >>> result = [1, 2]
+    >>> fresh(result) == result, fresh(result) is result
+    (True, False)
+    """
+    if type(value) in _FIXED:
+        return value
+    return _walked(value, _RESULT)
+
+
+def _walked(value: Any, walk: _Walk) -> Any:
+    try:
+        return walk(value)
+    except RecursionError:
+        raise InputError(
+            f"A {type(value).__qualname__} is nested too deeply or contains itself.",
+            "found: more levels than Python's recursion limit allows",
+            "give data that ends, in fewer levels",
+        ) from None
+
+
+class _Walk:
+    """One pass over nested data; what happens to arrays and paths makes the difference."""
+
+    def __init__(self, on_array: Callable[[Any], Any], *, makes_absolute: bool) -> None:
+        self.on_array = on_array
+        self.makes_absolute = makes_absolute
+        path = self._path if makes_absolute else _same
+        self.by_type: dict[type, Callable[[Any], Any]] = {
+            list: self._list,
+            tuple: self._tuple,
+            dict: self._dict,
+            set: self._set,
+            frozenset: self._set,
+            np.ndarray: self._array,
+            PosixPath: path,
+            WindowsPath: path,
+        }
+
+    def __call__(self, value: Any) -> Any:
+        cls = type(value)
+        if cls in _FIXED:
+            return value
+        known = self.by_type.get(cls)
+        if known is not None:
+            return known(value)
+        if isinstance(value, (Runnable, Enum, type)):
+            return value
+        entry = entry_of(cls)
+        if entry is not None:
+            return entry.from_plain(self(entry.to_plain(value))) if entry.is_mutable else value
+        if isinstance(value, np.ndarray):
+            return self._array(value)
+        if isinstance(value, np.void):
+            return value.copy()
+        if isinstance(value, BaseModel):
+            return self._model(value)
+        if is_dataclass(value):
+            return self._dataclass(value)
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            items = [self(item) for item in value]
+            return tuple.__new__(cls, items)
+        return value
+
+    def _list(self, value: list[Any]) -> list[Any]:
+        if _FIXED.issuperset(map(type, value)):
+            return value.copy()
+        return [self(item) for item in value]
+
+    def _tuple(self, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        if _FIXED.issuperset(map(type, value)):
+            return value
+        items = tuple([self(item) for item in value])
+        return value if all(map(_is, items, value)) else items
+
+    def _dict(self, value: dict[Any, Any]) -> dict[Any, Any]:
+        return {self(key): self(item) for key, item in value.items()}
+
+    def _set(self, value: Any) -> Any:
+        return type(value)([self(item) for item in value])
+
+    def _path(self, value: Path) -> Path:
+        return value.absolute()
+
+    def _array(self, value: Any) -> Any:
+        if value.dtype.hasobject:
+            return self._objects(value)
+        return self.on_array(value)
+
+    def _objects(self, value: Any) -> Any:
+        """An array of objects is a container: it is copied with what it holds."""
+        if value.dtype.kind == "O" and type(value) is np.ndarray:
+            result = np.empty(value.shape, dtype=object)
+            for index in np.ndindex(value.shape):
+                result[index] = self(value[index])
+        else:
+            result = copy.deepcopy(value)
+        return _frozen(result)
+
+    def _dataclass(self, value: Any) -> Any:
+        names = [*getattr(value, "__dict__", ())]
+        names += [name for name in value.__dataclass_fields__ if name not in names and hasattr(value, name)]
+        old = {name: getattr(value, name) for name in names}
+        new = {name: self(item) for name, item in old.items()}
+        if value.__dataclass_params__.frozen and all(new[name] is old[name] for name in names):
+            return value
+        result = copy.copy(value)
+        for name in names:
+            if new[name] is not old[name]:
+                object.__setattr__(result, name, new[name])
+        return result
+
+    def _model(self, value: BaseModel) -> BaseModel:
+        result = value.model_copy()
+        for name in ("__dict__", "__pydantic_extra__", "__pydantic_private__"):
+            part = getattr(value, name)
+            if part is not None:
+                object.__setattr__(result, name, {key: self(item) for key, item in part.items()})
+        return result
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _is(left: object, right: object) -> bool:
+    return left is right
+
+
+def _frozen(array: Any) -> Any:
+    array.flags.writeable = False
+    if isinstance(array, np.ma.MaskedArray) and array.mask is not np.ma.nomask:
+        array._mask.flags.writeable = False
+    return array
+
+
+def _is_settled(array: Any) -> bool:
+    """Whether the data cannot change without somebody lifting a read-only flag first."""
+    if array.flags.writeable:
+        return False
+    if isinstance(array, np.ma.MaskedArray):
+        mask = array.mask
+        return bool(array.flags.owndata) and (mask is np.ma.nomask or not mask.flags.writeable)
+    base = array.base
+    if base is None or isinstance(base, bytes):
+        return True
+    return type(base) is np.ndarray and not base.flags.writeable and bool(base.flags.owndata)
+
+
+def _owned_array(array: Any) -> Any:
+    if _is_settled(array):
+        return array
+    if isinstance(array, np.memmap):  # a copy in memory is an ordinary array
+        return _frozen(np.array(array, order="K", subok=False))
+    return _frozen(array.copy(order="K"))
+
+
+def _shared_array(array: Any) -> Any:
+    if not array.flags.writeable and not isinstance(array, np.ma.MaskedArray):
+        return array
+    if array.flags.owndata or isinstance(array, np.ma.MaskedArray):
+        return _frozen(array)
+    return _frozen(array.copy(order="K"))
+
+
+_INPUT = _Walk(_owned_array, makes_absolute=True)
+_RESULT = _Walk(_shared_array, makes_absolute=False)
