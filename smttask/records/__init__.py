@@ -1,0 +1,1 @@
+"""What is kept about a run: one Sumatra record each, and where its facts come from."""

@@ -1,0 +1,214 @@
+"""An SQLite database for many threads, forks and processes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from smttask.records.schema import check_schema, connect, journal_mode_for, make_store, store_error
+
+__all__ = ["Database"]
+
+# A page cache that holds the tails of all indexes at 100 000 records; the default is 2 MB
+CACHE_KIB = 16_384
+# Pages in the write-ahead log before it is moved into the database, which costs an fsync
+CHECKPOINT_PAGES = 4_000
+# SQLite may give up on these before its timeout, which does not cover all of its locks
+PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
+PAUSE_S = 0.005
+
+Result = TypeVar("Result")
+
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+_held: list[Database] = []  # those whose locks the thread that forks has taken
+
+
+class Database:
+    """One SQLite file with a connection of its own in each process, shared by threads under a lock.
+
+    Parameters
+    ----------
+    path
+        The record store, made when missing. It is opened at first use, and again
+        when another file took its place.
+    on_open
+        Called whenever what was remembered of the database may be wrong: it was
+        opened, or a transaction failed.
+    functions
+        By name, what SQL may call with three arguments.
+    timeout_s
+        How long to wait for other processes.
+    durable
+        Whether a commit survives a power cut (one fsync each) or only the death of the process.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        on_open: Callable[[], None],
+        functions: Mapping[str, Callable[..., Any]],
+        timeout_s: float,
+        durable: bool,
+    ) -> None:
+        self.path = path
+        self._on_open = on_open
+        self._functions = functions
+        self._timeout_s = timeout_s
+        self._durable = durable
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        _follow_forks()
+        _databases.add(self)
+
+    def write(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do `action` in one transaction, alone among all processes; nothing stays of a failed one.
+
+        `action` may be done twice: rows it remembered may be gone, and then `on_open`
+        makes it forget them.
+
+        Raises
+        ------
+        RecordStoreError
+            If the database is locked beyond the timeout, read-only, damaged or missing.
+        """
+        with self._lock:
+            try:
+                try:
+                    return self._in_transaction(action)
+                except sqlite3.IntegrityError:
+                    return self._in_transaction(action)
+            except sqlite3.Error as error:
+                raise store_error(self.path, error) from error
+
+    def _in_transaction(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
+        connection = self._connected()
+        self._begin(connection)
+        try:
+            result = action(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.rollback()
+            self._on_open()
+            raise
+        return result
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows that `sql` selects.
+
+        Raises
+        ------
+        RecordStoreError
+            If the database is locked beyond the timeout, damaged or missing.
+        """
+        with self._lock:
+            try:
+                return self._connected().execute(sql, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise store_error(self.path, error) from error
+
+    def close(self) -> None:
+        """Close the connection of this process; the next use opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None or self._identity() != self._file:
+            self.close()
+            self._connection = self._opened()
+        return self._connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _opened(self) -> sqlite3.Connection:
+        make_store(self.path)
+        self._file = self._identity()
+        connection = connect(self.path, self._timeout_s)
+        try:
+            check_schema(self.path, connection)
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            # notices ids remembered from rows that another program has removed since
+            connection.execute("PRAGMA foreign_keys = ON")
+            self._choose_journal(connection)
+            for name, function in self._functions.items():
+                connection.create_function(name, 3, function, deterministic=True)
+        except BaseException:
+            connection.close()
+            raise
+        self._on_open()
+        return connection
+
+    def _choose_journal(self, connection: sqlite3.Connection) -> None:
+        wanted = journal_mode_for(self.path)
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] == wanted:
+            return
+        try:
+            connection.execute(f"PRAGMA journal_mode = {wanted}")
+        except sqlite3.OperationalError:
+            pass  # in use or read-only: the mode it has serves those who use it now
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not error.sqlite_errorname.startswith(PASSING) or time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE_S)
+
+    def hold_for_fork(self) -> None:
+        """Take the lock and close: SQLite's own book of locks must not be copied into a child.
+
+        A child that opened the file anew would find its parent's shared lock in that
+        book and take none itself (https://sqlite.org/howtocorrupt.html, section 2.6).
+        """
+        self._lock.acquire()
+        self.close()
+
+    def release_after_fork(self, *, in_child: bool) -> None:
+        """Undo `hold_for_fork` in the process that forked or, with a new lock, in its child."""
+        if in_child:
+            self._lock = threading.RLock()
+        else:
+            self._lock.release()
+
+
+@functools.cache
+def _follow_forks() -> None:
+    """Close all databases before each fork; once a process, when the first one is made."""
+
+    def before() -> None:
+        for database in list(_databases):
+            database.hold_for_fork()
+            _held.append(database)
+
+    def release(*, in_child: bool) -> None:
+        while _held:
+            _held.pop().release_after_fork(in_child=in_child)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=before,
+            after_in_parent=lambda: release(in_child=False),
+            after_in_child=lambda: release(in_child=True),
+        )

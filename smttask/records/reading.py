@@ -1,0 +1,133 @@
+"""Records from the rows of Sumatra's tables; nothing found there is evaluated."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from smttask.records.connection import Database
+from smttask.records.query import COLUMNS, FROM
+from smttask.records.record import (
+    STATUSES,
+    DataKey,
+    Dependency,
+    Executable,
+    Platform,
+    Record,
+    RepositoryAddress,
+)
+from smttask.records.rows import parse_tags
+
+__all__ = ["parse_timestamp", "read_records"]
+
+SHARED = {
+    "executable": ("e", "path", "version", "name", "options"),
+    "repository": ("g", "url", "upstream"),
+    "launch_mode": ("l", "parameters"),
+}
+RECORD_COLUMNS = ", ".join(
+    [
+        *COLUMNS.values(),
+        *(f"{alias}.{name}" for alias, *names in SHARED.values() for name in names),
+    ]
+)
+JOINS = (
+    " LEFT JOIN django_store_executable e ON e.id = r.executable_id"
+    " LEFT JOIN django_store_repository g ON g.id = r.repository_id"
+    " LEFT JOIN django_store_launchmode l ON l.id = r.launch_mode_id"
+)
+DEPENDENCIES = (
+    "SELECT m.record_id, d.name, d.path, d.version, d.diff, d.source"
+    " FROM django_store_record_dependencies m JOIN django_store_dependency d ON d.id = m.dependency_id"
+    " WHERE m.record_id IN ({}) ORDER BY d.name"
+)
+PLATFORMS = (
+    "SELECT m.record_id, i.architecture_bits, i.architecture_linkage, i.machine, i.network_name,"
+    " i.processor, i.release, i.system_name, i.version, i.ip_addr"
+    " FROM django_store_record_platforms m"
+    " JOIN django_store_platforminformation i ON i.id = m.platforminformation_id"
+    " WHERE m.record_id IN ({})"
+)
+INPUTS = (
+    "SELECT m.record_id, k.path, k.creation, k.metadata"
+    " FROM django_store_record_input_data m JOIN django_store_datakey k ON k.id = m.datakey_id"
+    " WHERE m.record_id IN ({}) ORDER BY k.path"
+)
+OUTPUTS = (
+    "SELECT k.output_from_record_id, k.path, k.creation, k.metadata FROM django_store_datakey k"
+    " WHERE k.output_from_record_id IN ({}) ORDER BY k.path"
+)
+
+
+def read_records(database: Database, ids: Sequence[int]) -> list[Record]:
+    """Records with these keys, in this order; those removed meanwhile are left out."""
+    marks = ",".join("?" * len(ids))
+    rows = database.query(f"SELECT {RECORD_COLUMNS} {FROM}{JOINS} WHERE r.db_id IN ({marks})", ids)
+    linked = {
+        name: _by_record(database.query(sql.format(marks), ids))
+        for name, sql in (
+            ("dependencies", DEPENDENCIES),
+            ("platforms", PLATFORMS),
+            ("inputs", INPUTS),
+            ("outputs", OUTPUTS),
+        )
+    }
+    records = {row[0]: _record(row, linked) for row in rows}
+    return [records[record_id] for record_id in ids if record_id in records]
+
+
+def _by_record(rows: Sequence[tuple[Any, ...]]) -> dict[int, list[tuple[Any, ...]]]:
+    grouped: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for record_id, *values in rows:
+        grouped[record_id].append(tuple(values))
+    return grouped
+
+
+def _record(row: tuple[Any, ...], linked: dict[str, dict[int, list[tuple[Any, ...]]]]) -> Record:
+    fields = dict(zip(COLUMNS, row, strict=False))
+    path, version, name, options, url, upstream, launch_mode = row[len(COLUMNS) :]
+    record_id = fields.pop("id")
+    tags = set(parse_tags(fields.pop("tags")))
+    status = next((status for status in STATUSES if f"_{status}_" in tags), "")
+    platforms = linked["platforms"].get(record_id)
+    return Record(
+        timestamp=parse_timestamp(fields.pop("timestamp")),
+        executable=Executable(path or "", version or "", name or "", options or ""),
+        repository=RepositoryAddress(url or "", upstream),
+        working_directory=_working_directory(launch_mode or ""),
+        status=status,
+        tags=frozenset(tags - {f"_{status}_"}),
+        dependencies=tuple(Dependency(*values) for values in linked["dependencies"].get(record_id, ())),
+        platform=Platform(*platforms[0]) if platforms else None,
+        input_data=tuple(_data_key(*values) for values in linked["inputs"].get(record_id, ())),
+        output_data=tuple(_data_key(*values) for values in linked["outputs"].get(record_id, ())),
+        **fields,
+    )
+
+
+def _data_key(path: str, creation: str | None, metadata: str) -> DataKey:
+    try:
+        known = json.loads(metadata)
+    except (ValueError, RecursionError):
+        known = None  # written by a Sumatra before 0.8, as a literal
+    found = MappingProxyType(known if isinstance(known, dict) else {})
+    return DataKey(path, parse_timestamp(creation) if creation else None, found)
+
+
+def _working_directory(literal: str) -> str:
+    """Read the folder in Sumatra's literal of a dict, which is parsed and not run."""
+    try:
+        found = ast.literal_eval(literal)["working_directory"]
+    except (ValueError, SyntaxError, LookupError, TypeError, RecursionError, MemoryError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def parse_timestamp(text: str) -> datetime:
+    """Return the aware datetime, in UTC, that Django wrote as `text`."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -1,0 +1,348 @@
+"""Writing the rows of a record as Sumatra 0.8 reads and edits them.
+
+Sumatra finds rows that records share by comparing every column, and fails for
+ever where two are alike; so each is looked up, inside the transaction, before it
+is added. Some columns hold Python literals that Sumatra evaluates: they are made
+here by `repr` of plain values only, exactly as Sumatra makes them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from smttask.errors import InputError, short_repr
+from smttask.records.record import (
+    IGNORED_DIGEST,
+    KEY_PATH_WIDTH,
+    STATUSES,
+    TAG_WIDTH,
+    TAGS_WIDTH,
+    DataKey,
+    Dependency,
+    Record,
+    fit,
+)
+
+__all__ = ["RecordWriter", "parse_tags", "status_tag", "timestamp_text"]
+
+STATUS_PATTERN = re.compile(r"_[^.]*(\.\.\.)?_")  # of sumatra/core.py: tags of which a record has one
+LITERAL_WIDTHS = {"launchmode": 1000, "datastore": 200}
+
+COLUMNS = {
+    "executable": ("path", "name", "version", "options"),
+    "repository": ("type", "url", "upstream"),
+    "launchmode": ("type", "parameters"),
+    "datastore": ("type", "parameters"),
+    "dependency": ("name", "path", "version", "diff", "source", "module"),
+    "platforminformation": (
+        "architecture_bits",
+        "architecture_linkage",
+        "machine",
+        "network_name",
+        "ip_addr",
+        "processor",
+        "release",
+        "system_name",
+        "version",
+    ),
+    "datakey": ("path", "digest", "creation", "metadata"),
+    "tag": ("name",),
+}
+FIND = {
+    table: f"SELECT id FROM django_store_{table} WHERE " + " AND ".join(f"{name} IS ?" for name in names)
+    for table, names in COLUMNS.items()
+}
+ADD = {
+    table: f"INSERT INTO django_store_{table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    for table, names in COLUMNS.items()
+}
+
+ADD_RECORD = (
+    "INSERT INTO django_store_record (label, timestamp, reason, duration, main_file, version, outcome, tags,"
+    ' diff, "user", script_arguments, stdout_stderr, executable_id, repository_id, launch_mode_id,'
+    " datastore_id, input_datastore_id, parameters_id, project_id)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+ADD_RUN = "INSERT OR REPLACE INTO smttask_run VALUES (?,?,?,?,?,?,?,?,?,?)"
+LINK_DEPENDENCIES = (
+    "INSERT OR IGNORE INTO django_store_record_dependencies (record_id, dependency_id)"
+    " SELECT ?, value FROM json_each(?)"
+)
+LINK_INPUT = "INSERT OR IGNORE INTO django_store_record_input_data (record_id, datakey_id) VALUES (?,?)"
+LINK_PLATFORM = "INSERT INTO django_store_record_platforms (record_id, platforminformation_id) VALUES (?,?)"
+LINK_OUTPUT = "UPDATE django_store_datakey SET output_from_record_id = ? WHERE id = ?"
+LINK_TAG = "INSERT INTO django_store_taggeditem (object_id, content_type_id, tag_id) VALUES (?,?,?)"
+UNLINK_TAG = "DELETE FROM django_store_taggeditem WHERE object_id = ? AND content_type_id = ? AND tag_id = ?"
+# "+" keeps SQLite from searching the tags of all records
+TAGS_OF = (
+    "SELECT t.id, t.name FROM django_store_taggeditem i JOIN django_store_tag t ON t.id = i.tag_id"
+    " WHERE i.object_id = ? AND +i.content_type_id = ?"
+)
+
+
+class RecordWriter:
+    """Writes the rows of records; remembers the ids of shared rows until `forget`.
+
+    Parameters
+    ----------
+    project_name
+        As in ``.smt/project``; also Sumatra's key of the project.
+    input_root, output_root
+        Folders that the paths of data keys are relative to, absolute.
+    """
+
+    def __init__(self, project_name: str, input_root: str, output_root: str) -> None:
+        self.project_name = project_name
+        self._input_root = input_root
+        self._output_root = output_root
+        self._ids: dict[tuple[Any, ...], int] = {}
+        self._dependencies: tuple[Sequence[Dependency], str] = ((), "[]")
+
+    def forget(self) -> None:
+        """Forget all ids: the database may be another one, or a transaction failed."""
+        self._ids.clear()
+        self._dependencies = ((), "[]")
+
+    def add(self, connection: sqlite3.Connection, record: Record, process: Sequence[Any]) -> int:
+        """Add `record`, of the process (host, number, start), and return its key."""
+        launch_mode = {"working_directory": record.working_directory, "options": None}
+        executable, repository = record.executable, record.repository
+        tags = sorted({status_tag(record.status), *map(checked_tag, record.tags)})
+        parameters_id = connection.execute(
+            "INSERT INTO django_store_parameterset (type, content) VALUES ('JSONParameterSet', ?)",
+            (fit(record.parameters),),
+        ).lastrowid
+        row = (
+            fit(record.label),
+            timestamp_text(record.timestamp),
+            fit(record.reason),
+            record.duration_s,
+            fit(record.main_file),
+            fit(record.version, 50),
+            fit(record.outcome),
+            fit(",".join(tags), TAGS_WIDTH),
+            fit(record.diff),
+            fit(record.user, 100),
+            fit(record.script_arguments),
+            fit(record.stdout_stderr),
+            self._shared(
+                connection,
+                "executable",
+                fit(executable.path, 200),
+                fit(executable.name, 50),
+                fit(executable.version, 100),
+                fit(executable.options, 50),
+            ),
+            self._shared(
+                connection,
+                "repository",
+                "GitRepository",
+                fit(repository.url, 200),
+                None if repository.upstream is None else fit(repository.upstream, 200),
+            ),
+            self._literal(connection, "launchmode", "SerialLaunchMode", launch_mode),
+            self._literal(connection, "datastore", "FileSystemDataStore", {"root": self._output_root}),
+            self._literal(connection, "datastore", "FileSystemDataStore", {"root": self._input_root}),
+            parameters_id,
+            self._project(connection),
+        )
+        record_id = connection.execute(ADD_RECORD, row).lastrowid
+        assert record_id is not None
+        is_open = record.status in ("initialized", "running")
+        names = (record.task, record.module, record.digest, record.full_digest, record.manifest)
+        connection.execute(ADD_RUN, (record_id, *map(fit, names), is_open, *process))
+        content_type = self._content_type(connection)
+        for tag in tags:
+            connection.execute(LINK_TAG, (record_id, content_type, self._shared(connection, "tag", tag)))
+        self._link_platform(connection, record_id, record)
+        self.link_dependencies(connection, record_id, record.dependencies)
+        for key in record.input_data:
+            connection.execute(LINK_INPUT, (record_id, self._data_key(connection, key)))
+        self.link_outputs(connection, record_id, record.output_data)
+        return record_id
+
+    def link_dependencies(
+        self, connection: sqlite3.Connection, record_id: int, dependencies: Sequence[Dependency]
+    ) -> None:
+        """Name `dependencies` in the record, where they are not named yet."""
+        if not dependencies:
+            return
+        # The same tuple comes for run after run until something new is imported
+        if dependencies is not self._dependencies[0]:
+            ids = [self._dependency(connection, dependency) for dependency in dependencies]
+            self._dependencies = (dependencies, json.dumps(ids))
+        connection.execute(LINK_DEPENDENCIES, (record_id, self._dependencies[1]))
+
+    def link_outputs(self, connection: sqlite3.Connection, record_id: int, keys: Iterable[DataKey]) -> None:
+        """Name `keys` as written by the record."""
+        for key_id in {self._data_key(connection, key) for key in keys}:
+            connection.execute(LINK_OUTPUT, (record_id, key_id))
+
+    def set_status(self, connection: sqlite3.Connection, record_id: int, status: str) -> str:
+        """Replace the status tag, leave the others, and return the text for the record's column."""
+        content_type = self._content_type(connection)
+        names = {status_tag(status)}
+        has_it = False
+        for tag_id, name in connection.execute(TAGS_OF, (record_id, content_type)).fetchall():
+            if name in names:
+                has_it = True
+            elif STATUS_PATTERN.match(name):
+                connection.execute(UNLINK_TAG, (record_id, content_type, tag_id))
+            else:
+                names.add(name)
+        if not has_it:
+            tag_id = self._shared(connection, "tag", status_tag(status))
+            connection.execute(LINK_TAG, (record_id, content_type, tag_id))
+        return fit(",".join(sorted(names)), TAGS_WIDTH)
+
+    def _shared(self, connection: sqlite3.Connection, table: str, *values: Any) -> int:
+        """Return the id of the one row of `table` that holds `values`, added if there is none."""
+        key = (table, *values)
+        known = self._ids.get(key)
+        if known is None:
+            known = self._ids[key] = _find_or_add(connection, table, values)
+        return known
+
+    def _literal(self, connection: sqlite3.Connection, table: str, kind: str, values: dict[str, Any]) -> int:
+        """Return the id of a row whose parameters are the literal of `values`; its first value may be cut."""
+        text, width = repr(values), LITERAL_WIDTHS[table]
+        name, path = next(iter(values.items()))
+        room = width
+        while len(text) > width:  # `repr` may show one character as several
+            room -= max(1, (len(text) - width) // 2)
+            text = repr({**values, name: fit(path, room)})
+        return self._shared(connection, table, kind, fit(text))
+
+    def _dependency(self, connection: sqlite3.Connection, dependency: Dependency) -> int:
+        return self._shared(
+            connection,
+            "dependency",
+            fit(dependency.name, 50),
+            fit(dependency.path, 200),
+            fit(dependency.version, 40),
+            fit(dependency.diff),
+            None if dependency.source is None else fit(dependency.source, 200),
+            "python",
+        )
+
+    def _link_platform(self, connection: sqlite3.Connection, record_id: int, record: Record) -> None:
+        platform = record.platform
+        if platform is None:
+            return
+        platform_id = self._shared(
+            connection,
+            "platforminformation",
+            fit(platform.architecture_bits, 100),
+            fit(platform.architecture_linkage, 100),
+            fit(platform.machine, 20),
+            fit(platform.network_name, 100),
+            platform.ip_addr,
+            fit(platform.processor, 100),
+            fit(platform.release, 100),
+            fit(platform.system_name, 20),
+            fit(platform.version, 200),
+        )
+        connection.execute(LINK_PLATFORM, (record_id, platform_id))
+
+    def _data_key(self, connection: sqlite3.Connection, key: DataKey) -> int:
+        # Sumatra's pages read these three names; its text is what it would write itself
+        metadata = {"encoding": None, "mimetype": None, "size": 0, **key.metadata}
+        created = (key.created or datetime.fromtimestamp(0, UTC)).replace(microsecond=0)
+        values = (
+            fit(key.path, KEY_PATH_WIDTH),
+            IGNORED_DIGEST,
+            timestamp_text(created),
+            json.dumps(metadata, sort_keys=True),
+        )
+        return _find_or_add(connection, "datakey", values)
+
+    def _project(self, connection: sqlite3.Connection) -> str:
+        key = ("project", self.project_name)
+        if key not in self._ids:
+            connection.execute(
+                "INSERT OR IGNORE INTO django_store_project (id, name, description) VALUES (?, '', '')",
+                (self.project_name,),
+            )
+            self._ids[key] = 0
+        return self.project_name
+
+    def _content_type(self, connection: sqlite3.Connection) -> int:
+        """Return the number by which Django's tags know records."""
+        key = ("content type",)
+        if key not in self._ids:
+            where = "app_label = 'django_store' AND model = 'record'"
+            row = connection.execute(f"SELECT id FROM django_content_type WHERE {where}").fetchone()
+            if row is None:
+                added = connection.execute(
+                    "INSERT INTO django_content_type (app_label, model) VALUES ('django_store', 'record')"
+                )
+                row = (added.lastrowid,)
+            self._ids[key] = row[0]
+        return self._ids[key]
+
+
+def _find_or_add(connection: sqlite3.Connection, table: str, values: Sequence[Any]) -> int:
+    row = connection.execute(FIND[table], values).fetchone()
+    found = row[0] if row else connection.execute(ADD[table], values).lastrowid
+    assert isinstance(found, int)
+    return found
+
+
+def timestamp_text(moment: datetime) -> str:
+    """Write an aware datetime as Django does: UTC, without the zone, no fraction when it is 0."""
+    return str(moment.astimezone(UTC).replace(tzinfo=None))
+
+
+def status_tag(status: str) -> str:
+    """Return the tag of a status.
+
+    Examples
+    --------
+    >>> status_tag("finished")
+    '_finished_'
+    """
+    if status not in STATUSES:
+        raise InputError(
+            f"There is no status {short_repr(status)}.", f"expected: {', '.join(STATUSES)}", "use one of them"
+        )
+    return f"_{status}_"
+
+
+def checked_tag(tag: str) -> str:
+    """Return `tag` if Sumatra would keep it as it is.
+
+    Raises
+    ------
+    InputError
+        If it is empty, longer than 50 characters, looks like a status or holds a comma, quote or NUL.
+    """
+    is_plain = 0 < len(tag) <= TAG_WIDTH and tag == tag.strip() == fit(tag)
+    if is_plain and not STATUS_PATTERN.match(tag) and not set(tag) & {",", '"', "\n"}:
+        return tag
+    raise InputError(
+        f"A record cannot have the tag {short_repr(tag)}.",
+        f"expected: 1 to {TAG_WIDTH} characters without comma or quote, not between underscores",
+        "use another tag",
+    )
+
+
+def parse_tags(text: str) -> list[str]:
+    """Split a record's column of tags, as Sumatra's `tagging_utils.parse_tag_input` does.
+
+    Examples
+    --------
+    >>> parse_tags("_finished_,first look")
+    ['_finished_', 'first look']
+    """
+    if '"' in text:
+        quoted = re.findall(r'"([^"]*)"', text)
+        rest = re.sub(r'"[^"]*"', ",", text)
+        words = [*quoted, *rest.split("," if "," in rest.strip(", ") else " ")]
+    else:
+        words = text.split("," if "," in text else " ")
+    return [stripped for word in words if (stripped := word.strip(" ,"))]
