@@ -1,0 +1,190 @@
+"""One project: its stores, repository and settings, each made when it is first asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from smttask.code.scope import CodeScope
+from smttask.errors import ProjectError, short_repr
+from smttask.records.repository import Repository
+from smttask.records.sqlite import SQLiteRecordStore
+from smttask.settings import config, read_project_file
+from smttask.storage.atomic import write_whole
+from smttask.storage.datastore import DataStore
+
+__all__ = ["DEFAULT_RECORD_STORE", "MARK", "Project", "get_project", "is_project", "write_json"]
+
+MARK = os.path.join(".smt", "project")
+DEFAULT_RECORD_STORE = os.path.join(".smt", "records")
+
+_projects: dict[str, Project] = {}  # by real root
+_lock = threading.Lock()
+
+
+class Project:
+    """The stores, the repository and the settings of one project folder.
+
+    Use `get_project`, `find_project` or `current_project` to have one; each part is
+    made when it is first asked for, and follows later changes of the settings.
+
+    Attributes
+    ----------
+    root
+        Real path of the folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._data: tuple[tuple[Path, Path], DataStore] | None = None
+        self._scope: tuple[tuple[str, ...], CodeScope] | None = None
+        self._records: dict[tuple[Path | None, DataStore, str], SQLiteRecordStore] = {}
+
+    @cached_property
+    def _sumatra(self) -> Mapping[str, Any]:
+        """Sumatra's project file, made anew if its folder was moved."""
+        tree = _read_sumatra_project(self.root)
+        written_in = tree.get("default_launch_mode", {}).get("working_directory")
+        if written_in is not None and os.path.realpath(written_in) != str(self.root):
+            tree = _moved(tree, str(written_in), str(self.root))
+            try:
+                write_json(self.root / MARK, tree)
+            except OSError:  # StorageError is one
+                pass  # a project that may only be read is used as it is; only `smt` misses the new paths
+        return tree
+
+    @property
+    def name(self) -> str:
+        """Name in the record store."""
+        return str(self._sumatra["name"])
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """What the project's file says, read once; see `smttask.settings.read_project_file`."""
+        return read_project_file(self.root)
+
+    def setting(self, name: str) -> Any:
+        """Value of a setting: from code, the environment, the project's file or its default."""
+        return config.get(name, self.settings)
+
+    @property
+    def data(self) -> DataStore:
+        """The results on disk."""
+        dirs = self.setting("input_store"), self.setting("output_store")
+        if self._data is None or self._data[0] != dirs:
+            self._data = dirs, DataStore(self.root / dirs[0], self.root / dirs[1])
+        return self._data[1]
+
+    @property
+    def records(self) -> SQLiteRecordStore:
+        """The record store that the settings name."""
+        return self.records_at(self.setting("record_store"))
+
+    def records_at(self, path: Path | None) -> SQLiteRecordStore:
+        """Return the record store in the file `path`, absolute or relative to the root.
+
+        With None it is the one that Sumatra's project file names.
+        """
+        data, durability = self.data, self.setting("durability")
+        key = path, data, durability
+        store = self._records.get(key)
+        if store is None:
+            store = SQLiteRecordStore(
+                self.root / (path or self._own_record_store()),
+                self.name,
+                input_root=data.input_dir,
+                output_root=data.output_dir,
+                durable=durability == "power",
+            )
+            store = self._records.setdefault(key, store)
+        return store
+
+    def _own_record_store(self) -> str:
+        told = self._sumatra.get("record_store", {}).get("db_file")
+        return told if isinstance(told, str) and "://" not in told else DEFAULT_RECORD_STORE
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The git working copy that the project stands in."""
+        return Repository(self.root)
+
+    @property
+    def scope(self) -> CodeScope:
+        """Which modules are the project's own code."""
+        trusted = self.setting("trusted_packages")
+        if self._scope is None or self._scope[0] != trusted:
+            self._scope = trusted, CodeScope(self.root, trusted)
+        return self._scope[1]
+
+    def __repr__(self) -> str:
+        return f"Project({str(self.root)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return get_project, (str(self.root),)
+
+
+def is_project(root: str | os.PathLike[str]) -> bool:
+    """Whether the folder `root` is a project."""
+    return os.path.isfile(os.path.join(root, MARK))
+
+
+def get_project(root: str | os.PathLike[str]) -> Project:
+    """Return the project whose folder is `root`.
+
+    Raises
+    ------
+    ProjectError
+        If `root` is no project.
+    """
+    real = os.path.realpath(root)
+    project = _projects.get(real)
+    if project is None:
+        if not is_project(real):
+            raise ProjectError(
+                f"{real} is no project.",
+                f"looked for: {os.path.join(real, MARK)}",
+                f"to make it one: smttask project init {shlex.quote(real)}",
+            )
+        with _lock:
+            project = _projects.setdefault(real, Project(Path(real)))
+    return project
+
+
+def _read_sumatra_project(root: Path) -> dict[str, Any]:
+    path = root / MARK
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unusable(path, str(error)) from error
+    if not isinstance(tree, dict) or not isinstance(tree.get("name"), str):
+        raise _unusable(path, f"{short_repr(tree)}, expected an object with a name")
+    return tree
+
+
+def _unusable(path: Path, found: str) -> ProjectError:
+    return ProjectError(
+        f"The project in {path.parent.parent} cannot be used.",
+        f"file: {path}\nfound: {found}",
+        "remove that file and call: smttask project init",
+    )
+
+
+def _moved(tree: Any, old: str, new: str) -> Any:
+    """Return `tree` with every path in or under the folder `old` put under `new`."""
+    if isinstance(tree, dict):
+        return {key: _moved(value, old, new) for key, value in tree.items()}
+    if isinstance(tree, str) and (tree == old or tree.startswith(old.rstrip(os.sep) + os.sep)):
+        return new + tree[len(old.rstrip(os.sep)) :]
+    return tree
+
+
+def write_json(path: Path, tree: Mapping[str, Any]) -> None:
+    """Write `tree` as the file at `path`, whole or not at all."""
+    text = json.dumps(tree, indent=2)
+    write_whole(str(path), lambda file: file.write(text.encode()))
