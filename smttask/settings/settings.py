@@ -1,22 +1,9 @@
-"""The object `config`: what the user may choose, and where a choice comes from.
-
-A setting is looked up in four places, and the first that has it wins:
-
-1. code: ``config.record = False`` or ``with config.use(record=False): ...``
-2. the environment: ``SMTTASK_RECORD=0``
-3. the project's file: ``[tool.smttask]`` in ``pyproject.toml``, or ``.smt/smttask.json``
-4. the default
-
-Nothing is read when this module is imported, and the environment is looked at
-anew each time. Lower rooms never read `config`: they get values as arguments.
-"""
+"""`config` and what it may hold."""
 
 from __future__ import annotations
 
 import difflib
-import json
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,22 +12,17 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 from smttask.errors import SettingError, short_repr
+from smttask.settings.conversion import Unfit, or_none, to_bool, to_count, to_names, to_path, to_word
 
-__all__ = ["Config", "Setting", "config", "read_project_file"]
+__all__ = ["SETTINGS", "Config", "Setting", "config", "unknown_setting"]
 
 CodePolicy = Literal["warn", "recompute", "ignore", "error"]
 
 PREFIX = "SMTTASK_"
-TRUE_WORDS = ("1", "true", "yes", "on")
-FALSE_WORDS = ("0", "false", "no", "off")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 Value = TypeVar("Value")
 Given = TypeVar("Given")
-
-
-class _Unfit(Exception):
-    """A value that a setting does not take; the argument says what it takes."""
 
 
 # os.environ.get costs 0.7 us because it encodes the name and catches a KeyError; a hit reads several
@@ -53,7 +35,7 @@ class Setting(Generic[Value, Given]):
     """One attribute of `config`.
 
     `convert` makes its value of what code, the environment (text) or a project's
-    file (JSON types) gives, and raises `_Unfit`; `in_file` tells if a file may hold it.
+    file (JSON types) gives, and raises `Unfit`; `in_file` tells if a file may hold it.
     """
 
     def __init__(self, default: Value, convert: Callable[[Any], Value], *, in_file: bool = True) -> None:
@@ -74,7 +56,7 @@ class Setting(Generic[Value, Given]):
         """Convert `given`, which stands at `origin`, to this setting's value."""
         try:
             return self.convert(given)
-        except _Unfit as unfit:
+        except Unfit as unfit:
             raise SettingError(
                 f"Setting '{self.name}' does not take {short_repr(given)}.",
                 f"given by: {origin}\nallowed: {unfit}",
@@ -106,68 +88,6 @@ class Setting(Generic[Value, Given]):
         instance.forget(self.name)
 
 
-def _to_bool(given: object) -> bool:
-    if isinstance(given, bool):
-        return given
-    if isinstance(given, str):
-        word = given.strip().lower()
-        if word in TRUE_WORDS or word in FALSE_WORDS:
-            return word in TRUE_WORDS
-    raise _Unfit(f"true or false (as text: {', '.join((*TRUE_WORDS, *FALSE_WORDS))})")
-
-
-def _to_count(minimum: int, unit: str) -> Callable[[Any], int]:
-    def convert(given: object) -> int:
-        try:
-            number = int(given) if isinstance(given, str) else given
-        except ValueError:
-            number = None
-        if isinstance(number, int) and not isinstance(number, bool) and number >= minimum:
-            return number
-        raise _Unfit(f"a whole number of {unit}, at least {minimum}")
-
-    return convert
-
-
-def _or_none(convert: Callable[[Any], Value]) -> Callable[[Any], Value | None]:
-    def convert_or_none(given: object) -> Value | None:
-        return None if given is None else convert(given)
-
-    return convert_or_none
-
-
-def _to_word(*words: str) -> Callable[[Any], Any]:
-    def convert(given: object) -> str:
-        if isinstance(given, str) and given in words:
-            return given
-        raise _Unfit(", ".join(map(repr, words)))
-
-    return convert
-
-
-def _to_names(given: object) -> tuple[str, ...]:
-    if isinstance(given, str):
-        return tuple(name.strip() for name in given.split(",") if name.strip())
-    if isinstance(given, Sequence) and all(isinstance(name, str) for name in given):
-        return tuple(given)
-    raise _Unfit("a list of names (as text: separated by commas)")
-
-
-def _to_path(what: str) -> Callable[[Any], Path]:
-    def convert(given: object) -> Path:
-        path = os.fspath(given) if isinstance(given, str | os.PathLike) else ""
-        if isinstance(path, str) and path and "://" not in path:
-            return Path(path).expanduser()
-        raise _Unfit(what)
-
-    return convert
-
-
-_to_directory = _to_path("the path of a folder")
-_to_store_dir = _to_path("the path of a folder, absolute or relative to the project's root")
-_to_store_path = _to_path("the path of an SQLite file, absolute or relative to the project's root")
-
-
 class Config:
     """The settings; `smttask.config` is the one object of this class.
 
@@ -186,40 +106,42 @@ class Config:
 
     #: Root of the project to use, wherever the work is done. None: it is searched for.
     project = Setting[Path | None, str | os.PathLike[str] | None](
-        None, _or_none(lambda given: _to_directory(given).absolute()), in_file=False
+        None, or_none(to_path("a folder", is_absolute=True)), in_file=False
     )
     #: False: nothing is stored on disk, nothing recorded, git is not looked at.
-    record = Setting[bool, bool](True, _to_bool)
+    record = Setting[bool, bool](True, to_bool)
     #: The record store's file, absolute or relative to the project's root. None: ``.smt/records``.
-    record_store = Setting[Path | None, str | os.PathLike[str] | None](None, _or_none(_to_store_path))
+    record_store = Setting[Path | None, str | os.PathLike[str] | None](
+        None, or_none(to_path("an SQLite file"))
+    )
     #: Folder of the links to the latest results, absolute or relative to the project's root.
-    input_store = Setting[Path, str | os.PathLike[str]](Path("data"), _to_store_dir)
+    input_store = Setting[Path, str | os.PathLike[str]](Path("data"), to_path("a folder"))
     #: Folder of all results, absolute or relative to the project's root.
-    output_store = Setting[Path, str | os.PathLike[str]](Path("data/run_dump"), _to_store_dir)
+    output_store = Setting[Path, str | os.PathLike[str]](Path("data/run_dump"), to_path("a folder"))
     #: Whether results of recorded tasks are also kept in memory.
-    cache_runs = Setting[bool, bool](False, _to_bool)
+    cache_runs = Setting[bool, bool](False, to_bool)
     #: False: a run is refused while the working copy differs from its commit. True: the diff is stored.
-    allow_uncommitted_changes = Setting[bool, bool](False, _to_bool)
+    allow_uncommitted_changes = Setting[bool, bool](False, to_bool)
     #: Folders, relative to the project's root, whose changes git is not asked about.
-    dirty_directories = Setting[tuple[str, ...], Sequence[str]]((), _to_names)
+    dirty_directories = Setting[tuple[str, ...], Sequence[str]]((), to_names)
     #: What becomes of a result that other code made: load it and say so, compute anew, load, refuse.
-    on_code_change = Setting[CodePolicy, CodePolicy]("warn", _to_word("warn", "recompute", "ignore", "error"))
+    on_code_change = Setting[CodePolicy, CodePolicy]("warn", to_word("warn", "recompute", "ignore", "error"))
     #: What is compared when a result is loaded: its checksum, or only its size.
-    verify = Setting[Literal["full", "size"], Literal["full", "size"]]("full", _to_word("full", "size"))
+    verify = Setting[Literal["full", "size"], Literal["full", "size"]]("full", to_word("full", "size"))
     #: What a stored result survives: the death of the process, or (with fsync) a power cut too.
     durability = Setting[Literal["crash", "power"], Literal["crash", "power"]](
-        "crash", _to_word("crash", "power")
+        "crash", to_word("crash", "power")
     )
     #: Most worker processes that may be used at once. None: as many as asked for.
-    max_processes = Setting[int | None, int | None](None, _or_none(_to_count(1, "processes")))
+    max_processes = Setting[int | None, int | None](None, or_none(to_count(1, "processes")))
     #: Top-level packages outside the project whose code is watched and whose tasks may be loaded.
-    trusted_packages = Setting[tuple[str, ...], Sequence[str]]((), _to_names)
+    trusted_packages = Setting[tuple[str, ...], Sequence[str]]((), to_names)
     #: What `run()` does when a task fails: raise its error, or return a falsy `Failed` that holds it.
     on_error = Setting[Literal["raise", "return"], Literal["raise", "return"]](
-        "raise", _to_word("raise", "return")
+        "raise", to_word("raise", "return")
     )
     #: Most memory that kept results may take together; the least recently used go first.
-    memo_max_bytes = Setting[int, int](2**30, _to_count(0, "bytes"))
+    memo_max_bytes = Setting[int, int](2**30, to_count(0, "bytes"))
 
     def __init__(self) -> None:
         object.__setattr__(self, "_chosen", {})
@@ -252,7 +174,7 @@ class Config:
             return self._chosen[name]
         setting = SETTINGS.get(name)
         if setting is None:
-            raise _unknown(name)
+            raise unknown_setting(name)
         raw = _variables.get(setting.variable_key)
         if raw:
             return setting.from_environment(raw)
@@ -261,7 +183,7 @@ class Config:
     def origin(self, name: str, project_values: Mapping[str, Any] = NOTHING) -> str:
         """Where the value of `name` comes from: code, environment, project or default."""
         if name not in SETTINGS:
-            raise _unknown(name)
+            raise unknown_setting(name)
         if name in (self._overlay.get() or NOTHING) or name in self._chosen:
             return "code"
         if _variables.get(SETTINGS[name].variable_key):
@@ -280,7 +202,7 @@ class Config:
         checked = {}
         for name, given in values.items():
             if name not in SETTINGS:
-                raise _unknown(name)
+                raise unknown_setting(name)
             checked[name] = SETTINGS[name].checked(given, "code")
         before = self._overlay.get()
         self._overlay.set({**(before or NOTHING), **checked})
@@ -316,11 +238,11 @@ class Config:
     def __getattr__(self, name: str) -> Any:
         if name in SETTINGS:  # its value is wrong: Python asks here since SettingError is an AttributeError
             return self.get(name, self.current_project_values())
-        raise _unknown(name)
+        raise unknown_setting(name)
 
     def __setattr__(self, name: str, given: Any) -> None:
         if name not in SETTINGS:
-            raise _unknown(name)
+            raise unknown_setting(name)
         object.__setattr__(self, name, given)
 
     def __repr__(self) -> str:
@@ -338,7 +260,8 @@ SETTINGS: Mapping[str, Setting[Any, Any]] = MappingProxyType(
 )
 
 
-def _unknown(name: str, origin: str = "") -> SettingError:
+def unknown_setting(name: str, origin: str = "") -> SettingError:
+    """Say that there is no setting `name`, which stands at `origin`, and which one is near."""
     near = difflib.get_close_matches(name, SETTINGS, n=1)
     return SettingError(
         f"There is no setting '{name}'.",
@@ -346,55 +269,6 @@ def _unknown(name: str, origin: str = "") -> SettingError:
         f"did you mean '{near[0]}'?" if near else "",
         name=name,
     )
-
-
-def read_project_file(root: Path) -> Mapping[str, Any]:
-    """Settings in the file of the project at `root`, converted; empty if it has none.
-
-    They stand under ``[tool.smttask]`` in ``pyproject.toml`` or as one JSON object
-    in ``.smt/smttask.json``; a setting in both is an error.
-
-    Raises
-    ------
-    SettingError
-        If a file cannot be parsed, or holds a setting that does not exist or fit.
-    """
-    pyproject, own = root / "pyproject.toml", root / ".smt" / "smttask.json"
-    tables = {pyproject: _table(pyproject, tomllib.loads, "tool", "smttask"), own: _table(own, json.loads)}
-    values: dict[str, Any] = {}
-    for path, table in tables.items():
-        for name, given in table.items():
-            setting = SETTINGS.get(name)
-            if setting is None:
-                raise _unknown(name, str(path))
-            if name in values or not setting.in_file:
-                raise SettingError(
-                    f"Setting '{name}' stands in the wrong file.",
-                    f"found in: {path}" + (f"\nfound in: {pyproject}" if name in values else ""),
-                    "keep one of them"
-                    if name in values
-                    else f"set {setting.variable} or config.{name} instead",
-                    name=name,
-                )
-            values[name] = setting.checked(given, str(path))
-    return MappingProxyType(values)
-
-
-def _table(path: Path, parse: Callable[[str], Any], *keys: str) -> Mapping[str, Any]:
-    try:
-        tree = parse(path.read_text(encoding="utf-8"))
-        for key in keys:
-            tree = tree.get(key, {})
-        return dict(tree.items())
-    except FileNotFoundError:
-        return NOTHING
-    except (OSError, ValueError, RecursionError, AttributeError) as error:
-        found = "no table of names and values" if isinstance(error, AttributeError) else error
-        raise SettingError(
-            f"The settings in {path.name} cannot be read.",
-            f"file: {path}\nfound: {found}",
-            "correct or remove the file",
-        ) from error
 
 
 config = Config()

@@ -1,0 +1,92 @@
+"""How code, the environment (text) and a project's file (JSON types) become the value of a setting."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+__all__ = ["Unfit", "or_none", "to_bool", "to_count", "to_names", "to_path", "to_word"]
+
+TRUE_WORDS = ("1", "true", "yes", "on")
+FALSE_WORDS = ("0", "false", "no", "off")
+
+Value = TypeVar("Value")
+
+
+class Unfit(Exception):
+    """A value that a setting does not take; the argument says what it takes."""
+
+
+def to_bool(given: object) -> bool:
+    """Take a bool, or one of the words for it as text."""
+    if isinstance(given, bool):
+        return given
+    if isinstance(given, str):
+        word = given.strip().lower()
+        if word in TRUE_WORDS or word in FALSE_WORDS:
+            return word in TRUE_WORDS
+    raise Unfit(f"true or false (as text: {', '.join((*TRUE_WORDS, *FALSE_WORDS))})")
+
+
+def to_count(minimum: int, unit: str) -> Callable[[Any], int]:
+    """Return what takes a whole number of `unit`, at least `minimum`, also as text."""
+
+    def convert(given: object) -> int:
+        try:
+            number = int(given) if isinstance(given, str) else given
+        except ValueError:
+            number = None
+        if isinstance(number, int) and not isinstance(number, bool) and number >= minimum:
+            return number
+        raise Unfit(f"a whole number of {unit}, at least {minimum}")
+
+    return convert
+
+
+def or_none(convert: Callable[[Any], Value]) -> Callable[[Any], Value | None]:
+    """Return what takes None too, besides what `convert` takes."""
+
+    def convert_or_none(given: object) -> Value | None:
+        return None if given is None else convert(given)
+
+    return convert_or_none
+
+
+def to_word(*words: str) -> Callable[[Any], Any]:
+    """Return what takes one of `words`."""
+
+    def convert(given: object) -> str:
+        if isinstance(given, str) and given in words:
+            return given
+        raise Unfit(", ".join(map(repr, words)))
+
+    return convert
+
+
+def to_names(given: object) -> tuple[str, ...]:
+    """Take a sequence of names, or text with commas between them."""
+    if isinstance(given, str):
+        return tuple(name.strip() for name in given.split(",") if name.strip())
+    if isinstance(given, Sequence) and all(isinstance(name, str) for name in given):
+        return tuple(given)
+    raise Unfit("a list of names (as text: separated by commas)")
+
+
+def to_path(what: str, *, is_absolute: bool = False) -> Callable[[Any], Path]:
+    """Return what takes the path of `what`, but no URL.
+
+    Either it is made absolute from the working directory at that moment, or it stays
+    relative, to the project's root.
+    """
+
+    def convert(given: object) -> Path:
+        path = os.fspath(given) if isinstance(given, str | os.PathLike) else ""
+        if isinstance(path, str) and path and "://" not in path:
+            return Path(path).expanduser().absolute() if is_absolute else Path(path).expanduser()
+        raise Unfit(
+            f"the path of {what}" + ("" if is_absolute else ", absolute or relative to the project's root")
+        )
+
+    return convert
