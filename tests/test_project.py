@@ -32,8 +32,8 @@ def no_project_chosen(monkeypatch):
 def make(tmp_path):
     """Make a project in a folder of that name, in a git repository of its own."""
 
-    def make(name, **options):
-        root = tmp_path / name
+    def make(folder, **options):
+        root = tmp_path / folder
         root.mkdir(parents=True)
         git(root, "init", "--quiet")
         return create_project(root, **options)

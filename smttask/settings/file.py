@@ -53,7 +53,7 @@ def _table(path: Path, parse: Callable[[str], Any], *keys: str) -> Mapping[str, 
         for key in keys:
             tree = tree.get(key, {})
         return dict(tree.items())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return NOTHING
     except (OSError, ValueError, RecursionError, AttributeError) as error:
         found = "no table of names and values" if isinstance(error, AttributeError) else error
