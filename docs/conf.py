@@ -25,3 +25,5 @@ numpydoc_show_class_members = False
 
 html_theme = "alabaster"
 html_theme_options = {"description": "Typed pure functions as tasks", "page_width": "1100px"}
+
+suppress_warnings = ["misc.highlighting_failure"]  # the seams in architecture.md are not quite Python

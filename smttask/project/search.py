@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from smttask.errors import ProjectError
@@ -16,7 +17,10 @@ from smttask.settings import config
 
 __all__ = ["current_project", "find_project", "get_current_project", "project_root", "use_project"]
 
+SEARCH_AGAIN_S = 2.0
+
 _found: dict[str, Project] = {}  # by the folder that the search started from
+_nowhere: dict[str, float] = {}  # folder of modules in no project -> when to search again
 _used: ContextVar[Project | None] = ContextVar("smttask project", default=None)
 
 
@@ -60,8 +64,18 @@ def current_project(module_name: str | None = None) -> Project | None:
     file = getattr(module, "__file__", None)
     if module is None or file is None or (here is not None and here.scope.contains(module)):
         return here
-    around = find_project(os.path.dirname(os.path.abspath(file)))
+    around = _find_around(os.path.dirname(file))
     return around if around is not None and around.scope.contains(module) else here
+
+
+def _find_around(folder: str) -> Project | None:
+    """Return what `find_project` does; a failed search, 25 us, is believed for a while."""
+    project = _found.get(folder)
+    if project is None and _nowhere.get(folder, 0.0) < monotonic():
+        project = find_project(folder)
+        if project is None:
+            _nowhere[folder] = monotonic() + SEARCH_AGAIN_S
+    return project
 
 
 def project_root(module_name: str | None = None) -> Path | None:
