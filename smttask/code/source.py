@@ -1,0 +1,294 @@
+"""The source text that each loaded module was made from.
+
+A file may be edited after its module was loaded; what runs is the old text. So the
+text is kept from the moment a task is defined, and looked up here, not in the file.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from importlib.machinery import PathFinder, SourceFileLoader
+from types import CodeType, ModuleType
+from typing import Any
+
+from smttask.code.bindings import Node, ParsedSource
+from smttask.code.names import FreeNames, free_names
+from smttask.code.syntax import short_digest, syntax_form
+
+__all__ = [
+    "Source",
+    "find_source_file",
+    "remember_sources",
+    "source_of",
+    "stale_files",
+    "text_source",
+    "unloaded_source",
+]
+
+Stat = tuple[int, int, int]
+
+STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
+INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+_sources: dict[str, Source] = {}
+"""By module name."""
+_by_file: dict[str, dict[str, Source]] = {}
+_texts: dict[tuple[str, str], Source] = {}
+"""Notebook cells and the like: by invented file name and text."""
+_seen: set[str] = set()
+"""Names that stood in `sys.modules` when it was last looked through."""
+
+
+class Source:
+    """The text one module was loaded from, with what was worked out from it.
+
+    Parameters
+    ----------
+    spec
+        The module's ``__spec__``, a new object at each reload.
+    file
+        Absolute path, or an invented name such as ``<ipython-input-1>``.
+    text
+        Source in the encoding it declares.
+    stat
+        Size, mtime in ns and inode when `text` was read.
+    """
+
+    def __init__(self, name: str, spec: Any, file: str, text: bytes | str, stat: Stat) -> None:
+        self.name = name
+        self.spec = spec
+        self.file = file
+        self.text = text
+        self.stat = stat
+        self.differs = False
+        """Whether the loaded code was found to be older than `text`."""
+        self.first_values: dict[str, str] = {}
+        """Forms of plain values at module level, as first seen: later ones were put there by hand."""
+        self._parsed: ParsedSource | None = None
+        self._unreadable = False
+        self._forms: dict[int, tuple[object, str, FreeNames]] = {}
+
+    @property
+    def parsed(self) -> ParsedSource | None:
+        """The syntax of the text, or None where it is not Python."""
+        if self._parsed is None and not self._unreadable:
+            try:
+                self._parsed = ParsedSource(
+                    self.text, self.file, is_main=self.name == "__main__", compiled=self._own_compiler()
+                )
+            except (SyntaxError, ValueError, RecursionError):
+                self._unreadable = True
+        return self._parsed
+
+    def find(self, code: CodeType) -> list[Node]:
+        """The syntax `code` was compiled from; empty when it comes from other text."""
+        if self.parsed is None:
+            return []
+        try:
+            nodes = self.parsed.find(code, loosely=self._is_rewritten())
+        except (SyntaxError, RecursionError):
+            return []
+        if not nodes and code.co_filename == self.file and self.stat[1] / 1e9 > _process_start():
+            self.differs = True
+        return nodes
+
+    def form(self, node: object, make: Callable[[], Any]) -> tuple[str, FreeNames]:
+        """Digest and free names of what `make` makes of `node`, worked out once."""
+        known = self._forms.get(id(node))
+        if known is None:
+            made = make()
+            nodes = made if isinstance(made, tuple) else (made,)
+            known = (node, short_digest([syntax_form(*nodes)]), free_names(*nodes))
+            self._forms[id(node)] = known
+        return known[1], known[2]
+
+    def is_stale(self) -> bool:
+        """Whether the file now says something else than what is loaded."""
+        if self.differs:
+            return True
+        try:
+            if _stat(os.stat(self.file)) == self.stat:
+                return False
+            text, stat = _read(self.file)
+        except OSError:
+            return True
+        if text != self.text:
+            return True
+        self.stat = stat
+        return False
+
+    def _is_rewritten(self) -> bool:
+        """Whether an import hook that has no compiler of its own made the code."""
+        loader = getattr(self.spec, "loader", None)
+        return loader is not None and not isinstance(loader, SourceFileLoader)
+
+    def _own_compiler(self) -> Callable[[], CodeType] | None:
+        loader = getattr(self.spec, "loader", None)
+        if type(loader) is SourceFileLoader or not isinstance(loader, SourceFileLoader):
+            return None
+        return lambda: loader.source_to_code(self.text, self.file)
+
+
+def remember_sources(module_name: str) -> None:
+    """Keep the text that loaded modules were made from, so that later edits do not pass for it.
+
+    Called when a task is defined. Takes in the module `module_name` and those that were
+    loaded since the last call, except the standard library and installed packages.
+    """
+    names = sys.modules.keys() - _seen
+    _seen.update(names)
+    names.add(module_name)
+    for name in names:
+        module = sys.modules.get(name)
+        if not isinstance(module, ModuleType):
+            continue
+        file = _source_file(_namespace(module))
+        if file and (name == module_name or not is_installed(file)):
+            source_of(name, _namespace(module))
+
+
+def source_of(name: str, namespace: dict[str, Any], *, keep: bool = True) -> Source | None:
+    """The source that the module with this `namespace` was loaded from; None without a file.
+
+    Read now unless it was remembered; read anew after a reload.
+
+    Parameters
+    ----------
+    keep
+        Remember it. Not for the namespace of a module that is not in `sys.modules` any more.
+    """
+    file = _source_file(namespace)
+    if file is None:
+        return None
+    spec = namespace.get("__spec__")
+    known = _sources.get(name)
+    if known is not None and known.spec is spec and known.file == file:
+        return known
+    return _keep(name, spec, file) if keep else unloaded_source(name, file)
+
+
+def unloaded_source(name: str, file: str) -> Source | None:
+    """The source of a module that is not loaded, as its file stands now."""
+    try:
+        text, stat = _read(file)
+    except OSError:
+        return None
+    return Source(name, None, file, text, stat)
+
+
+def text_source(file: str) -> Source | None:
+    """The source of code that came from no file but left its text, as notebook cells do."""
+    text = "".join(linecache.getlines(file))
+    if not text:
+        return None
+    key = (file, text)
+    if key not in _texts:
+        _texts[key] = Source("__main__", None, file, text, (0, 0, 0))
+    return _texts[key]
+
+
+def stale_files(files: Iterable[str]) -> list[str]:
+    """Those of `files` whose text differs from what is loaded; never loaded ones do not count.
+
+    Costs one `stat` for a file that was not touched. A touched but equal file is not stale.
+
+    Parameters
+    ----------
+    files
+        Absolute paths, as `CodeFingerprint.files` has them.
+    """
+    stale = []
+    for file in files:
+        for name, source in list(_by_file.get(file, {}).items()):
+            module = sys.modules.get(name)
+            current = source_of(name, _namespace(module)) if isinstance(module, ModuleType) else source
+            if current is not None and current.file == file and current.is_stale():
+                stale.append(file)
+                break
+    return stale
+
+
+def find_source_file(name: str) -> str | None:
+    """The source file that ``import name`` would load, without importing anything; None if not found."""
+    path = None
+    parent, _, _ = name.rpartition(".")
+    if parent:
+        module = sys.modules.get(parent)
+        if isinstance(module, ModuleType):
+            path = list(_namespace(module).get("__path__", ()))
+        else:
+            file = find_source_file(parent)
+            path = [os.path.dirname(file)] if file and os.path.basename(file) == "__init__.py" else []
+        if not path:
+            return None
+    try:
+        spec = PathFinder.find_spec(name, path)
+    except (ImportError, ValueError, OSError):
+        return None
+    return spec.origin if spec is not None else None
+
+
+def is_installed(file: str) -> bool:
+    """Whether a file belongs to the standard library or to an installed package."""
+    return file.startswith(STANDARD_LIBRARY) or any(part in file for part in INSTALLED)
+
+
+def _namespace(module: ModuleType) -> dict[str, Any]:
+    """The module's dictionary; plain attribute access would make a lazy module load itself."""
+    return object.__getattribute__(module, "__dict__")  # type: ignore[no-any-return]
+
+
+def _source_file(namespace: dict[str, Any]) -> str | None:
+    file = namespace.get("__file__")
+    if not isinstance(file, str) or not file.endswith((".py", ".pyw")):
+        return None
+    return file if os.path.isabs(file) else os.path.abspath(file)
+
+
+def _keep(name: str, spec: Any, file: str) -> Source | None:
+    try:
+        text, stat = _read(file)
+    except OSError:
+        return None
+    old = _sources.get(name)
+    if old is not None:
+        _by_file.get(old.file, {}).pop(name, None)
+    source = Source(name, spec, file, text, stat)
+    _sources[name] = source
+    _by_file.setdefault(file, {})[name] = source
+    return source
+
+
+def _read(file: str) -> tuple[bytes, Stat]:
+    with open(file, "rb") as stream:
+        stat = _stat(os.fstat(stream.fileno()))
+        return stream.read(), stat
+
+
+def _stat(result: os.stat_result) -> Stat:
+    return (result.st_size, result.st_mtime_ns, result.st_ino)
+
+
+_start: float | None = None
+
+
+def _process_start() -> float:
+    """When this process started, in seconds since the epoch; the import of this module where unknown."""
+    global _start
+    if _start is None:
+        _start = _IMPORTED
+        try:
+            with open("/proc/self/stat", "rb") as stream:
+                ticks = int(stream.read().rpartition(b")")[2].split()[19])
+            age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+            _start = time.time() - age
+        except (OSError, ValueError, IndexError, AttributeError):
+            pass
+    return _start
+
+
+_IMPORTED = time.time()
