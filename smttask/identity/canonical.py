@@ -1,0 +1,273 @@
+"""Value -> canonical bytes: the same on every machine, different for different values.
+
+Each value is a tag of one byte, a length of 8 bytes (little-endian) and its content;
+the length of a container is its number of entries. Any change here is a change of
+the format: results stored under the old digests are orphaned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from enum import Enum
+from pathlib import Path, PosixPath, WindowsPath
+from struct import Struct
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel
+
+from smttask.errors import DigestError, short_repr
+from smttask.identity.arrays import array_content, joined, sized
+from smttask.identity.defaults import stored_fields, usual_bytes
+from smttask.protocols import Runnable
+from smttask.typing.arrayform import dtype_to_json
+from smttask.typing.files import InputFile
+from smttask.typing.places import UnfitValue, class_name
+from smttask.typing.registry import entry_of
+
+__all__ = ["CanonicalForms", "canonical_bytes", "canonical_forms", "named_bytes"]
+
+_FLOAT = Struct("<cQd").pack
+_NAN = _FLOAT(b"f", 8, float("nan"))
+_MANY = 64  # from here on a list of floats is packed as one array
+_PACKED = np.dtype([("tag", "S1"), ("length", "<u8"), ("value", "<f8")])
+_CONSTANTS = {None: sized(b"n", b""), True: sized(b"b", b"\1"), False: sized(b"b", b"\0")}
+
+
+class CanonicalForms(NamedTuple):
+    """Both canonical forms of one value; the same object where nothing in it makes them differ."""
+
+    short: bytes
+    full: bytes
+
+
+def canonical_bytes(value: Any, *, full: bool = False, root: Path | None = None, place: str = "value") -> bytes:
+    """What identifies `value`, as bytes that no machine, order or layout in memory changes.
+
+    Parameters
+    ----------
+    full
+        False: fields of dataclasses and models at their default are left out and a task
+        enters by its digest. True: everything enters, a task by its full digest.
+    root
+        Folder of the project: paths inside count relative to it.
+    place
+        What error messages call the value.
+
+    Raises
+    ------
+    DigestError
+        If some value in it has no canonical bytes; its `place` says which.
+
+    Examples
+    --------
+    >>> canonical_bytes({"b": 1, "a": 2}) == canonical_bytes({"a": 2, "b": 1})
+    True
+    """
+    return _guarded(value, _Pass(full, root), place)
+
+
+def canonical_forms(value: Any, *, root: Path | None = None, place: str = "value") -> CanonicalForms:
+    """Both forms of `canonical_bytes`, with every large array hashed once.
+
+    Raises
+    ------
+    DigestError
+        If some value in it has no canonical bytes.
+
+    Examples
+    --------
+    >>> forms = canonical_forms(1.5)
+    >>> forms.short is forms.full
+    True
+    """
+    one = _Pass(False, root)
+    short = _guarded(value, one, place)
+    if not one.varies:
+        return CanonicalForms(short, short)
+    return CanonicalForms(short, _guarded(value, _Pass(True, root, one.hashed), place))
+
+
+def named_bytes(name: str, fields: Mapping[str, bytes]) -> bytes:
+    """Canonical bytes of something with a name and named parts, such as a task with its inputs.
+
+    Examples
+    --------
+    >>> named_bytes("lab:f", {"x": b"1", "y": b"2"}) == named_bytes("lab:f", {"y": b"2", "x": b"1"})
+    True
+    """
+    return joined(b"c", [_str(name), *(_str(key) + fields[key] for key in sorted(fields))])
+
+
+def _guarded(value: Any, one: _Pass, place: str) -> bytes:
+    try:
+        return one(value)
+    except UnfitValue as error:
+        where = place + error.place
+        raise DigestError(
+            f"{where}: a {type(error.value).__qualname__} cannot be digested.",
+            f"found: {short_repr(error.value)}" + (f" ({error.reason})" if error.reason else ""),
+            "use plain values, arrays, a dataclass or a pydantic model",
+            place=where,
+        ) from error
+    except RecursionError:
+        raise DigestError(
+            f"{place} is nested too deeply or contains itself.",
+            "found: more levels than Python's recursion limit allows",
+            "give data that ends, in fewer levels",
+            place=place,
+        ) from None
+
+
+class _Pass:
+    """One walk over a value; `varies` tells afterwards whether the other form may differ."""
+
+    __slots__ = ("full", "hashed", "root", "varies")
+
+    def __init__(self, full: bool, root: Path | None, hashed: dict[int, tuple[Any, bytes]] | None = None) -> None:
+        self.full = full
+        self.root = root
+        self.hashed = {} if hashed is None else hashed  # id of an array -> the array, its blake3
+        self.varies = False
+
+    def __call__(self, value: Any) -> bytes:
+        writer = _WRITERS.get(type(value))
+        return _other(value, self) if writer is None else writer(value, self)
+
+
+def _int(value: int, one: Any = None) -> bytes:
+    return sized(b"i", value.to_bytes((value.bit_length() + 8) // 8, "little", signed=True))
+
+
+def _float(value: float, one: Any = None) -> bytes:
+    return _FLOAT(b"f", 8, value) if value == value else _NAN
+
+
+def _str(value: str, one: Any = None) -> bytes:
+    return sized(b"s", value.encode("utf-8", "surrogatepass"))
+
+
+def _list(value: Any, one: _Pass, tag: bytes = b"l") -> bytes:
+    if len(value) >= _MANY and set(map(type, value)) == {float}:
+        numbers = np.array(value, dtype="<f8")
+        numbers[np.isnan(numbers)] = float("nan")
+        packed = np.empty(len(value), dtype=_PACKED)
+        packed["tag"], packed["length"], packed["value"] = b"f", 8, numbers
+        return tag + len(value).to_bytes(8, "little") + packed.tobytes()
+    return joined(tag, _items(value, one))
+
+
+def _items(value: Any, one: _Pass) -> list[bytes]:
+    parts: list[bytes] = []
+    try:
+        parts.extend(map(one, value))
+    except UnfitValue as error:
+        raise error.within(f"[{len(parts)}]") from error.__cause__
+    return parts
+
+
+def _set(value: Any, one: _Pass) -> bytes:
+    try:
+        return joined(b"e" if isinstance(value, set) else b"z", sorted(map(one, value)))
+    except UnfitValue as error:
+        raise error.within("{…}") from error.__cause__
+
+
+def _dict(value: Any, one: _Pass) -> bytes:
+    entries = []
+    for key, item in value.items():
+        try:
+            entries.append((one(key), one(item)))
+        except UnfitValue as error:
+            raise error.within(f"[{short_repr(key, length=40)}]") from error.__cause__
+    return joined(b"d", [key + item for key, item in sorted(entries)])
+
+
+def _path(value: Path, one: _Pass) -> bytes:
+    absolute = value.absolute()
+    if one.root is not None and absolute.is_relative_to(one.root):
+        return joined(b"p", [_str("project"), _str(absolute.relative_to(one.root).as_posix())])
+    return joined(b"p", [_str("absolute"), _str(absolute.as_posix())])
+
+
+def _file(value: InputFile, one: _Pass) -> bytes:
+    return joined(b"I", [_str(value.path.name), _str(value.digest)])
+
+
+def _array(value: Any, one: _Pass) -> bytes:
+    return array_content(value, one, one.hashed)
+
+
+def _other(value: Any, one: _Pass) -> bytes:
+    """Everything that the type alone does not decide."""
+    cls = type(value)
+    if isinstance(value, Runnable):
+        one.varies = True
+        return sized(b"T", (value.full_digest if one.full else value.digest).encode())
+    entry = entry_of(cls)
+    if entry is not None:
+        try:
+            plain = entry.to_plain(value)
+        except (TypeError, ValueError) as error:
+            raise UnfitValue(value, str(error)) from error
+        return joined(b"v", [_str(entry.name), one(plain)])
+    if isinstance(value, Enum):
+        name = value.name if cls.__members__.get(value.name) is value else value.value  # type: ignore[attr-defined]
+        return joined(b"x", [_str(class_name(cls)), one(name)])
+    if isinstance(value, np.generic):
+        return joined(b"N", [array_content(np.asarray(value), one, {})])
+    if isinstance(value, np.dtype):
+        return joined(b"D", [one(dtype_to_json(value))])
+    if isinstance(value, np.memmap):
+        return array_content(np.asarray(value), one, one.hashed)
+    if isinstance(value, BaseModel):
+        fields = {name: value.__dict__[name] for name in cls.model_fields if name in value.__dict__}  # type: ignore[attr-defined]
+        return _fields({**fields, **(value.__pydantic_extra__ or {})}, cls, one)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _fields({n: getattr(value, n) for n in stored_fields(cls) if hasattr(value, n)}, cls, one)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return joined(b"m", [_str(class_name(cls)), *_items(value, one)])
+    raise UnfitValue(value)
+
+
+def _fields(fields: Mapping[str, Any], cls: type, one: _Pass) -> bytes:
+    one.varies = True
+    usual = {} if one.full else usual_bytes(cls, one.root, _default_bytes)
+    parts = {}
+    for name, value in fields.items():
+        try:
+            part = one(value)
+        except UnfitValue as error:
+            raise error.within(f".{name}") from error.__cause__
+        if part not in usual.get(name, ()):
+            parts[name] = part
+    return named_bytes(class_name(cls), parts)
+
+
+def _default_bytes(value: Any, root: Path | None) -> bytes | None:
+    try:
+        return _Pass(False, root)(value)
+    except (UnfitValue, RecursionError):
+        return None
+
+
+_WRITERS: dict[type, Callable[[Any, _Pass], bytes]] = {
+    float: _float,
+    int: _int,
+    str: _str,
+    bool: lambda value, one: _CONSTANTS[value],
+    type(None): lambda value, one: _CONSTANTS[None],
+    bytes: lambda value, one: sized(b"y", value),
+    complex: lambda value, one: joined(b"j", [_float(value.real), _float(value.imag)]),
+    list: _list,
+    tuple: lambda value, one: _list(value, one, b"t"),
+    set: _set,
+    frozenset: _set,
+    dict: _dict,
+    PosixPath: _path,
+    WindowsPath: _path,
+    InputFile: _file,
+    np.ndarray: _array,
+    np.ma.MaskedArray: _array,
+}
