@@ -1,10 +1,10 @@
-"""Containers that hold large arrays, and masked arrays, as ``.npz``.
+"""Containers that hold large arrays, and large masked arrays, as ``.npz``.
 
 The zip file is not compressed. It holds the JSON form of the value as
-``tree.json`` and each large array as a ``.npy`` member, so `numpy.load` shows
-them: the arrays of a dict by their keys, others as ``array_0``, ``array_1`` …
-The data under a mask, the mask and the fill value of a masked array ``x`` are
-``x.npy``, ``x.mask.npy`` and ``x.fill.npy``.
+``tree.json`` and each array of more than 64 kB as a ``.npy`` member, so
+`numpy.load` shows them: the arrays of a dict by their keys, others as
+``array_0``, ``array_1`` … The name of a member stands in the tree where the
+JSON form of a description would have the blake3 of a stored array.
 """
 
 from __future__ import annotations
@@ -17,27 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from smttask.formats.numpy import AnyArray, is_plain_array, read_array, write_array
 from smttask.typing.jsonform import from_json, to_json
 
-__all__ = ["LARGE_BYTES", "NpzFormat", "is_large_array"]
+__all__ = ["NpzFormat"]
 
 TREE = "tree.json"
-# An array of more bytes than this makes the container that holds it an .npz file.
-LARGE_BYTES = 16_384
-
-
-def is_large_array(value: object) -> bool:
-    """Whether `value` is an array, masked or not, that is too large for JSON text."""
-    if not isinstance(value, np.ndarray) or value.nbytes <= LARGE_BYTES:
-        return False
-    return _is_masked_array(value) or is_plain_array(value)
-
-
-def _is_masked_array(value: object) -> bool:
-    return type(value) is np.ma.MaskedArray and is_plain_array(value.data)
 
 
 class NpzFormat:
@@ -47,7 +32,7 @@ class NpzFormat:
 
     Examples
     --------
-    >>> NpzFormat().accepts({"x": np.zeros(10_000), "unit": "mV"})
+    >>> NpzFormat().accepts({"x": 1, "unit": "mV"})
     True
     """
 
@@ -57,7 +42,7 @@ class NpzFormat:
     def accepts(self, value: object) -> bool:
         """True for all that has a JSON form."""
         try:
-            to_json(value, on_large=lambda part: "x" if is_large_array(part) else None)
+            to_json(value, on_large=lambda array: "x" if is_plain_array(array) else None)
         except (TypeError, ValueError):
             return False
         return True
@@ -78,18 +63,15 @@ class NpzFormat:
             try:
                 archive = zipfile.ZipFile(file)
                 tree = json.loads(archive.read(TREE))
-                arrays = {
-                    info.filename.removesuffix(".npy"): _read_member(file, info)
-                    for info in archive.infolist()
-                    if info.filename != TREE
-                }
+                infos = [info for info in archive.infolist() if info.filename != TREE]
+                arrays = {info.filename.removesuffix(".npy"): _read_member(file, info) for info in infos}
             except (zipfile.BadZipFile, struct.error) as error:
                 raise ValueError(f"it is no whole .npz file: {error}") from error
-        return from_json(tree, get_large=lambda name: _assemble(arrays, name))
+        return from_json(tree, get_large=arrays.__getitem__)
 
 
 class _Members:
-    """The arrays found in a value, each once, under the names of their members."""
+    """The large arrays found in a value, each once, under the names of their members."""
 
     def __init__(self, value: object) -> None:
         self.arrays: dict[str, AnyArray] = {}
@@ -99,26 +81,17 @@ class _Members:
             id(item): key for key, item in items if type(key) is str and re.fullmatch(r"\w[\w-]{0,99}", key)
         }
 
-    def add(self, array: object) -> str | None:
-        """Note a part of the value; returns what it is called, None if it can stand in the JSON text."""
-        if not is_large_array(array):
+    def add(self, array: AnyArray) -> str | None:
+        """Note an array; returns what it is called, None if it must stand in the JSON text."""
+        if not is_plain_array(array):
             return None
-        assert isinstance(array, np.ndarray)
-        name = self._names.get(id(array)) or self._new_name(id(array))
-        self._names[id(array)] = name
-        if isinstance(array, np.ma.MaskedArray):
-            self.arrays[name] = array.data
-            self.arrays[f"{name}.fill"] = np.asarray(array.fill_value)
-            if array.mask is not np.ma.nomask:
-                self.arrays[f"{name}.mask"] = np.asarray(array.mask)
-        else:
+        name, n = self._names.get(id(array)), 0
+        if name is None:
+            name = self._wished.get(id(array))
+            while name is None or name in self.arrays:
+                name, n = f"array_{n}", n + 1
+            self._names[id(array)] = name
             self.arrays[name] = array
-        return name
-
-    def _new_name(self, identity: int) -> str:
-        name, n = self._wished.get(identity), 0
-        while name is None or name in self.arrays:
-            name, n = f"array_{n}", n + 1
         return name
 
 
@@ -140,12 +113,3 @@ def _read_member(file: BinaryIO, info: zipfile.ZipInfo) -> AnyArray:
     n_name, n_extra = struct.unpack("<HH", file.read(4))
     file.seek(n_name + n_extra, 1)
     return read_array(file)
-
-
-def _assemble(arrays: dict[str, AnyArray], name: str) -> AnyArray:
-    if f"{name}.fill" not in arrays:
-        return arrays[name]
-    mask = arrays.get(f"{name}.mask", np.ma.nomask)
-    masked: Any = np.ma.MaskedArray
-    array: AnyArray = masked(arrays[name], mask=mask, fill_value=arrays[f"{name}.fill"][()])
-    return array

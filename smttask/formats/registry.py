@@ -8,7 +8,7 @@ from typing import Any
 
 from smttask.errors import OutputError, StorageError, short_repr
 from smttask.formats.json import JsonFormat
-from smttask.formats.npz import NpzFormat, is_large_array
+from smttask.formats.npz import NpzFormat
 from smttask.formats.numpy import NpyFormat, is_plain_array
 from smttask.formats.pickle import PickleFormat
 from smttask.formats.text import BytesFormat, TextFormat
@@ -81,17 +81,16 @@ def choose(value: object) -> Choice:
         return Choice(_BYTES)
     if kind is str and len(value) > INLINE_BYTES and _TEXT.accepts(value):  # type: ignore[arg-type]
         return Choice(_TEXT)
-    large: list[object] = []
+    has_large = False
 
-    def note(part: object) -> str | None:
-        if not is_large_array(part):
-            return None
-        large.append(part)
-        return "x"
+    def note(array: object) -> str | None:
+        nonlocal has_large
+        has_large = has_large or is_plain_array(array)
+        return "x" if is_plain_array(array) else None
 
     try:
         tree = to_json(value, on_large=note)
-        if large:
+        if has_large:
             return Choice(_NPZ)
         text = _JSON.text(tree)
     except (TypeError, ValueError, RecursionError) as error:
@@ -132,7 +131,7 @@ def load_inline(name: str, tree: Any) -> Any:
     """
     if name != _JSON.name:
         raise ValueError(f"values of the format {name!r} do not stand in manifests")
-    return _JSON.from_tree(tree)
+    return _JSON.from_tree(tree) if isinstance(tree, (dict, list)) else tree
 
 
 def get_format(name: str) -> Format:

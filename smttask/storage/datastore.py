@@ -15,13 +15,18 @@ from typing import Any
 
 from smttask.errors import DamagedResultError, ResultNotFoundError, StorageError
 from smttask.formats.registry import get_format, load_inline
-from smttask.storage.atomic import hash_file, read_link, storage_error, unlink_if_there
-from smttask.storage.layout import DAMAGED_DIR, OLDER_DIR, Key, link_name, older_name, older_prefix
+from smttask.storage.atomic import read_link, storage_error, unlink_if_there
+from smttask.storage.damage import DamageKeeper, OnDamaged, set_aside
+from smttask.storage.hashing import PARALLEL_BYTES, FileHashing, hash_file
+from smttask.storage.layout import OLDER_DIR, Key, link_name, older_name, older_prefix
 from smttask.storage.manifest import Head, OutputEntry, damaged, read_head, read_rest
 from smttask.storage.newrun import NewRun
 from smttask.storage.values import ValueStore
 
 __all__ = ["DataStore"]
+
+# Formats whose damaged files do no harm when they are loaded while they are being checked.
+CHECKED_BESIDE = ("npy",)
 
 
 class DataStore:
@@ -40,8 +45,7 @@ class DataStore:
         self.output_dir = Path(os.path.abspath(output_dir))
         self.values = ValueStore(self.output_dir)
         self._links = str(self.input_dir)
-        # Damaged files that could not be moved away: said once, passed over from then on.
-        self._stuck: set[str] = set()
+        self._damage = DamageKeeper()
 
     # What is there
 
@@ -50,7 +54,7 @@ class DataStore:
         key: Key,
         code: str,
         is_same: Callable[[dict[str, Any]], bool],
-        on_damaged: Callable[[Path, str], None] | None = None,
+        on_damaged: OnDamaged | None = None,
     ) -> Head | None:
         """The best stored result for `key`: same inputs and same code, else same inputs and newest.
 
@@ -123,7 +127,8 @@ class DataStore:
         DamagedResultError
             If it is not as it was written; then `set_aside` it.
         StorageError
-            If its file cannot be read, or nobody has registered its format.
+            If its file cannot be read, nobody has registered its format, or it is whole and
+            cannot be loaded all the same, because a class is not there any more.
         """
         entry = head.outputs.get(name)
         if entry is None:
@@ -137,8 +142,8 @@ class DataStore:
         if entry.file is None:
             try:
                 return load_inline(entry.format, entry.json)
-            except (ValueError, TypeError, KeyError, LookupError) as error:
-                raise damaged(head.file, f"output {name!r} cannot be loaded: {error}") from error
+            except (ValueError, TypeError, LookupError) as error:
+                raise _unloadable(head.file, entry.format, error) from error
         path = f"{os.path.dirname(head.file)}/{entry.file}"
         return self._load_file(path, entry, check=verify == "full" and not mmap, mmap=mmap)
 
@@ -194,14 +199,7 @@ class DataStore:
         StorageError
             If it cannot be moved.
         """
-        path = os.path.realpath(result.file if isinstance(result, Head) else result)
-        folder, name = os.path.split(path)
-        label = name.removesuffix(".json")
-        try:
-            others = [n for n in os.listdir(folder) if n.startswith((f"{label}_", f"{label}."))]
-            return _move_aside(folder, [name, *(n for n in others if n != name)])
-        except OSError as error:
-            raise storage_error(f"Cannot set aside {name}.", path, error) from error
+        return set_aside(result.file if isinstance(result, Head) else result)
 
     def invalidate(self, key: Key) -> bool:
         """Unlink all results for `key`, by whatever code; the runs stay. Returns whether there was one.
@@ -237,12 +235,12 @@ class DataStore:
             if name.startswith(prefix) and name.endswith(".json"):
                 yield f"{folder}/{name}"
 
-    def _follow(self, link: str, key: Key, on_damaged: Callable[[Path, str], None] | None) -> Head | None:
+    def _follow(self, link: str, key: Key, on_damaged: OnDamaged | None) -> Head | None:
         """The whole result that `link` leads to; None if there is none, or not any more."""
         try:
             target = read_link(link)
         except ValueError as error:
-            self._drop_link(link, str(error), on_damaged)
+            self._damage.keep_link(link, str(error), on_damaged)
             return None
         if target is None:
             return None
@@ -250,7 +248,7 @@ class DataStore:
         try:
             head = read_head(file)
             if head.digest != key.name:
-                self._drop_link(link, f"it leads to a result of {head.task} {head.digest}", on_damaged)
+                self._damage.keep_link(link, f"it leads to a result of {head.task} {head.digest}", on_damaged)
                 return None
             for entry in head.outputs.values():
                 if entry.file is not None:
@@ -258,7 +256,7 @@ class DataStore:
         except FileNotFoundError:
             return None
         except DamagedResultError as error:
-            self._put_aside(file, error, on_damaged)
+            self._damage.keep_result(file, error, on_damaged)
             return None
         return head
 
@@ -266,55 +264,33 @@ class DataStore:
         self,
         head: Head,
         is_same: Callable[[dict[str, Any]], bool],
-        on_damaged: Callable[[Path, str], None] | None,
+        on_damaged: OnDamaged | None,
     ) -> bool:
         try:
             rest = read_rest(head)
         except FileNotFoundError:
             return False
         except DamagedResultError as error:
-            self._put_aside(head.file, error, on_damaged)
+            self._damage.keep_result(head.file, error, on_damaged)
             return False
         return is_same(rest)
-
-    def _put_aside(
-        self, file: str, error: DamagedResultError, on_damaged: Callable[[Path, str], None] | None
-    ) -> None:
-        """Set a damaged result aside and tell it; a newer smttask's is told and left."""
-        if file in self._stuck:
-            return
-        place, reason = Path(os.path.realpath(file)), error.found
-        try:
-            if getattr(error, "is_newer", False):
-                self._stuck.add(file)
-            else:
-                place = self.set_aside(file)
-        except StorageError as failure:
-            self._stuck.add(file)
-            reason = f"{reason}\nit stays where it is: {failure.found}"
-        if on_damaged is not None:
-            on_damaged(place, reason)
-
-    def _drop_link(self, link: str, reason: str, on_damaged: Callable[[Path, str], None] | None) -> None:
-        """Set aside a link that leads to the wrong place; what it leads to stays."""
-        if link in self._stuck:
-            return
-        place = Path(link)
-        try:
-            place = _move_aside(*_folder_and_names(link))
-        except OSError as error:
-            self._stuck.add(link)
-            reason = f"{reason}\nit stays where it is: {error.strerror}"
-        if on_damaged is not None:
-            on_damaged(place, f"{link}\n{reason}")
 
     def _load_file(self, path: str, entry: OutputEntry, *, check: bool, mmap: bool) -> Any:
         format = get_format(entry.format)
         try:
             _check_size(path, entry)
-            if check and hash_file(path) != entry.blake3:
-                raise damaged(path, "its checksum does not fit")
-            return format.load(Path(path), mmap=mmap)
+            if not check:
+                return format.load(Path(path), mmap=mmap)
+            if entry.format in CHECKED_BESIDE and entry.size >= PARALLEL_BYTES:
+                hashing = FileHashing(path)
+                try:
+                    value = format.load(Path(path))
+                finally:
+                    found = hashing.result()
+                _check_hash(path, found, entry)
+                return value
+            _check_hash(path, hash_file(path), entry)
+            return format.load(Path(path))
         except FileNotFoundError as error:
             raise ResultNotFoundError(
                 f"The file {os.path.basename(path)} of a stored result is gone.",
@@ -326,7 +302,18 @@ class DataStore:
         except OSError as error:
             raise storage_error(f"Cannot read {os.path.basename(path)}.", path, error) from error
         except Exception as error:
-            raise damaged(path, f"it cannot be loaded as {entry.format}: {error}") from error
+            _check_hash(path, hash_file(path), entry)
+            raise _unloadable(path, entry.format, error) from error
+
+
+def _unloadable(path: str, format_name: str, error: Exception) -> StorageError:
+    """What to raise for a file that is as it was written and cannot be loaded all the same."""
+    return StorageError(
+        f"The stored result {os.path.basename(path)} is whole but cannot be loaded as {format_name}.",
+        f"{path}\n{type(error).__name__}: {error}",
+        "import what defines its classes, or go back to the code that wrote it; or recompute",
+        path=path,
+    )
 
 
 def _check_size(path: str, entry: OutputEntry) -> None:
@@ -335,22 +322,6 @@ def _check_size(path: str, entry: OutputEntry) -> None:
         raise damaged(path, f"it has {size} bytes instead of {entry.size}")
 
 
-def _folder_and_names(path: str) -> tuple[str, list[str]]:
-    folder, name = os.path.split(path)
-    return folder, [name]
-
-
-def _move_aside(folder: str, names: list[str]) -> Path:
-    """Move files of `folder` to its ``.damaged``; returns where the first now is."""
-    aside = f"{folder}/{DAMAGED_DIR}"
-    os.makedirs(aside, exist_ok=True)
-    ending, n = "", 0
-    while any(os.path.lexists(f"{aside}/{name}{ending}") for name in names):
-        n += 1
-        ending = f".{n}"
-    for name in names:
-        try:
-            os.rename(f"{folder}/{name}", f"{aside}/{name}{ending}")
-        except FileNotFoundError:  # another process was faster
-            continue
-    return Path(f"{aside}/{names[0]}{ending}")
+def _check_hash(path: str, found: str, entry: OutputEntry) -> None:
+    if found != entry.blake3:
+        raise damaged(path, "its checksum does not fit")

@@ -35,6 +35,7 @@ __all__ = ["computing"]
 FIRST_POLL_S = 0.001
 LAST_POLL_S = 0.05
 SAY_AFTER_S = 5.0
+OWNER_BYTES = 512
 
 BUSY = (errno.EACCES, errno.EAGAIN)
 NOT_SUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
@@ -207,8 +208,8 @@ def _take_file(table: _Table, path: str, turn: _Turn, waiting: _Waiting) -> Owne
             try:
                 taken = fcntl is not None and _lock(fd, waiting)
                 if taken and _is_at(fd, path):
-                    os.ftruncate(fd, 0)
-                    os.pwrite(fd, owner_text(), 0)
+                    # Over the text of a dead owner; truncating would make ext4 flush the file (0.15 ms).
+                    os.pwrite(fd, owner_text().ljust(OWNER_BYTES), 0)
                     turn.fd = fd
                     return None
             except BaseException:
@@ -275,7 +276,7 @@ def _release_file(path: str, turn: _Turn, owner_file: OwnerFile | None) -> None:
 def _holder(fd: int) -> str:
     """Who wrote the lock file; it may be between two owners."""
     try:
-        owner = json.loads(os.pread(fd, 4096, 0))
+        owner = json.loads(os.pread(fd, OWNER_BYTES, 0))
         since = datetime.fromtimestamp(owner["since"], tz=UTC)
         return f"process {owner['pid']} on {owner['host']} (since {since:%Y-%m-%d %H:%M:%S} UTC)"
     except (ValueError, KeyError, TypeError):

@@ -14,7 +14,6 @@ from smttask.errors import DamagedResultError, StorageError
 from smttask.formats.registry import Choice, choose
 from smttask.protocols import Format
 from smttask.storage.atomic import (
-    HashingFile,
     create_link,
     read_link,
     replace_link,
@@ -23,6 +22,7 @@ from smttask.storage.atomic import (
     unlink_if_there,
     write_whole,
 )
+from smttask.storage.hashing import HashingFile
 from smttask.storage.layout import (
     OLDER_DIR,
     Key,
@@ -138,7 +138,7 @@ class NewRun:
         path = f"{self._dir}/{temporary_name(file_name)}"
         self._written.append(path)
         try:
-            with HashingFile(path) as file:
+            with HashingFile(path, expected_bytes=getattr(value, "nbytes", 0)) as file:
                 if choice.text is None:
                     format.save(value, cast(BinaryIO, file))
                 else:

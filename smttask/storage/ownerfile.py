@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+import platform
 import threading
 import time
 
@@ -17,7 +17,7 @@ __all__ = ["HOST", "OwnerFile", "owner_text", "process_start"]
 BEAT_S = 10.0
 DEAD_AFTER_S = 60.0
 
-HOST = socket.gethostname()
+HOST = platform.node()
 
 
 def process_start(pid: int) -> str | None:

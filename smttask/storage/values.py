@@ -11,7 +11,8 @@ from blake3 import blake3
 
 from smttask.errors import ResultNotFoundError
 from smttask.formats.registry import format_for, iter_formats
-from smttask.storage.atomic import HashingFile, hash_file, storage_error, write_whole
+from smttask.storage.atomic import storage_error, write_whole
+from smttask.storage.hashing import HashingFile, hash_file
 from smttask.storage.layout import VALUES_DIR
 from smttask.storage.manifest import damaged
 
@@ -43,7 +44,7 @@ class ValueStore:
             If it cannot be written.
         """
         format = format_for(value)
-        with HashingFile(None) as file:
+        with HashingFile(None, expected_bytes=getattr(value, "nbytes", 0)) as file:
             format.save(value, cast(BinaryIO, file))
         self._keep(file.blake3 + format.suffix, file.n_bytes, lambda file: format.save(value, file))
         return file.blake3

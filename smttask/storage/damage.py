@@ -1,0 +1,87 @@
+"""What becomes of files that are not as they were written: kept aside, told once, never found again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from smttask.errors import DamagedResultError, StorageError
+from smttask.storage.atomic import storage_error
+from smttask.storage.layout import DAMAGED_DIR
+
+__all__ = ["DamageKeeper", "OnDamaged", "set_aside"]
+
+# Called with the place where a damaged file is kept and with what was found.
+OnDamaged: TypeAlias = Callable[[Path, str], None]
+
+
+def set_aside(manifest: str | os.PathLike[str]) -> Path:
+    """Move a result with all its files to ``.damaged`` beside it; returns where its manifest is now.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be moved.
+    """
+    path = os.path.realpath(manifest)
+    folder, name = os.path.split(path)
+    label = name.removesuffix(".json")
+    try:
+        others = [n for n in os.listdir(folder) if n.startswith((f"{label}_", f"{label}.")) and n != name]
+        return _move_aside(folder, [name, *others])
+    except OSError as error:
+        raise storage_error(f"Cannot set aside {name}.", path, error) from error
+
+
+class DamageKeeper:
+    """Sets damaged files aside and tells each once; what cannot be moved is remembered and passed over."""
+
+    def __init__(self) -> None:
+        self._stuck: set[str] = set()
+
+    def keep_result(self, manifest: str, error: DamagedResultError, on_damaged: OnDamaged | None) -> None:
+        """Set aside the result of `manifest`; one that a newer smttask wrote stays where it is."""
+        if manifest in self._stuck:
+            return
+        place, reason = Path(os.path.realpath(manifest)), error.found
+        try:
+            if getattr(error, "is_newer", False):
+                self._stuck.add(manifest)
+            else:
+                place = set_aside(manifest)
+        except StorageError as failure:
+            self._stuck.add(manifest)
+            reason = f"{reason}\nit stays where it is: {failure.found}"
+        if on_damaged is not None:
+            on_damaged(place, reason)
+
+    def keep_link(self, link: str, reason: str, on_damaged: OnDamaged | None) -> None:
+        """Set aside a link that leads to the wrong place; what it leads to stays."""
+        if link in self._stuck:
+            return
+        place, reason = Path(link), f"{link}\n{reason}"
+        try:
+            place = _move_aside(os.path.dirname(link), [os.path.basename(link)])
+        except OSError as error:
+            self._stuck.add(link)
+            reason = f"{reason}\nit stays where it is: {error.strerror}"
+        if on_damaged is not None:
+            on_damaged(place, reason)
+
+
+def _move_aside(folder: str, names: list[str]) -> Path:
+    """Move files of `folder` to its ``.damaged``; returns where the first now is."""
+    aside = f"{folder}/{DAMAGED_DIR}"
+    os.makedirs(aside, exist_ok=True)
+    ending, n = "", 0
+    while any(os.path.lexists(f"{aside}/{name}{ending}") for name in names):
+        n += 1
+        ending = f".{n}"
+    for name in names:
+        try:
+            os.rename(f"{folder}/{name}", f"{aside}/{name}{ending}")
+        except FileNotFoundError:  # another process was faster
+            continue
+    return Path(f"{aside}/{names[0]}{ending}")
