@@ -3,7 +3,9 @@
 import json
 import os
 import pickle
+import re
 import shutil
+import subprocess
 import sys
 import threading
 
@@ -249,6 +251,35 @@ def test_a_wrong_settings_file_is_an_error_of_the_project(make):
     (project.root / "pyproject.toml").write_text("[tool.smttask]\nverfiy = 1\n")
     with pytest.raises(SettingError, match="did you mean 'verify'"):
         project.setting("verify")
+
+
+@pytest.mark.parametrize("name", ["", " lab", "a/b", "-x", "x" * 51, "a\0b"])
+def test_a_name_that_sumatra_cannot_show_is_refused(make, name):
+    """Names stand in the addresses of Sumatra's web pages; the message says what fits."""
+    with pytest.raises(ProjectError, match="A project cannot be called") as caught:
+        make("lab", name=name)
+    assert "expected: at most 50 letters, digits" in str(caught.value)
+
+
+@pytest.mark.parametrize(("folder", "name"), [("my lab", "my lab"), (".l+b", "_l_b"), ("größe", "größe")])
+def test_the_folder_gives_the_name(make, folder, name):
+    """Without a name, the folder's serves, made such that Sumatra takes it."""
+    assert make(folder).name == name
+
+
+def test_sumatra_reads_the_project(make):
+    """`smt info` and `smt list` work in a new project, and in one that was moved."""
+    project = make("my lab", name="lab")
+    smt = [sys.executable, "-c", "from sumatra.cli import smt; smt()"]
+    shown = subprocess.run(
+        [*smt, "info"], cwd=project.root, capture_output=True, text=True, check=True
+    ).stdout
+    facts = dict(re.findall(r"^(.*?) *: (.*)$", shown, re.MULTILINE))
+    assert facts["Project name"] == "lab"
+    assert facts["Default repository"] == f"GitRepository at {project.root}"
+    assert facts["Data store (output)"] == str(project.data.output_dir)
+    assert facts["Record store"] == f"Django ({project.records.path})"
+    subprocess.run([*smt, "list"], cwd=project.root, capture_output=True, check=True)
 
 
 def test_outside_git_a_project_cannot_be_made(tmp_path):

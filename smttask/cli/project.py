@@ -114,10 +114,10 @@ def status(as_json: bool) -> None:
     if "problem" in git:
         click.echo(f"git           {git['problem']}")
     else:
-        click.echo(f"git           {git['commit'][:10]}, {'clean' if git['clean'] else 'with changes'}")
-        for kind in ("changed", "untracked"):
-            for path in git[kind]:
-                click.echo(f"  {kind:<11} {path}")
+        state = "clean" if git["clean"] else "with changes"
+        click.echo(f"git           {git['commit'][:10]} on {git['branch'] or 'no branch'}, {state}")
+        for path in git["changed"]:
+            click.echo(f"  changed     {path}")
     counts = ", ".join(f"{n} {state}" for state, n in records["by_status"].items())
     click.echo(f"records       {records['total']}" + (f" ({counts})" if counts else ""))
 
@@ -138,11 +138,11 @@ def _facts(project: Project) -> dict[str, Any]:
 
 def _git_facts(project: Project) -> dict[str, Any]:
     try:
-        state = project.repository.state(project.setting("dirty_directories"))
+        state = project.repository.state()
     except RepositoryError as error:
         return {"problem": error.what}
-    changed, untracked = sorted(state.changed), sorted(state.untracked)
-    return {"commit": state.commit, "clean": not changed, "changed": changed, "untracked": untracked}
+    changed = list(state.changed)
+    return {"commit": state.commit, "branch": state.branch, "clean": not changed, "changed": changed}
 
 
 def _record_facts(store: SQLiteRecordStore) -> dict[str, Any]:

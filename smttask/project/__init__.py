@@ -9,7 +9,7 @@ two links to one folder are one project.
 """
 
 from smttask.project.creation import create_project
-from smttask.project.project import Project, get_project, is_project
+from smttask.project.project import Project, get_project
 from smttask.project.search import (
     current_project,
     find_project,
@@ -17,6 +17,7 @@ from smttask.project.search import (
     project_root,
     use_project,
 )
+from smttask.project.sumatra import is_project
 
 __all__ = [
     "Project",

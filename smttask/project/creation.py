@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from smttask.errors import ProjectError
-from smttask.project.project import DEFAULT_RECORD_STORE, Project, get_project, is_project, write_json
-from smttask.records.schema import write_sumatra_project
+from smttask.errors import ProjectError, short_repr
+from smttask.project.project import Project, get_project
+from smttask.project.sumatra import is_project, write_json, write_sumatra_project
 from smttask.settings import read_project_file
 
 __all__ = ["create_project"]
 
+NAME_WIDTH = 50  # of Sumatra's column
 DEFAULT_STORES = {"input_store": "data", "output_store": "data/run_dump"}
 
 
@@ -40,10 +42,11 @@ def create_project(
     Raises
     ------
     ProjectError
-        If `root` is in no git working copy, or cannot be written to.
+        If `root` is in no git working copy, or cannot be written to, or Sumatra takes no such name.
     """
     root = Path(os.path.realpath(root))
-    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
+    working_copy = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
+    if working_copy is None:
         raise ProjectError(
             f"{root} cannot become a project: it is in no git repository.",
             "smttask records by which commit a result was made",
@@ -58,10 +61,10 @@ def create_project(
             _keep_settings(root, {key: stores[key] for key in stores if key not in known})
             write_sumatra_project(
                 root,
-                name or root.name,
+                _checked_name(name, root),
+                working_copy=working_copy,
                 input_dir=root / stores["input_store"],
                 output_dir=root / stores["output_store"],
-                store_path=root / DEFAULT_RECORD_STORE,
             )
         _ignore(root, [".smt", *stores.values()])
     except OSError as error:
@@ -69,6 +72,19 @@ def create_project(
             f"{root} cannot become a project.", f"found: {error}", "give yourself the right to write there"
         ) from error
     return get_project(root)
+
+
+def _checked_name(name: str | None, root: Path) -> str:
+    """Return `name`, or one made from the folder's, as Sumatra's web pages take it."""
+    if name is None:
+        name = re.sub(r"[^\w -]", "_", root.name).lstrip(" -")[:NAME_WIDTH] or "project"
+    if not re.fullmatch(r"\w[\w -]*", name) or len(name) > NAME_WIDTH:
+        raise ProjectError(
+            f"A project cannot be called {short_repr(name)}.",
+            f"expected: at most {NAME_WIDTH} letters, digits, _, - and spaces, not beginning with - or space",
+            "choose another name",
+        )
+    return name
 
 
 def _keep_settings(root: Path, stores: Mapping[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import threading
@@ -12,17 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from smttask.code.scope import CodeScope
-from smttask.errors import ProjectError, short_repr
+from smttask.errors import ProjectError
+from smttask.project.sumatra import DEFAULT_RECORD_STORE, MARK, is_project, read_sumatra_project
 from smttask.records.repository import Repository
 from smttask.records.sqlite import SQLiteRecordStore
 from smttask.settings import config, read_project_file
-from smttask.storage.atomic import write_whole
 from smttask.storage.datastore import DataStore
 
-__all__ = ["DEFAULT_RECORD_STORE", "MARK", "Project", "get_project", "is_project", "write_json"]
-
-MARK = os.path.join(".smt", "project")
-DEFAULT_RECORD_STORE = os.path.join(".smt", "records")
+__all__ = ["Project", "get_project"]
 
 _projects: dict[str, Project] = {}  # by real root
 _lock = threading.Lock()
@@ -43,21 +39,13 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._data: tuple[tuple[Path, Path], DataStore] | None = None
+        self._repository: tuple[tuple[str, ...], Repository] | None = None
         self._scope: tuple[tuple[str, ...], CodeScope] | None = None
         self._records: dict[tuple[Path | None, DataStore, str], SQLiteRecordStore] = {}
 
     @cached_property
     def _sumatra(self) -> Mapping[str, Any]:
-        """Sumatra's project file, made anew if its folder was moved."""
-        tree = _read_sumatra_project(self.root)
-        written_in = tree.get("default_launch_mode", {}).get("working_directory")
-        if written_in is not None and os.path.realpath(written_in) != str(self.root):
-            tree = _moved(tree, str(written_in), str(self.root))
-            try:
-                write_json(self.root / MARK, tree)
-            except OSError:  # StorageError is one
-                pass  # a project that may only be read is used as it is; only `smt` misses the new paths
-        return tree
+        return read_sumatra_project(self.root)
 
     @property
     def name(self) -> str:
@@ -109,10 +97,13 @@ class Project:
         told = self._sumatra.get("record_store", {}).get("db_file")
         return told if isinstance(told, str) and "://" not in told else DEFAULT_RECORD_STORE
 
-    @cached_property
+    @property
     def repository(self) -> Repository:
         """The git working copy that the project stands in."""
-        return Repository(self.root)
+        dirty = self.setting("dirty_directories")
+        if self._repository is None or self._repository[0] != dirty:
+            self._repository = dirty, Repository(self.root, dirty_directories=dirty)
+        return self._repository[1]
 
     @property
     def scope(self) -> CodeScope:
@@ -127,11 +118,6 @@ class Project:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return get_project, (str(self.root),)
-
-
-def is_project(root: str | os.PathLike[str]) -> bool:
-    """Whether the folder `root` is a project."""
-    return os.path.isfile(os.path.join(root, MARK))
 
 
 def get_project(root: str | os.PathLike[str]) -> Project:
@@ -154,37 +140,3 @@ def get_project(root: str | os.PathLike[str]) -> Project:
         with _lock:
             project = _projects.setdefault(real, Project(Path(real)))
     return project
-
-
-def _read_sumatra_project(root: Path) -> dict[str, Any]:
-    path = root / MARK
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise _unusable(path, str(error)) from error
-    if not isinstance(tree, dict) or not isinstance(tree.get("name"), str):
-        raise _unusable(path, f"{short_repr(tree)}, expected an object with a name")
-    return tree
-
-
-def _unusable(path: Path, found: str) -> ProjectError:
-    return ProjectError(
-        f"The project in {path.parent.parent} cannot be used.",
-        f"file: {path}\nfound: {found}",
-        "remove that file and call: smttask project init",
-    )
-
-
-def _moved(tree: Any, old: str, new: str) -> Any:
-    """Return `tree` with every path in or under the folder `old` put under `new`."""
-    if isinstance(tree, dict):
-        return {key: _moved(value, old, new) for key, value in tree.items()}
-    if isinstance(tree, str) and (tree == old or tree.startswith(old.rstrip(os.sep) + os.sep)):
-        return new + tree[len(old.rstrip(os.sep)) :]
-    return tree
-
-
-def write_json(path: Path, tree: Mapping[str, Any]) -> None:
-    """Write `tree` as the file at `path`, whole or not at all."""
-    text = json.dumps(tree, indent=2)
-    write_whole(str(path), lambda file: file.write(text.encode()))

@@ -12,7 +12,8 @@ from time import monotonic
 from typing import Any
 
 from smttask.errors import ProjectError
-from smttask.project.project import Project, get_project, is_project
+from smttask.project.project import Project, get_project
+from smttask.project.sumatra import is_project
 from smttask.settings import config
 
 __all__ = ["current_project", "find_project", "get_current_project", "project_root", "use_project"]

@@ -116,13 +116,12 @@ def test_status_shows_stores_git_and_records(tmp_path):
         facts = json.loads(scratch.smttask("project", "status", "--json").stdout)
     assert "project       scratch\n" in shown
     assert "  changed     code.py\n" in shown
-    assert "  untracked   new.py\n" in shown
     assert "records       0\n" in shown
     assert facts["git"] == {
         "commit": git(scratch.root, "rev-parse", "HEAD"),
+        "branch": git(scratch.root, "branch", "--show-current"),
         "clean": False,
         "changed": ["code.py"],
-        "untracked": ["new.py"],
     }
     assert facts["records"] == {"total": 0, "by_status": {}}
 
