@@ -6,6 +6,8 @@ chooses stands with relative paths in the settings (see `smttask.settings`).
 
 Each root has one `Project` per process, and a root is always its real path, so
 two links to one folder are one project.
+
+`config` stands here too: in this room it knows the settings of the current project.
 """
 
 from smttask.project.creation import create_project
@@ -18,9 +20,11 @@ from smttask.project.search import (
     use_project,
 )
 from smttask.project.sumatra import is_project
+from smttask.settings import config
 
 __all__ = [
     "Project",
+    "config",
     "create_project",
     "current_project",
     "find_project",
