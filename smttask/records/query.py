@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -155,19 +155,27 @@ def _parameter_condition(root: str, path: str, value: Any) -> tuple[Any, ...]:
     """Return the condition that `value` stands at `path`, in SQL where that is exact, else in Python."""
     steps = _steps(path)
     if any(isinstance(step, str) and not PLAIN_NAME.fullmatch(step) for step in steps):
-        all_steps = json.dumps([*_steps(root.removeprefix("$").removeprefix(".")), *steps])
-        return (_json("smttask_has_parameter(p.content, ?, ?)"), all_steps, json.dumps(value))
+        return _compared_by_python(root, steps, value)
     place = root + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps)
     # NaN, infinity and what is beyond SQLite's integers is compared by Python, as lists and dicts are
     is_large = isinstance(value, float | int) and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER
-    if is_large or not isinstance(value, str | bool | float | int | None):
-        test = "smttask_has_parameter(p.content -> ?, '[]', ?)"
-        return (_json(test), place, json.dumps(value))
+    if is_large:
+        return _compared_by_python(root, steps, value)
+    if not isinstance(value, str | bool | float | int | None):
+        test = "json_type(p.content, ?) IN ('array', 'object')"
+        test += " AND smttask_has_parameter(json_extract(p.content, ?), '[]', ?)"
+        return (_json(test), place, place, json.dumps(value))
     if isinstance(value, bool) or value is None:
         return (_json("json_type(p.content, ?) = ?"), place, json.dumps(value))
     kinds = "('text')" if isinstance(value, str) else "('integer', 'real')"
     test = f"json_extract(p.content, ?) = ? AND json_type(p.content, ?) IN {kinds}"
     return (_json(test), place, value, place)
+
+
+def _compared_by_python(root: str, steps: Sequence[str | int], value: Any) -> tuple[Any, ...]:
+    all_steps = [*_steps(root.removeprefix("$").removeprefix(".")), *steps]
+    test = "smttask_has_parameter(p.content, ?, ?)"
+    return (_json(test), json.dumps(all_steps), json.dumps(value))
 
 
 def _json(test: str) -> str:

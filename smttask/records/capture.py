@@ -1,0 +1,287 @@
+"""What a run prints, kept while it is still shown."""
+
+from __future__ import annotations
+
+import codecs
+import functools
+import io
+import logging
+import os
+import select
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+__all__ = ["CapturedOutput", "captured_output"]
+
+KEPT_CHARACTERS = 2**20
+CUT = "[earlier output is not kept]\n"
+LINGER_S = 0.2  # how long to wait for the output of processes that a run left behind
+
+_lock = threading.RLock()
+_active: list[CapturedOutput] = []  # of all threads, in the order they began
+_of_thread = threading.local()
+_installed: dict[str, _Proxy] = {}
+_pipes: list[_Pipe] = []
+
+
+class CapturedOutput:
+    """The last megabyte of text that a run wrote to stdout and stderr."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self._parts: deque[str] = deque()
+        self._size = 0
+        self._is_cut = False
+
+    def write(self, text: str) -> None:
+        """Keep `text` behind what came before."""
+        self._parts.append(text)
+        self._size += len(text)
+        while self._size - len(self._parts[0]) >= KEPT_CHARACTERS:
+            self._size -= len(self._parts.popleft())
+            self._is_cut = True
+
+    @property
+    def text(self) -> str:
+        """What was written so far; a first line says if more came before."""
+        text = "".join(tuple(self._parts))
+        if self._is_cut or len(text) > KEPT_CHARACTERS:
+            return CUT + text[-KEPT_CHARACTERS:]
+        return text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class _Proxy:
+    """Stands for stdout or stderr while runs are active: shows what is written and keeps it for its run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        written = self._stream.write(text)
+        output = _current()
+        if output is not None:
+            output.write(text)
+        return written
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    @property
+    def buffer(self) -> Any:
+        return _BytesProxy(self._stream.buffer, self._stream.encoding or "utf-8")
+
+    def __enter__(self) -> _Proxy:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stream.flush()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def __repr__(self) -> str:
+        return f"<captured {self._stream!r}>"
+
+
+class _BytesProxy:
+    """Stands for the buffer below stdout or stderr."""
+
+    def __init__(self, buffer: Any, encoding: str) -> None:
+        self._buffer = buffer
+        self._encoding = encoding
+
+    def write(self, data: Any) -> Any:
+        written = self._buffer.write(data)
+        output = _current()
+        if output is not None:
+            output.write(bytes(data).decode(self._encoding, "replace"))
+        return written
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._buffer, name)
+
+
+def _current() -> CapturedOutput | None:
+    """Return the run that the calling thread is in; any other thread is in the only active run."""
+    stack = getattr(_of_thread, "stack", None)
+    if stack:
+        return cast("CapturedOutput", stack[-1])
+    runs = list(_active)
+    return runs[-1] if runs and all(run.thread == runs[0].thread for run in runs) else None
+
+
+@contextmanager
+def captured_output(*, descriptors: bool = False) -> Iterator[CapturedOutput]:
+    r"""Keep what the block writes to stdout and stderr, which is shown all the same.
+
+    Each thread has its own; a block inside another has its own too. Logging handlers
+    that hold stdout or stderr take part. What other threads write goes to the
+    innermost run if only one thread runs tasks, else it is only shown.
+
+    Parameters
+    ----------
+    descriptors
+        Keep also what other programs and compiled code write to the file descriptors
+        1 and 2, which are those of the whole process: for workers that run one task at a
+        time. Blocks inside such a block need not ask for it again.
+
+    Examples
+    --------
+    >>> with captured_output() as output:
+    ...     print("42")
+    42
+    >>> output.text
+    '42\n'
+    """
+    _renew_after_fork()
+    output = CapturedOutput()
+    stack = _of_thread.__dict__.setdefault("stack", [])
+    with _lock:
+        _drain()
+        if not _active:
+            _install(descriptors)
+        _active.append(output)
+    stack.append(output)
+    try:
+        yield output
+    finally:
+        stack.pop()
+        with _lock:
+            _drain()
+            if len(_active) == 1:
+                _remove()
+            _active.remove(output)
+
+
+@functools.cache
+def _renew_after_fork() -> None:
+    """Give forked children a lock that no thread of their parent holds; once a process."""
+
+    def renew() -> None:
+        global _lock
+        _lock = threading.RLock()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=renew)
+
+
+def _drain() -> None:
+    for pipe in _pipes:
+        pipe.drain()
+
+
+def _install(descriptors: bool) -> None:
+    if descriptors and hasattr(select, "poll"):
+        _pipes.extend(_Pipe(number) for number in (1, 2))
+    piped = {pipe.number for pipe in _pipes}
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None or _number(stream) in piped:
+            continue
+        proxy = _installed[name] = _Proxy(stream)
+        setattr(sys, name, proxy)
+    streams = {id(proxy._stream): proxy for proxy in _installed.values()}
+    for handler in _stream_handlers():
+        proxy_of_handler = streams.get(id(handler.stream))
+        if proxy_of_handler is not None:
+            handler.stream = proxy_of_handler
+
+
+def _remove() -> None:
+    while _pipes:
+        _pipes.pop().close()
+    for name, proxy in _installed.items():
+        if getattr(sys, name) is proxy:  # else somebody put another stream there, which stays
+            setattr(sys, name, proxy._stream)
+    proxies = {id(proxy): proxy for proxy in _installed.values()}
+    for handler in _stream_handlers():
+        proxy_of_handler = proxies.get(id(handler.stream))
+        if proxy_of_handler is not None:
+            handler.stream = proxy_of_handler._stream
+    _installed.clear()
+
+
+def _stream_handlers() -> list[logging.StreamHandler[Any]]:
+    handlers = (reference() for reference in list(logging._handlerList))  # type: ignore[attr-defined]
+    return [
+        handler
+        for handler in handlers
+        if isinstance(handler, logging.StreamHandler) and "stream" in handler.__dict__
+    ]
+
+
+def _number(stream: Any) -> int | None:
+    try:
+        return int(stream.fileno())
+    except (AttributeError, OSError, ValueError, io.UnsupportedOperation):
+        return None
+
+
+class _Pipe:
+    """Leads a file descriptor through a pipe whose reader shows and keeps what comes."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._is_kept = True
+        self._reading = threading.Lock()
+        _flush(number)
+        self._shown = os.dup(number)
+        self._source, sink = os.pipe()
+        os.dup2(sink, number)
+        os.close(sink)
+        self._reader = threading.Thread(target=self._read, name=f"smttask output {number}", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        is_open = True
+        while is_open:
+            self._wait(None)
+            with self._reading:
+                data = os.read(self._source, 65536)
+                is_open = bool(data)
+                if self._is_kept and _active:
+                    _active[-1].write(decoder.decode(data, final=not data))
+                while data:
+                    data = data[os.write(self._shown, data) :]
+        os.close(self._source)
+        os.close(self._shown)
+
+    def _wait(self, timeout_ms: int | None) -> bool:
+        poll = select.poll()
+        poll.register(self._source, select.POLLIN)
+        return bool(poll.poll(timeout_ms))
+
+    def drain(self) -> None:
+        """Wait until all that was written so far is kept."""
+        _flush(self.number)
+        while True:
+            with self._reading:
+                if not self._wait(0):
+                    return
+            time.sleep(0.0002)
+
+    def close(self) -> None:
+        """Give the descriptor back; what processes still running write later is only shown."""
+        self.drain()
+        self._is_kept = False
+        os.dup2(self._shown, self.number)
+        self._reader.join(LINGER_S)
+
+
+def _flush(number: int) -> None:
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        if stream is not None and _number(stream) == number:
+            stream.flush()
