@@ -25,6 +25,13 @@
     ├── MissingExtraError (ImportError)   an optional library that is not installed
     └── WorkerError                       a task that failed or died in a worker
 
+    SmttaskWarning (UserWarning)
+    ├── CodeChangedWarning                a result made by other code is loaded
+    ├── DamagedResultWarning              a damaged result was set aside
+    ├── DefaultsChangedWarning            a description was made under other defaults
+    ├── NotRecordedWarning                a run that leaves no record
+    └── RecordStoreWarning                a result is stored but could not be recorded
+
 A message has three parts: what failed, by name and digest; what was found and
 what was expected; what to do next. The first line alone makes sense in a log.
 """
@@ -36,22 +43,28 @@ from typing import Any
 __all__ = [
     "ArgumentError",
     "CodeChangedError",
+    "CodeChangedWarning",
     "DamagedResultError",
+    "DamagedResultWarning",
+    "DefaultsChangedWarning",
     "DescriptionError",
     "DigestError",
     "InputError",
     "LockError",
     "MissingExtraError",
     "NotRecordableError",
+    "NotRecordedWarning",
     "OutputError",
     "ProjectError",
     "RecordNotFoundError",
     "RecordStoreError",
+    "RecordStoreWarning",
     "RepositoryError",
     "ResultNotFoundError",
     "SettingError",
     "SignatureError",
     "SmttaskError",
+    "SmttaskWarning",
     "StaleModuleError",
     "StorageError",
     "UncommittedChangesError",
@@ -206,3 +219,27 @@ class MissingExtraError(SmttaskError, ImportError):
 
 class WorkerError(SmttaskError):
     """A task failed or died in a worker process."""
+
+
+class SmttaskWarning(UserWarning):
+    """What smttask warns of; filter it to filter them all."""
+
+
+class CodeChangedWarning(SmttaskWarning):
+    """A stored result is loaded that other code made; said once per task and change."""
+
+
+class DamagedResultWarning(SmttaskWarning):
+    """A stored result was not as it was written; it was set aside and is computed anew."""
+
+
+class DefaultsChangedWarning(SmttaskWarning):
+    """A description was made under other defaults; its values hold, its digest is another."""
+
+
+class NotRecordedWarning(SmttaskWarning):
+    """A task of `__main__` or of a notebook runs without storing or recording anything."""
+
+
+class RecordStoreWarning(SmttaskWarning):
+    """A result is stored but its run could not be recorded."""

@@ -6,14 +6,14 @@ formats only by their protocols, so each can be replaced and tested on its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Format", "RecordStore", "Runnable"]
+__all__ = ["Format", "RecordStore", "Runnable", "ViewRegistry", "view_registry"]
 
 
 class Runnable:
@@ -88,3 +88,33 @@ class RecordStore(Protocol):
     ) -> None:
         """Complete the record `label` with what the run brought; one transaction."""
         ...
+
+
+class ViewRegistry:
+    """What the room `view` gives to the floors below, which never import it.
+
+    The package says how to load the room; when it is loaded, it registers itself.
+    """
+
+    def __init__(self) -> None:
+        self._load: Callable[[], object] | None = None
+        self._record_view: Callable[[Any, str], Any] | None = None
+
+    def load_with(self, load: Callable[[], object]) -> None:
+        """Call `load` when something is first asked for and nothing is registered."""
+        self._load = load
+
+    def register_record_view(self, make: Callable[[Any, str], Any]) -> None:
+        """Let `make`, given a project and a label, make views of records."""
+        self._record_view = make
+
+    def record_view(self, project: Any, label: str) -> Any:
+        """The `smttask.view.RecordView` of the record `label` of `project`."""
+        if self._record_view is None and self._load is not None:
+            self._load()
+        if self._record_view is None:
+            raise LookupError("no view of records is registered; import smttask.view")
+        return self._record_view(project, label)
+
+
+view_registry = ViewRegistry()

@@ -1,0 +1,76 @@
+"""Typed pure functions as tasks: computed once, stored whole, recorded, explainable.
+
+Names are loaded when they are first used, so that ``smttask --help`` and the parent
+of many workers need neither numpy nor pydantic.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from smttask.typing.scityping import install_scityping_finder
+
+if TYPE_CHECKING:
+    from smttask import errors, typing
+    from smttask.project import config
+    from smttask.tasks import Failed, MemoizedTask, NonMemoizedTask, RecordedTask, Task, TaskOutput, TaskType
+    from smttask.view import RecordStoreView, RecordView, RSView
+
+__all__ = [
+    "Failed",
+    "MemoizedTask",
+    "NonMemoizedTask",
+    "RSView",
+    "RecordStoreView",
+    "RecordView",
+    "RecordedTask",
+    "Task",
+    "TaskOutput",
+    "TaskType",
+    "config",
+    "errors",
+    "typing",
+]
+
+__version__ = "0.1.0"
+
+_HOME = {
+    **dict.fromkeys(["RSView", "RecordStoreView", "RecordView"], "smttask.view"),
+    **dict.fromkeys(["Failed", "MemoizedTask", "NonMemoizedTask", "RecordedTask"], "smttask.tasks"),
+    **dict.fromkeys(["Task", "TaskOutput", "TaskType"], "smttask.tasks"),
+    "config": "smttask.project",  # which tells it where the current project's settings are
+}
+
+
+if not TYPE_CHECKING:  # a type checker that sees it would take any name for an attribute
+
+    def __getattr__(name: str) -> Any:
+        if name in ("errors", "typing"):
+            return import_module(f"smttask.{name}")
+        if name not in _HOME:
+            raise AttributeError(f"module 'smttask' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOME[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
+
+
+class _ScitypingFinder:
+    """Stands last among the finders until something asks for scityping, which is not installed then."""
+
+    @classmethod
+    def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name != "scityping":
+            return None
+        sys.meta_path.remove(cls)
+        import_module("smttask.typing.scityping").install_scityping_finder()
+        return find_spec(name)
+
+
+sys.meta_path.append(_ScitypingFinder)

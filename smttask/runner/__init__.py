@@ -1,0 +1,16 @@
+"""Look up, compute, store, record: the way of one result that is kept."""
+
+from smttask.runner.computing import compute_stored
+from smttask.runner.lookup import find_stored, load_stored
+from smttask.runner.recovery import settle_open_runs
+from smttask.runner.unit import Stored, Unit, UnitFacts
+
+__all__ = [
+    "Stored",
+    "Unit",
+    "UnitFacts",
+    "compute_stored",
+    "find_stored",
+    "load_stored",
+    "settle_open_runs",
+]

@@ -1,0 +1,235 @@
+"""The way of a miss: lock, look again, open the record, call, store, close the record, unlock."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+
+from smttask.code.source import stale_files
+from smttask.errors import OutputError, RecordStoreError, RecordStoreWarning, StaleModuleError
+from smttask.project import Project
+from smttask.records import provenance
+from smttask.records.capture import CapturedOutput, captured_output
+from smttask.records.record import Record, check_widths
+from smttask.records.repository import RepositoryState
+from smttask.runner.lookup import find_stored, load_stored
+from smttask.runner.recovery import output_keys, settle_open_runs
+from smttask.runner.unit import Stored, Unit, UnitFacts
+from smttask.storage.locks import computing
+from smttask.storage.manifest import Head
+from smttask.storage.newrun import NewRun
+
+__all__ = ["compute_stored"]
+
+logger = logging.getLogger("smttask")
+
+
+def compute_stored(
+    unit: Unit,
+    project: Project,
+    code: str,
+    *,
+    recompute: bool = False,
+    mmap: bool = False,
+) -> Stored:
+    """Compute and store the result of `unit`, once for all processes; wait if another computes it.
+
+    Raises
+    ------
+    UncommittedChangesError, StaleModuleError, RepositoryError
+        If the code that would run is not what git has or its file says.
+    OutputError
+        If the returned value does not fit; it is kept in a file that the error names.
+    StorageError
+        If the result cannot be written.
+    """
+    lock = project.root / ".smt" / "locks" / f"{unit.key.folder}-{unit.key.name}.lock"
+    with computing(lock, on_wait=lambda text: logger.warning("%s: %s", unit.name, text)):
+        if not recompute and (head := find_stored(unit, project, code)) is not None:
+            stored = load_stored(head, project, mmap=mmap)
+            if stored is not None:
+                return stored
+        state = _usable_code(unit, project)
+        facts = unit.facts(project)
+        started = datetime.now(UTC)
+        with project.data.start(unit.key, started) as new_run:
+            return _Run(unit, project, facts, state, started, new_run).finish()
+
+
+def _usable_code(unit: Unit, project: Project) -> RepositoryState:
+    """State of the working copy, if the loaded code may be used for a new result."""
+    files = unit.fingerprint.files
+    if stale := stale_files(files):
+        raise StaleModuleError(
+            f"Task {unit.name!r} ({unit.key.name}) would run code that its file no longer holds.",
+            "edited since it was loaded: " + ", ".join(stale),
+            "restart Python or reload the module",
+            files=tuple(stale),
+        )
+    state = project.repository.require_committed(
+        files,
+        allow_changes=project.setting("allow_uncommitted_changes"),
+        what=f"Task {unit.name!r} ({unit.key.name})",
+    )
+    project.repository.keep(state.commit)
+    return state
+
+
+class _Run:
+    """One run: from the open record to the closed one."""
+
+    def __init__(
+        self,
+        unit: Unit,
+        project: Project,
+        facts: UnitFacts,
+        state: RepositoryState,
+        started: datetime,
+        new_run: NewRun,
+    ) -> None:
+        self.unit = unit
+        self.project = project
+        self.facts = facts
+        self.new_run = new_run
+        self.record_error: RecordStoreError | None = None
+        self.record = Record(
+            label=new_run.label,
+            timestamp=started,
+            task=unit.name,
+            module=facts.module,
+            digest=unit.key.name,
+            full_digest=unit.key.full_digest,
+            manifest=f"{unit.key.folder}/{new_run.label}.json",
+            parameters=facts.parameters_text,
+            main_file=facts.main_file,
+            version=state.commit,
+            diff=state.diff,
+            reason=facts.reason,
+            script_arguments=facts.script_arguments,
+            user=project.repository.user() or provenance.user(),
+            working_directory=str(project.root),
+            executable=provenance.executable(),
+            repository=project.repository.address,
+            platform=provenance.platform(),
+            dependencies=provenance.distributions(),
+            input_data=facts.input_data,
+        )
+        check_widths(
+            label=self.record.label,
+            main_file=facts.main_file,
+            key_paths=[key.path for key in facts.input_data],
+        )
+
+    def finish(self) -> Stored:
+        """Call, store and record."""
+        self._open_record()
+        begin = perf_counter()
+        with captured_output() as captured:
+            try:
+                returned = self.unit.call()
+                duration_s = perf_counter() - begin
+                outputs, outcome = self._split(returned)
+                head = self._store(outputs, outcome, duration_s, captured)
+            except BaseException as error:
+                status = "crashed" if isinstance(error, Exception) else "killed"
+                outcome = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+                text = captured.text + "".join(traceback.format_exception(error))
+                error.add_note(
+                    f"in task {self.unit.name!r} ({self.unit.key.name}), record {self.record.label}"
+                )
+                self._close_record(status, outcome, perf_counter() - begin, text=text)
+                raise
+        self._close_record("finished", outcome, duration_s, text=captured.text, head=head)
+        return Stored(outputs, head, computed=True, record_error=self.record_error)
+
+    def _split(self, returned: Any) -> tuple[dict[str, Any], str]:
+        try:
+            return self.unit.split(returned)
+        except OutputError as error:
+            saved = self.new_run.keep_unfit(returned)
+            raise OutputError(
+                error.what,
+                error.found,
+                f"{error.remedy}\nthe returned value is kept in {saved}",
+                saved=str(saved),
+            ) from error.__cause__
+
+    def _store(
+        self, outputs: Mapping[str, Any], outcome: str, duration_s: float, captured: CapturedOutput
+    ) -> Head:
+        for name, value in outputs.items():
+            self.new_run.save_output(name, value)
+        record = replace(self.record, dependencies=provenance.distributions())
+        diff = self.project.data.put_text(record.diff) if record.diff else ""
+        rest = {
+            "module": record.module,
+            "reason": record.reason,
+            "outcome": outcome,
+            "started": record.timestamp.isoformat(),
+            "duration_s": duration_s,
+            "parameters": self.facts.parameters,
+            "inputs": self.facts.inputs,
+            "functions": dict(self.unit.fingerprint.parts),
+            "unresolved": list(self.unit.fingerprint.unresolved),
+            "upstream": self.facts.upstream,
+            "upstream_inputs": self.facts.upstream_inputs,
+            "input_data": [{"path": key.path, **key.metadata} for key in record.input_data],
+            "commit": record.version,
+            "diff": diff,
+            "repository": [record.repository.url, record.repository.upstream],
+            "main_file": record.main_file,
+            "script_arguments": record.script_arguments,
+            "user": record.user,
+            "executable": [record.executable.path, record.executable.version],
+            "platform": asdict(provenance.platform()),
+            "distributions": {item.name: [item.version, item.path] for item in record.dependencies},
+            "output_text": captured.text,
+        }
+        return self.new_run.commit(
+            task=self.unit.name,
+            code=self.facts.code,
+            rest=rest,
+            durability=self.project.setting("durability"),
+        )
+
+    def _open_record(self) -> None:
+        """Close what dead processes left open of this task, then open the record of this run."""
+        try:
+            settle_open_runs(self.project, digest=self.unit.key.name)
+            self.project.records.open_record(self.record)
+        except RecordStoreError as error:
+            self.record_error = error
+            warnings.warn(
+                f"Task {self.unit.name!r} runs without a record; its result is stored all the same.\n{error}",
+                RecordStoreWarning,
+                stacklevel=2,
+            )
+
+    def _close_record(
+        self, status: str, outcome: str, duration_s: float, *, text: str, head: Head | None = None
+    ) -> None:
+        if self.record_error is not None:
+            return
+        try:
+            self.project.records.close_record(
+                self.record.label,
+                status=status,
+                outcome=outcome,
+                duration_s=duration_s,
+                output_data=() if head is None else output_keys(head, self.project),
+                dependencies=provenance.distributions(),
+                stdout_stderr=text,
+            )
+        except RecordStoreError as error:
+            self.record_error = error
+            warnings.warn(
+                f"The record {self.record.label} of task {self.unit.name!r} could not be closed.\n{error}",
+                RecordStoreWarning,
+                stacklevel=2,
+            )

@@ -1,0 +1,100 @@
+"""The way of a hit: find the stored result, compare its code, load it checked."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from smttask.code.fingerprint import changed_parts
+from smttask.errors import (
+    CodeChangedError,
+    CodeChangedWarning,
+    DamagedResultError,
+    DamagedResultWarning,
+    ResultNotFoundError,
+)
+from smttask.project import Project
+from smttask.runner.unit import Stored, Unit
+from smttask.storage.manifest import Head, read_rest
+
+__all__ = ["find_stored", "load_stored"]
+
+_told: set[tuple[str, str, str]] = set()
+
+
+def find_stored(unit: Unit, project: Project, code: str) -> Head | None:
+    """The stored result that serves `unit`, by the policy on changed code; None is a miss.
+
+    Parameters
+    ----------
+    code
+        Combined fingerprint of the code as loaded.
+
+    Raises
+    ------
+    CodeChangedError
+        If other code made the result and the policy is ``"error"``.
+    """
+    head = project.data.find(unit.key, code, unit.is_same, on_damaged=_report_damaged)
+    if head is None or head.code == code:
+        return head
+    policy = unit.code_policy or project.setting("on_code_change")
+    if policy == "recompute":
+        return None
+    if policy != "ignore":
+        changed = _changed_code(unit, head)
+        if policy == "error":
+            raise CodeChangedError(
+                f"Task {unit.name!r} ({unit.key.name}): its result was made by other code.",
+                f"changed: {', '.join(changed)}\nresult: {head.label}",
+                "recompute it with run(recompute=True), or load it with on_code_change='ignore'",
+                changed=tuple(changed),
+                label=head.label,
+            )
+        if (fact := (unit.name, head.code, code)) not in _told:
+            _told.add(fact)
+            warnings.warn(
+                f"Task {unit.name!r} loads results made by other code: {', '.join(changed)}. "
+                "To compute anew: run(recompute=True) or on_code_change='recompute'.",
+                CodeChangedWarning,
+                stacklevel=2,
+            )
+    return head
+
+
+def _changed_code(unit: Unit, head: Head) -> list[str]:
+    """Which functions differ from those that made the result, in words."""
+    try:
+        rest = read_rest(head)
+    except (DamagedResultError, OSError) as error:
+        return [f"unknown, its manifest cannot be read ({error})"]
+    changed = changed_parts(rest["functions"], unit.fingerprint.parts)
+    now = unit.upstream_codes()
+    for digest, used in rest["upstream"].items():
+        if digest in now and now[digest] != used["code"]:
+            changed.append(f"upstream task {used['name']} ({digest}) changed")
+    return changed or ["code that cannot be followed"]
+
+
+def _report_damaged(path: Path, reason: str) -> None:
+    warnings.warn(
+        f"A damaged result is not used; it is kept in {path}.\n{reason}", DamagedResultWarning, stacklevel=2
+    )
+
+
+def load_stored(
+    head: Head, project: Project, *, mmap: bool = False, allow_pickle: bool = False
+) -> Stored | None:
+    """The outputs of a stored result; None if it is damaged, which is reported, or was deleted."""
+    try:
+        verify = project.setting("verify")
+        outputs = {
+            name: project.data.load_output(head, name, verify=verify, mmap=mmap, allow_pickle=allow_pickle)
+            for name in head.outputs
+        }
+    except ResultNotFoundError:
+        return None
+    except DamagedResultError as error:
+        _report_damaged(project.data.set_aside(head), error.found)
+        return None
+    return Stored(outputs, head)

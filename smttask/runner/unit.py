@@ -1,0 +1,99 @@
+"""What the runner asks of a computation whose result is kept, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from smttask.code.fingerprint import CodeFingerprint
+from smttask.errors import RecordStoreError
+from smttask.project import Project
+from smttask.records.record import DataKey
+from smttask.storage.layout import Key
+from smttask.storage.manifest import Head
+
+__all__ = ["Stored", "Unit", "UnitFacts"]
+
+
+class Unit(Protocol):
+    """What the runner asks of a computation whose result is kept."""
+
+    @property
+    def name(self) -> str:
+        """Name of the task, for people."""
+
+    @property
+    def key(self) -> Key:
+        """What its result is found by."""
+
+    @property
+    def fingerprint(self) -> CodeFingerprint:
+        """Its own code as loaded, that of upstream tasks left out."""
+
+    @property
+    def code_policy(self) -> str | None:
+        """Its own policy on changed code; None for that of the settings."""
+
+    def is_same(self, rest: Mapping[str, Any]) -> bool:
+        """Whether a stored result whose manifest has this rest is of the same inputs."""
+
+    def upstream_codes(self) -> Mapping[str, str]:
+        """Name of an upstream task and its digest -> combined code fingerprint as loaded."""
+
+    def call(self) -> Any:
+        """Compute; what the function returned."""
+
+    def split(self, returned: Any) -> tuple[dict[str, Any], str]:
+        """Outputs by name, validated, and the outcome for the record; `OutputError`."""
+
+    def facts(self, project: Project) -> UnitFacts:
+        """What the record and the manifest say of it, once its upstream values are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFacts:
+    """What stands in record and manifest besides the run itself.
+
+    Parameters
+    ----------
+    code
+        Combined fingerprint of the code used: its own and, for the upstream
+        results used, theirs.
+    parameters
+        Description of the task: upstream tasks by digest and label, large values by digest.
+    inputs
+        Outline of the inputs.
+    upstream
+        Digest of each direct upstream task -> its name, its label if it is recorded,
+        and the code of the result used.
+    upstream_inputs
+        Outlines of the inputs of all upstream tasks, by full digest.
+    input_data
+        Stored results and files that were read.
+    """
+
+    code: str
+    module: str
+    main_file: str
+    parameters: Mapping[str, Any]
+    parameters_text: str
+    inputs: Mapping[str, Any]
+    upstream: Mapping[str, Mapping[str, str]]
+    upstream_inputs: Mapping[str, Any]
+    input_data: tuple[DataKey, ...]
+    reason: str
+    script_arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored result: its outputs by name, and the head of its manifest.
+
+    `record_error` is set if it was computed and stored but could not be recorded.
+    """
+
+    outputs: Mapping[str, Any]
+    head: Head
+    computed: bool = False
+    record_error: RecordStoreError | None = None

@@ -1,0 +1,121 @@
+"""Tasks inside values: where they stand, and how their values take their places.
+
+Lists, tuples, dicts, sets and dataclasses are searched at any depth; arrays, text
+and everything else is a leaf.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from smttask.protocols import Runnable
+
+__all__ = ["find_tasks", "iter_leaves", "with_values"]
+
+# Types that hold no tasks; looked up first, so that large lists of numbers are searched quickly.
+_LEAVES = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, bytearray, np.ndarray, np.float64, np.int64}
+)
+_CONTAINERS = (list, tuple, set, frozenset)
+
+
+def find_tasks(value: object) -> list[Runnable]:
+    """Every task in `value`, each digest once, in the order in which they stand.
+
+    Parameters
+    ----------
+    value
+        A task, or a value with tasks at any depth of its lists, tuples, dicts,
+        sets and dataclasses. Tasks inside tasks are not searched.
+
+    Examples
+    --------
+    >>> find_tasks([1, {"a": (2.0, "text")}])
+    []
+    """
+    if type(value) in _LEAVES:
+        return []
+    found = {task.digest: task for task in _iter_tasks(value)}
+    return list(found.values())
+
+
+def _iter_tasks(value: object) -> Iterator[Runnable]:
+    return (leaf for leaf in iter_leaves(value) if isinstance(leaf, Runnable))
+
+
+def iter_leaves(value: object) -> Iterator[object]:
+    """Tasks and other leaves of `value`; containers of nothing but numbers, text and arrays are passed over.
+
+    Examples
+    --------
+    >>> list(iter_leaves([1, {"a": (2.0, range(3))}]))
+    [2.0, range(0, 3)]
+    """
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        parts = _parts(item)
+        if parts:
+            stack.extend(reversed(parts))
+        elif not _is_container(item):
+            yield item
+
+
+def _is_container(value: object) -> bool:
+    return isinstance(value, (dict, *_CONTAINERS)) or (
+        dataclasses.is_dataclass(value) and not isinstance(value, type | Runnable)
+    )
+
+
+def _parts(value: object) -> list[object]:
+    """The items of a container that may be or hold a task."""
+    if type(value) in _LEAVES:
+        return []
+    if isinstance(value, dict):
+        items: list[object] = list(value.values())
+    elif isinstance(value, _CONTAINERS):
+        items = list(value)
+    elif _is_container(value):
+        fields = dataclasses.fields(value)  # type: ignore[arg-type]
+        items = [getattr(value, field.name) for field in fields if hasattr(value, field.name)]
+    else:
+        return []
+    return [] if set(map(type, items)) <= _LEAVES else items
+
+
+def with_values(value: Any, get_value: Callable[[Runnable], Any]) -> Any:
+    """`value` with each task in it replaced by what `get_value` returns for it.
+
+    Containers that hold no task are returned as they are; those that do are built
+    anew with their own type.
+
+    Examples
+    --------
+    >>> with_values([1, (2, 3)], lambda task: 0)
+    [1, (2, 3)]
+    """
+    if isinstance(value, Runnable):
+        return get_value(value)
+    if not _parts(value):
+        return value
+    if isinstance(value, dict):
+        return _like(value, {key: with_values(item, get_value) for key, item in value.items()})
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(with_values(item, get_value) for item in value))
+    if isinstance(value, _CONTAINERS):
+        return _like(value, [with_values(item, get_value) for item in value])
+    replaced = copy(value)
+    for field in dataclasses.fields(value):
+        if hasattr(value, field.name):
+            object.__setattr__(replaced, field.name, with_values(getattr(value, field.name), get_value))
+    return replaced
+
+
+def _like(original: Any, items: Any) -> Any:
+    kind = type(original)
+    return items if kind is type(items) else kind(items)

@@ -1,0 +1,190 @@
+"""The decorators: a typed function or class becomes a type of tasks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+from smttask.code.source import remember_sources
+from smttask.errors import SettingError
+from smttask.tasks import naming
+from smttask.tasks.memoized import Memoized, NonMemoized
+from smttask.tasks.recorded import Recorded
+from smttask.tasks.signature import Signature
+from smttask.tasks.task import Task
+
+__all__ = ["MemoizedTask", "NonMemoizedTask", "RecordedTask", "TaskType"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+CODE_POLICIES = ("warn", "recompute", "ignore", "error")
+
+
+class TaskType(Protocol[P, R_co]):
+    """A type of tasks, as a type checker sees it: called with the function's arguments, gives a task."""
+
+    __name__: str
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Task[R_co]:
+        """Construct a task; the arguments are those of the function."""
+
+    def from_desc(self, source: Any) -> Task[R_co]:
+        """The task that `source` describes; see `Task.from_desc`."""
+
+    def from_parameters(self, source: Any) -> Task[R_co]:
+        """A task with inputs from a mapping or file; see `Task.from_parameters`."""
+
+
+class _CallableInstance(Protocol[P, R_co]):
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+
+@overload
+def RecordedTask(definition: type[_CallableInstance[P, R]], /) -> TaskType[P, R]: ...
+@overload
+def RecordedTask(definition: Callable[P, R], /) -> TaskType[P, R]: ...
+@overload
+def RecordedTask(
+    *, cache: bool | None = None, on_code_change: str | None = None, name: str | None = None
+) -> Callable[[Callable[P, R]], TaskType[P, R]]: ...
+def RecordedTask(
+    definition: Callable[..., Any] | None = None,
+    /,
+    *,
+    cache: bool | None = None,
+    on_code_change: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """Make tasks of a function: results stored on disk, every run recorded.
+
+    Parameters
+    ----------
+    definition
+        A function with annotated arguments and return value, or a class with
+        ``__call__``, or a class with nested ``Inputs`` and ``Outputs``.
+    cache
+        Keep results in memory too; default: ``config.cache_runs``.
+    on_code_change
+        What becomes of a result that other code made: ``"warn"`` (load it and say
+        so), ``"recompute"``, ``"ignore"`` or ``"error"``; default: ``config.on_code_change``.
+    name
+        Fixes the identity of the task, so that its code can move to another module
+        without orphaning results. Letters, digits, ``_``, ``.`` and ``-``.
+
+    Raises
+    ------
+    SignatureError
+        If an annotation is missing or an argument's name is reserved.
+
+    Examples
+    --------
+    >>> @RecordedTask(name="docs.square")
+    ... def Square(x: float) -> float:
+    ...     return x**2
+    >>> Square(3)
+    Square(x=3.0)
+    """
+    if on_code_change is not None and on_code_change not in CODE_POLICIES:
+        raise SettingError(
+            f"RecordedTask does not take on_code_change={on_code_change!r}.",
+            f"expected: one of {', '.join(CODE_POLICIES)}",
+        )
+    options = {"cache": cache, "on_code_change": on_code_change}
+    return _decorator(Recorded, definition, options, name)
+
+
+@overload
+def MemoizedTask(definition: type[_CallableInstance[P, R]], /) -> TaskType[P, R]: ...
+@overload
+def MemoizedTask(definition: Callable[P, R], /) -> TaskType[P, R]: ...
+@overload
+def MemoizedTask(*, name: str | None = None) -> Callable[[Callable[P, R]], TaskType[P, R]]: ...
+def MemoizedTask(definition: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
+    """Make tasks of a function: results stay in memory, shared by equal tasks; nothing is recorded.
+
+    The result may be any object; it needs neither git nor a project. Parameters as
+    for `RecordedTask`.
+
+    Examples
+    --------
+    >>> @MemoizedTask
+    ... def Grid(n: int) -> list[float]:
+    ...     return [i / n for i in range(n)]
+    >>> Grid(2).run()
+    [0.0, 0.5]
+    """
+    return _decorator(Memoized, definition, {}, name)
+
+
+@overload
+def NonMemoizedTask(definition: type[_CallableInstance[P, R]], /) -> TaskType[P, R]: ...
+@overload
+def NonMemoizedTask(definition: Callable[P, R], /) -> TaskType[P, R]: ...
+@overload
+def NonMemoizedTask(*, name: str | None = None) -> Callable[[Callable[P, R]], TaskType[P, R]]: ...
+def NonMemoizedTask(definition: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
+    """Make tasks of a function: results are not kept, but computed once for each outermost `run()`.
+
+    Parameters as for `RecordedTask`.
+
+    Examples
+    --------
+    >>> @NonMemoizedTask
+    ... def Double(x: float) -> float:
+    ...     return 2 * x
+    >>> Double(2).run()
+    4.0
+    """
+    return _decorator(NonMemoized, definition, {}, name)
+
+
+def _decorator(kind: type[Task[Any]], definition: Any, options: Mapping[str, Any], name: str | None) -> Any:
+    if definition is None:
+        return lambda definition: _make_type(kind, definition, options, name)
+    return _make_type(kind, definition, options, name)
+
+
+def _make_type(
+    kind: type[Task[Any]], definition: Any, options: Mapping[str, Any], name: str | None
+) -> type[Task[Any]]:
+    namespace = _local_names(definition)
+    signature = Signature(definition, namespace)
+    module = definition.__module__
+    naming.check_one_module(module)
+    identity = naming.identity(definition, name, is_recorded=kind.is_recorded)
+    remember_sources(module)
+    bases = (kind, definition) if isinstance(definition, type) else (kind,)
+    doc = definition.__doc__
+    task_type = type(
+        definition.__name__,
+        bases,
+        {
+            "__module__": module,
+            "__qualname__": definition.__qualname__,
+            "__doc__": f"{signature.text}\n\n{doc}" if doc else signature.text,
+            "__wrapped__": definition,
+            "__signature__": signature.inspected,
+            "_signature": signature,
+            "_identity": identity,
+            "full_name": ":".join(identity),
+            "_options": dict(options),
+        },
+    )
+    naming.remember(task_type)
+    return task_type
+
+
+def _local_names(definition: Any) -> dict[str, Any]:
+    """Names of the function around `definition`, where its annotations may stand."""
+    if "<locals>" not in getattr(definition, "__qualname__", ""):
+        return {}
+    names: dict[str, Any] = {}
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back  # type: ignore[assignment]
+    while frame is not None and frame.f_code.co_name != "<module>":
+        names = {**frame.f_locals, **names}
+        frame = frame.f_back  # type: ignore[assignment]
+    return names

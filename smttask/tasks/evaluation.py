@@ -1,0 +1,138 @@
+"""The order in which a task and the tasks among its inputs are run.
+
+One outermost `run()` is one session. Upstream tasks come before those that need
+them, without recursion, so that a chain of any length works; a task that several
+others need is computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from smttask.typing.ownership import fresh
+
+if TYPE_CHECKING:
+    from smttask.storage.manifest import Head
+    from smttask.tasks.task import Task
+
+__all__ = ["RunOptions", "Session"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `run()` was asked for; holds for that task alone, not for its upstream tasks.
+
+    `asked` says that the caller insists on a record, `source` is the description file it came from.
+    """
+
+    cache: bool | None = None
+    recompute: bool = False
+    reason: str | None = None
+    mmap: bool = False
+    asked: bool = False
+    source: str = ""
+
+
+DEFAULT_OPTIONS = RunOptions()
+
+
+class Session:
+    """Results at hand during one outermost `run()`, by full digest."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+        self._consumers: dict[str, int] = {}
+        self._expected: dict[str, str] = {}
+        #: Combined code of the results used, which under some policies is not that of today.
+        self.codes: dict[str, str] = {}
+        #: Manifests of the stored results used.
+        self.heads: dict[str, Head] = {}
+
+    @staticmethod
+    @contextmanager
+    def current() -> Iterator[Session]:
+        """The session of this thread or coroutine; the outermost call begins and ends it."""
+        session = _session.get()
+        if session is not None:
+            yield session
+            return
+        token = _session.set(session := Session())
+        try:
+            yield session
+        finally:
+            _session.reset(token)
+
+    def evaluate(self, task: Task[Any], options: RunOptions = DEFAULT_OPTIONS) -> Any:
+        """The result of `task`: found, else computed after all that it depends on."""
+        expanded: set[str] = set()
+        stack = [task]
+        while stack:
+            current = stack[-1]
+            key = current.full_digest
+            mine = options if current is task else DEFAULT_OPTIONS
+            if key in self._values and not mine.recompute:
+                stack.pop()
+                continue
+            if key not in expanded:
+                found, value = current.recall(self, mine)
+                if found:
+                    self._values[key] = value
+                    stack.pop()
+                    continue
+                expanded.add(key)
+                for upstream in current.upstream:
+                    self._consumers[upstream.full_digest] = self._consumers.get(upstream.full_digest, 0) + 1
+                missing = [
+                    upstream for upstream in current.upstream if upstream.full_digest not in self._values
+                ]
+                if missing:
+                    stack.extend(reversed(missing))
+                    continue
+            self._values[key] = current.compute(self, mine)
+            stack.pop()
+            self._release_upstream(current)
+        result = fresh(self._values[task.full_digest])
+        if not self._consumers.get(task.full_digest):
+            self._release(task)
+        return result
+
+    def _release_upstream(self, task: Task[Any]) -> None:
+        """Forget results that no task begun so far waits for, so that a long chain needs little memory."""
+        for upstream in task.upstream:
+            self._consumers[upstream.full_digest] -= 1
+            if not self._consumers[upstream.full_digest]:
+                self._release(upstream)
+
+    def _release(self, task: Task[Any]) -> None:
+        if not task.lives_in_session:
+            self._values.pop(task.full_digest, None)
+
+    def handed_out(self, task: Task[Any]) -> Any:
+        """The result of an upstream task as its parent gets it: a copy that can spoil nothing."""
+        return fresh(self._values[task.full_digest])
+
+    def expected_code(self, task: Task[Any]) -> str:
+        """Name of the code of `task` and of all that it depends on, as loaded now."""
+        stack = [task]
+        while stack:
+            current = stack[-1]
+            if current.full_digest in self._expected:
+                stack.pop()
+                continue
+            missing = [
+                upstream for upstream in current.upstream if upstream.full_digest not in self._expected
+            ]
+            if missing:
+                stack.extend(missing)
+                continue
+            codes = [self._expected[upstream.full_digest] for upstream in current.upstream]
+            self._expected[current.full_digest] = current.combined_code(codes)
+            stack.pop()
+        return self._expected[task.full_digest]
+
+
+_session: ContextVar[Session | None] = ContextVar("smttask_session", default=None)

@@ -1,0 +1,114 @@
+"""The inputs of one task: converted, owned, frozen, and named by their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from smttask.errors import DigestError, InputError, short_repr
+from smttask.identity.canonical import canonical_forms
+from smttask.protocols import Runnable
+from smttask.tasks.composition import find_tasks
+from smttask.tasks.signature import Signature
+from smttask.typing.ownership import fresh, owned
+
+__all__ = ["TaskInputs", "bind_inputs", "upstream_tasks"]
+
+
+class TaskInputs(Mapping[str, Any]):
+    """The inputs of a task by name, as attributes or items; they cannot be changed.
+
+    A mutable value is handed out as a fresh copy, an array read-only.
+
+    Examples
+    --------
+    >>> inputs = TaskInputs({"dt": 0.5, "bins": [1, 2]})
+    >>> inputs.dt, inputs["bins"]
+    (0.5, [1, 2])
+    """
+
+    __slots__ = ("_values",)
+    _values: Mapping[str, Any]
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "_values", values)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return fresh(self._values[name])
+        except KeyError:
+            raise AttributeError(f"no input {name!r}; the inputs are {', '.join(self._values)}") from None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"the inputs of a task are fixed: {name!r} cannot be set; construct another task"
+        )
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"the inputs of a task are fixed: {name!r} cannot be deleted")
+
+    def __getitem__(self, name: str) -> Any:
+        return fresh(self._values[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._values]
+
+    def __repr__(self) -> str:
+        return (
+            f"TaskInputs({', '.join(f'{name}={short_repr(value)}' for name, value in self._values.items())})"
+        )
+
+
+def bind_inputs(
+    signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], root: Path | None
+) -> tuple[dict[str, Any], dict[str, bytes], dict[str, bytes]]:
+    """Values of all inputs; canonical bytes of those not at their default; full canonical bytes of all.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is missing, unknown or given twice.
+    InputError, DigestError
+        If a value is not what its argument takes, or has no canonical bytes.
+    """
+    given = signature.bind(args, kwargs)
+    values: dict[str, Any] = {}
+    short: dict[str, bytes] = {}
+    full: dict[str, bytes] = {}
+    try:
+        for name, parameter in signature.parameters.items():
+            if name in given:
+                value = values[name] = owned(parameter.validate(given[name]))
+                forms = canonical_forms(value, root=root, place=name)
+                full[name] = forms.full
+                if forms.short != parameter.default_bytes:
+                    short[name] = forms.short
+            else:
+                values[name] = parameter.default
+                full[name] = parameter.default_full_bytes
+    except (InputError, DigestError) as error:
+        raise type(error)(
+            f"Task {signature.name!r}: {error.what}",
+            error.found,
+            error.remedy,
+            place=error.place or name,
+            task=signature.name,
+            argument=name,
+        ) from error
+    return values, short, full
+
+
+def upstream_tasks(values: Mapping[str, Any]) -> tuple[Runnable, ...]:
+    """The tasks that stand in the inputs, each once."""
+    found: dict[str, Runnable] = {}
+    for value in values.values():
+        for task in find_tasks(value):
+            found.setdefault(task.digest, task)
+    return tuple(found.values())

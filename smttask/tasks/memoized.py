@@ -1,0 +1,192 @@
+"""Tasks whose results stay in memory, and the bounded memory they stay in."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from smttask.settings import config
+from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.task import Task, result_not_found
+
+__all__ = ["Memoized", "Memory", "NonMemoized", "memory"]
+
+R = TypeVar("R", covariant=True)
+
+
+class _Turn:
+    """The threads that want one result."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.n_threads = 0
+
+
+class Memory:
+    """Results by name, at most ``config.memo_max_bytes`` together; the least recently used go first."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._n_bytes = 0
+        self._lock = threading.RLock()
+        self._turns: dict[Hashable, _Turn] = {}
+
+    def find(self, key: Hashable) -> tuple[bool, Any]:
+        """Whether a result is kept under `key`, and the result."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                return False, None
+            self._entries.move_to_end(key)
+            return True, entry[0]
+
+    def keep(self, key: Hashable, value: Any) -> None:
+        """Keep `value`; one larger than the whole memory is not kept."""
+        n_bytes = size_of(value)
+        limit = config.memo_max_bytes
+        with self._lock:
+            self.forget(key)
+            if n_bytes > limit:
+                return
+            self._entries[key] = value, n_bytes
+            self._n_bytes += n_bytes
+            while self._n_bytes > limit:
+                _, (_, freed) = self._entries.popitem(last=False)
+                self._n_bytes -= freed
+
+    def forget(self, key: Hashable) -> None:
+        """Drop the result under `key`, if there is one."""
+        with self._lock:
+            if entry := self._entries.pop(key, None):
+                self._n_bytes -= entry[1]
+
+    @contextmanager
+    def computing(self, key: Hashable) -> Iterator[None]:
+        """Let one thread at a time compute the result of `key`."""
+        with self._lock:
+            turn = self._turns.setdefault(key, _Turn())
+            turn.n_threads += 1
+        try:
+            with turn.lock:
+                yield
+        finally:
+            with self._lock:
+                turn.n_threads -= 1
+                if not turn.n_threads:
+                    self._turns.pop(key, None)
+
+
+def size_of(value: Any) -> int:
+    """About how many bytes `value` takes; shared parts count once."""
+    seen: set[int] = set()
+    total = 0
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        total += item.nbytes if isinstance(item, np.ndarray) else sys.getsizeof(item, 64)
+        if isinstance(item, dict):
+            stack.extend(item.keys())
+            stack.extend(item.values())
+        elif isinstance(item, list | tuple | set | frozenset):
+            stack.extend(item)
+        elif hasattr(item, "__dict__") and not isinstance(item, type):
+            stack.extend(vars(item).values())
+    return total
+
+
+memory = Memory()
+
+
+def _forget_turns() -> None:
+    """In a forked child: threads that held a lock are gone, the results are still there."""
+    memory._lock = threading.RLock()
+    memory._turns = {}
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_turns)
+
+
+class Memoized(Task[R]):
+    """A task whose result is kept in memory and shared by equal tasks of this process."""
+
+    lives_in_session: ClassVar[bool] = False
+
+    def recall(self, session: Session, options: RunOptions) -> tuple[bool, Any]:
+        if options.recompute:
+            return False, None
+        found, value = memory.find(self._memory_key(session))
+        if found:
+            self.last_hit = "memory"
+            session.codes[self.full_digest] = session.expected_code(self)
+        return found, value
+
+    def _memory_key(self, session: Session) -> Hashable:
+        return (self._identity, self.full_digest, session.expected_code(self))
+
+    def compute(self, session: Session, options: RunOptions) -> Any:
+        key = self._memory_key(session)
+        with memory.computing(key):
+            found, value = self.recall(session, options)
+            if not found:
+                value = self._call(session)
+                self.last_hit = "computed"
+                memory.keep(key, value)
+        session.codes[self.full_digest] = session.expected_code(self)
+        return value
+
+    def load(self) -> R:
+        """The result if it is in memory, else `ResultNotFoundError`; never computes."""
+        with Session.current() as session:
+            found, value = self.recall(session, RunOptions())
+        if not found:
+            raise result_not_found(self, "memory")
+        return self._copy_out(value)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether the result is in memory."""
+        with Session.current() as session:
+            return memory.find(self._memory_key(session))[0]
+
+    def clear(self) -> None:
+        """Drop the result from memory."""
+        with Session.current() as session:
+            memory.forget(self._memory_key(session))
+
+
+class NonMemoized(Task[R]):
+    """A task whose result is not kept: computed once for each outermost `run()`."""
+
+    lives_in_session: ClassVar[bool] = True
+
+    def recall(self, session: Session, options: RunOptions) -> tuple[bool, Any]:
+        return False, None
+
+    def compute(self, session: Session, options: RunOptions) -> Any:
+        value = self._call(session)
+        self.last_hit = "computed"
+        session.codes[self.full_digest] = session.expected_code(self)
+        return value
+
+    def load(self) -> R:
+        """Never: nothing is kept, so this raises `ResultNotFoundError`."""
+        raise result_not_found(self, "nothing; results of this kind of task are not kept")
+
+    @property
+    def has_run(self) -> bool:
+        """False: nothing is kept."""
+        return False
+
+    def clear(self) -> None:
+        """Nothing: no result is kept."""

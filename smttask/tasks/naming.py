@@ -1,0 +1,108 @@
+"""Under which name a task's results are found: module and qualified name, or a fixed name."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smttask.errors import SignatureError
+from smttask.project import project_root
+
+if TYPE_CHECKING:
+    from smttask.tasks.task import Task
+
+__all__ = ["MAIN_MODULES", "check_one_module", "find_defined", "find_named", "identity", "remember"]
+
+MAIN_MODULES = ("__main__", "__mp_main__")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+
+_session_name = f"session-{uuid.uuid4().hex}"
+_types: dict[tuple[str, str], type[Task[Any]]] = {}
+_named: dict[str, tuple[str, str]] = {}
+_module_of_file: dict[str, str] = {}
+
+
+def identity(definition: Any, name: str | None, *, is_recorded: bool) -> tuple[str, str]:
+    """Module and qualified name under which the task's results are found.
+
+    A fixed name stands alone, with an empty module. A task of ``__main__`` is named
+    by its script or notebook, or by this session.
+
+    Raises
+    ------
+    SignatureError
+        If `name` has other characters or is used by another function; if a recorded
+        task is defined inside a function and has no fixed name.
+    """
+    place = (definition.__module__, definition.__qualname__)
+    if name is not None:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise SignatureError(
+                f"Task {definition.__name__!r} cannot be named {name!r}.",
+                "expected: letters, digits, '_', '.' and '-', beginning with a letter, digit or '_'",
+                "choose another name",
+            )
+        if _named.setdefault(name, place) != place:
+            raise SignatureError(
+                f"The task name {name!r} is used by two functions.",
+                f"found: {'.'.join(_named[name])} and {'.'.join(place)}",
+                "give one of them another name",
+            )
+        return "", name
+    if is_recorded and "<locals>" in definition.__qualname__:
+        raise SignatureError(
+            f"Recorded task {definition.__name__!r} is defined inside a function.",
+            f"found: {definition.__qualname__}; another call would define another task of the same name",
+            'define it at the top of a module, or name it: @RecordedTask(name="…")',
+        )
+    if definition.__module__ in MAIN_MODULES:
+        return f"__main__:{_main_place()}", definition.__qualname__
+    return place
+
+
+def _main_place() -> str:
+    """The script or notebook, relative to its project; without a path, this session."""
+    main = sys.modules["__main__"]
+    notebook = getattr(main, "__vsc_ipynb_file__", None) or os.environ.get("JPY_SESSION_NAME")
+    file = notebook or getattr(main, "__file__", None)
+    if file is None:
+        return _session_name
+    path = Path(file).absolute()
+    root = project_root("__main__")
+    return path.relative_to(root).as_posix() if root is not None and path.is_relative_to(root) else str(path)
+
+
+def remember(task_type: type[Task[Any]]) -> None:
+    """Let descriptions and pickles find `task_type`; a newer definition replaces an older one."""
+    definition = task_type.__wrapped__
+    _types[definition.__module__, definition.__qualname__] = task_type
+
+
+def find_defined(module: str, qualname: str) -> type[Task[Any]] | None:
+    """The task type defined under this name in this process."""
+    return _types.get((module, qualname))
+
+
+def find_named(name: str | None) -> type[Task[Any]] | None:
+    """The task type with this fixed name, if its module is loaded."""
+    return _types.get(_named[name]) if name in _named else None
+
+
+def check_one_module(module: str) -> None:
+    """Refuse a file that is imported under two names: its tasks would have two identities."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None or module in MAIN_MODULES:
+        return
+    path = os.path.realpath(file)
+    first = _module_of_file.setdefault(path, module)
+    if first != module and first in sys.modules:
+        raise SignatureError(
+            f"The file of module {module!r} is imported under two names.",
+            f"found: {first} and {module}, both from {path}",
+            "import it by one name everywhere; its tasks would have two identities",
+        )
+    _module_of_file[path] = module

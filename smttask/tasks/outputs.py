@@ -1,0 +1,247 @@
+"""What a task returns: one unnamed value, or one output for each field."""
+
+from __future__ import annotations
+
+import sys
+import typing
+from collections.abc import Mapping
+from functools import cached_property
+from operator import itemgetter
+from types import UnionType
+from typing import Any, ClassVar, dataclass_transform
+
+from smttask.errors import OutputError, SignatureError, SmttaskError, short_repr
+from smttask.typing.validation import Validator
+
+__all__ = ["OutputSpec", "TaskOutput"]
+
+UNNAMED = ""
+
+
+@dataclass_transform(frozen_default=True)
+class TaskOutput(tuple[Any, ...]):
+    """Several named outputs of a task: each annotated field is stored on its own.
+
+    The function returns the object, a tuple in the order of the fields, or a dict
+    by name, which may have an entry ``outcome``: a text for the record. What `run()`
+    gives is this object; it is also a tuple.
+
+    Examples
+    --------
+    >>> class Fit(TaskOutput):
+    ...     slope: float
+    ...     offset: float = 0.0
+    >>> fit = Fit(slope=2.0)
+    >>> fit.slope, fit == (2.0, 0.0)
+    (2.0, True)
+    """
+
+    _fields: ClassVar[tuple[str, ...]] = ()
+    _defaults: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = _field_names(cls)
+        for name in own:
+            if hasattr(tuple, name) or name == "outcome":
+                raise SignatureError(
+                    f"Output {name!r} of {cls.__qualname__} has a reserved name.",
+                    f"reserved: outcome, {', '.join(sorted(n for n in dir(tuple) if n[0] != '_'))}",
+                    "give the output another name",
+                )
+        cls._defaults = {
+            **cls._defaults,
+            **{name: cls.__dict__[name] for name in own if name in cls.__dict__},
+        }
+        cls._fields = tuple(dict.fromkeys([*cls._fields, *own]))
+        for position, name in enumerate(cls._fields):
+            setattr(cls, name, property(itemgetter(position), doc=f"Output {name!r}."))
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> TaskOutput:
+        values = {**cls._defaults, **dict(zip(cls._fields, args, strict=False)), **kwargs}
+        twice = sorted(set(cls._fields[: len(args)]) & set(kwargs))
+        if len(args) > len(cls._fields) or set(values) != set(cls._fields) or twice:
+            raise OutputError(
+                f"Outputs do not fit {cls.__qualname__}.",
+                f"found: {len(args)} by position and {sorted(kwargs)} by name\n"
+                f"expected: {', '.join(cls._fields) or 'no fields'}",
+                "give each output once",
+            )
+        return super().__new__(cls, [values[name] for name in cls._fields])
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(self)
+
+    def __repr__(self) -> str:
+        fields = ", ".join(
+            f"{name}={short_repr(value)}" for name, value in zip(self._fields, self, strict=True)
+        )
+        return f"{type(self).__qualname__}({fields})"
+
+
+def _field_names(cls: type) -> list[str]:
+    """Names annotated in the body of `cls` itself; no annotation is evaluated."""
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format, get_annotations
+
+        annotations = get_annotations(cls, format=Format.FORWARDREF)
+    else:
+        annotations = cls.__dict__.get("__annotations__", {})
+    return [
+        name for name, kind in annotations.items() if not name.startswith("_") and "ClassVar" not in str(kind)
+    ]
+
+
+class OutputSpec:
+    """The outputs that a task's return annotation promises.
+
+    Parameters
+    ----------
+    annotation
+        The return annotation, resolved. A subclass of `TaskOutput` has one output
+        for each field; any other type is one output without a name.
+    hints
+        For a `TaskOutput`: the resolved annotation of each field.
+    task_name
+        Name of the task, for messages.
+    """
+
+    def __init__(self, annotation: Any, hints: Mapping[str, Any], task_name: str) -> None:
+        self.task_name = task_name
+        self.kind: type[TaskOutput] | None = None
+        if isinstance(annotation, type) and issubclass(annotation, TaskOutput):
+            self.kind = annotation
+            self._annotations = {name: hints[name] for name in annotation._fields}
+        else:
+            self._annotations = {UNNAMED: annotation}
+        self.names = tuple(self._annotations)
+
+    @cached_property
+    def validators(self) -> dict[str, Validator]:
+        """What converts each output."""
+        return {
+            name: Validator(annotation, place=name or "the returned value")
+            for name, annotation in self._annotations.items()
+        }
+
+    def checked(self, returned: Any) -> Any:
+        """What a task returned whose result stays in memory: any object of the annotated type, as it is.
+
+        Raises
+        ------
+        OutputError
+            If it is of another type.
+        """
+        if self.kind is None:
+            named = {UNNAMED: returned}
+            result = returned
+        else:
+            named, _ = self._named(returned)
+            result = self.join(named)
+        for name, value in named.items():
+            if not fits_type(self._annotations[name], value):
+                label = f"output {name!r}" if name else "the returned value"
+                raise OutputError(
+                    f"Task {self.task_name!r}: {label} does not fit its annotation.",
+                    f"found: {short_repr(value)} of type {type(value).__name__}\n"
+                    f"expected: {self._annotations[name]}",
+                    "correct the function or its return annotation",
+                )
+        return result
+
+    def split(self, returned: Any) -> tuple[dict[str, Any], str]:
+        """Outputs by name, validated, and the outcome the function gave for the record.
+
+        Raises
+        ------
+        OutputError
+            If the returned value does not fit the annotation.
+        """
+        if self.kind is None:
+            return {UNNAMED: self._validated(UNNAMED, returned)}, ""
+        named, outcome = self._named(returned)
+        return {name: self._validated(name, named[name]) for name in self.names}, outcome
+
+    def _named(self, returned: Any) -> tuple[dict[str, Any], str]:
+        """The outputs by name, as they were returned."""
+        outcome = ""
+        if isinstance(returned, Mapping):
+            named = dict(returned)
+            if "outcome" not in self.names:
+                outcome = str(named.pop("outcome", ""))
+        elif isinstance(returned, tuple) and len(returned) == len(self.names):
+            named = dict(zip(self.names, returned, strict=True))
+        else:
+            raise OutputError(
+                f"Task {self.task_name!r} returned something else than its outputs.",
+                f"found: {short_repr(returned)}\nexpected: a tuple or dict of {', '.join(self.names)}",
+                "correct the function or its return annotation",
+            )
+        if set(named) != set(self.names):
+            raise OutputError(
+                f"Task {self.task_name!r} returned other outputs than it promised.",
+                f"found: {', '.join(map(str, named))}\nexpected: {', '.join(self.names)}",
+                "return each output once",
+            )
+        return named, outcome
+
+    def _validated(self, name: str, value: Any) -> Any:
+        try:
+            return self.validators[name](value)
+        except SmttaskError as error:
+            label = f"output {name!r}" if name else "the returned value"
+            raise OutputError(
+                f"Task {self.task_name!r}: {label} does not fit its annotation.",
+                "\n".join(part for part in (error.what, error.found) if part),
+                "correct the function or its return annotation",
+            ) from error
+
+    def validated(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Stored outputs, converted to the annotations of today.
+
+        Raises
+        ------
+        OutputError
+            If they were stored under other annotations and do not fit.
+        """
+        if outputs.keys() != self.validators.keys():
+            raise OutputError(
+                f"The stored outputs of task {self.task_name!r} are others than it promises.",
+                f"found: {', '.join(outputs)}\nexpected: {', '.join(self.names)}",
+                "they are computed anew",
+            )
+        return {name: self._validated(name, value) for name, value in outputs.items()}
+
+    def join(self, outputs: Mapping[str, Any]) -> Any:
+        """What `run()` gives: the unnamed output, or the object with all of them."""
+        if self.kind is None:
+            return outputs[UNNAMED]
+        return self.kind(**outputs)
+
+
+def fits_type(annotation: Any, value: Any) -> bool:
+    """Whether `value` is an instance of the annotated type; what it contains is not looked at.
+
+    Examples
+    --------
+    >>> fits_type(list[int], ["a"]), fits_type(int | None, 1.5)
+    (True, False)
+    """
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return fits_type(annotation.__origin__, value)
+    if origin in (typing.Union, UnionType):
+        return any(fits_type(option, value) for option in typing.get_args(annotation))
+    if origin is typing.Literal:
+        return value in typing.get_args(annotation)
+    kind = origin or annotation
+    if kind is None:
+        return value is None
+    if not isinstance(kind, type):
+        return True
+    if kind is float:
+        return isinstance(value, float | int) and not isinstance(value, bool)
+    try:
+        return isinstance(value, kind)
+    except TypeError:  # a Protocol that is not checked at run time
+        return True

@@ -1,0 +1,336 @@
+"""Recorded tasks: results on disk, every run a record."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from smttask.code.fingerprint import CodeFingerprint
+from smttask.errors import (
+    InputError,
+    NotRecordableError,
+    NotRecordedWarning,
+    OutputError,
+    RecordStoreError,
+)
+from smttask.identity.outline import is_same, task_table
+from smttask.project import Project, current_project, get_current_project
+from smttask.records.record import DataKey
+from smttask.runner import Stored, UnitFacts, compute_stored, find_stored, load_stored
+from smttask.settings import config
+from smttask.storage.layout import Key
+from smttask.storage.manifest import Head
+from smttask.tasks.composition import iter_leaves
+from smttask.tasks.description import describe_task
+from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.memoized import memory
+from smttask.tasks.naming import MAIN_MODULES
+from smttask.tasks.task import Task, result_not_found
+from smttask.typing.files import InputFile
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+__all__ = ["Recorded"]
+
+R = TypeVar("R", covariant=True)
+
+_warned: set[type] = set()
+
+
+class Recorded(Task[R]):
+    """A task whose result is stored on disk and whose runs are recorded."""
+
+    is_recorded: ClassVar[bool] = True
+    lives_in_session: ClassVar[bool] = False
+    #: Set if the last run was stored but could not be recorded.
+    record_error: RecordStoreError | None = None
+
+    # -- for evaluation
+
+    def recall(self, session: Session, options: RunOptions) -> tuple[bool, Any]:
+        project = self._project(options)
+        if options.recompute:
+            return False, None
+        code = session.expected_code(self)
+        if project is None or self._cached(options):
+            found, value = memory.find(self._memory_key(code, project))
+            if found:
+                self.last_hit = "memory"
+                session.codes[self.full_digest] = code
+                return True, value
+        if project is None:
+            return False, None
+        head = find_stored(_Unit(self, session, options), project, code)
+        stored = None if head is None else load_stored(head, project, mmap=options.mmap)
+        if stored is None:
+            return False, None
+        return self._arrive(stored, session, options, project, code)
+
+    def compute(self, session: Session, options: RunOptions) -> Any:
+        project = self._project(options)
+        code = session.expected_code(self)
+        if project is None:
+            return self._compute_in_memory(session, options, code)
+        unit = _Unit(self, session, options)
+        stored = compute_stored(unit, project, code, recompute=options.recompute, mmap=options.mmap)
+        found, value = self._arrive(stored, session, options, project, code)
+        if not found:
+            stored = compute_stored(unit, project, code, recompute=True, mmap=options.mmap)
+            found, value = self._arrive(stored, session, options, project, code)
+        return value
+
+    def _arrive(
+        self, stored: Stored, session: Session, options: RunOptions, project: Project, code: str
+    ) -> tuple[bool, Any]:
+        """The result made of stored outputs; not found if they do not fit the annotation of today."""
+        outputs = stored.outputs
+        if not stored.computed:
+            try:
+                outputs = self._signature.outputs.validated(outputs)
+            except OutputError as error:
+                warnings.warn(f"A stored result is not used: {error}", NotRecordedWarning, stacklevel=2)
+                return False, None
+        value = self._signature.outputs.join(outputs)
+        session.codes[self.full_digest] = stored.head.code
+        session.heads[self.full_digest] = stored.head
+        self.last_hit = "computed" if stored.computed else "disk"
+        self.record_error = stored.record_error
+        if self._cached(options) and not options.mmap:
+            memory.keep(self._memory_key(code, project), value)
+        return True, value
+
+    def _compute_in_memory(self, session: Session, options: RunOptions, code: str) -> Any:
+        key = self._memory_key(code, None)
+        with memory.computing(key):
+            found, value = (False, None) if options.recompute else memory.find(key)
+            if not found:
+                value = self._call(session)
+                memory.keep(key, value)
+        self.last_hit = "memory" if found else "computed"
+        session.codes[self.full_digest] = code
+        return value
+
+    def _cached(self, options: RunOptions) -> bool:
+        cache = options.cache if options.cache is not None else self._options["cache"]
+        return bool(config.cache_runs if cache is None else cache)
+
+    def _memory_key(self, code: str, project: Project | None) -> Hashable:
+        return (self._identity, self.full_digest, code, None if project is None else project.root)
+
+    # -- the project
+
+    def _project(self, options: RunOptions) -> Project | None:
+        """The project that keeps the result; None if it stays in memory."""
+        definition = self.__wrapped__
+        if definition.__module__ in MAIN_MODULES:
+            if options.asked:
+                raise NotRecordableError(
+                    f"Task {self.name!r} ({self.digest}) cannot be recorded.",
+                    "found: it is defined in __main__, which git does not keep",
+                    "move it to a module of the project and import it",
+                )
+            self._warn_once()
+            return None
+        project = current_project(definition.__module__)
+        if project is None:
+            return get_current_project(definition.__module__) if config.record else None
+        return project if project.setting("record") else None
+
+    def _warn_once(self) -> None:
+        if config.record and type(self) not in _warned:
+            _warned.add(type(self))
+            warnings.warn(
+                f"Task {self.name!r} is defined in __main__: its result stays in memory and is not recorded. "
+                "Move it to a module of the project to have it recorded.",
+                NotRecordedWarning,
+                stacklevel=3,
+            )
+
+    # -- the stored result
+
+    @property
+    def _head(self) -> Head | None:
+        """The head of the stored result, without a look at its code."""
+        project = self._project(RunOptions())
+        if project is None:
+            return None
+        with Session.current() as session:
+            unit = _Unit(self, session, RunOptions())
+            return project.data.find(unit.key, session.expected_code(self), unit.is_same)
+
+    def load(self) -> R:
+        """The stored result; `ResultNotFoundError` if there is none. Never computes."""
+        with Session.current() as session:
+            found, value = self.recall(session, RunOptions())
+        if not found:
+            project = current_project(self.__wrapped__.__module__)
+            searched = "memory" if project is None else str(project.data.input_dir / self.folder)
+            raise result_not_found(self, searched)
+        return self._copy_out(value)  # type: ignore[no-any-return]
+
+    @property
+    def has_run(self) -> bool:
+        """Whether a result is stored; whether its code is of today is not asked."""
+        if self._project(RunOptions()) is not None:
+            return self._head is not None
+        with Session.current() as session:
+            return memory.find(self._memory_key(session.expected_code(self), None))[0]
+
+    @property
+    def folder(self) -> str:
+        """Name of the task's folder in both stores."""
+        return self.fixed_name or self.name
+
+    @property
+    def outputpaths(self) -> dict[str, Path]:
+        """Name of each output -> the file that holds it: its own, or the manifest; empty if not run."""
+        head = self._head
+        return {} if head is None else {name: head.output_path(name) or head.path for name in head.outputs}
+
+    @property
+    def resultpaths(self) -> tuple[Path, ...]:
+        """Every file of the stored result, the manifest first; empty if not run."""
+        head = self._head
+        return () if head is None else tuple(dict.fromkeys([head.path, *self.outputpaths.values()]))
+
+    def invalidate(self) -> bool:
+        """Unlink the stored result, so that the next `run()` computes; the run and its record stay.
+
+        Returns whether there was one.
+        """
+        self.clear()
+        project = self._project(RunOptions())
+        if project is None:
+            return False
+        with Session.current() as session:
+            return project.data.invalidate(_Unit(self, session, RunOptions()).key)
+
+    def clear(self) -> None:
+        """Drop the result from memory; on disk it stays."""
+        with Session.current() as session:
+            code = session.expected_code(self)
+            memory.forget(self._memory_key(code, None))
+            if (project := current_project(self.__wrapped__.__module__)) is not None:
+                memory.forget(self._memory_key(code, project))
+
+
+class _Unit:
+    """One recorded task as the runner sees it."""
+
+    def __init__(self, task: Recorded[Any], session: Session, options: RunOptions) -> None:
+        self.task = task
+        self.session = session
+        self.options = options
+        self.name = task.name
+        self.key = Key(task.folder, task.digest, "", task.full_digest)
+
+    @property
+    def fingerprint(self) -> CodeFingerprint:
+        return self.task.own_fingerprint()
+
+    @property
+    def code_policy(self) -> str | None:
+        policy: str | None = self.task._options["on_code_change"]
+        return policy
+
+    def is_same(self, rest: Mapping[str, Any]) -> bool:
+        return is_same(
+            rest["inputs"],
+            self.task.input_outlines,
+            old_tasks=rest["upstream_inputs"],
+            new_tasks=self._upstream_inputs(),
+        )
+
+    def _upstream_inputs(self) -> dict[str, Any]:
+        return task_table(self.task.upstream, lambda task: task.upstream)
+
+    def upstream_codes(self) -> Mapping[str, str]:
+        return {upstream.digest: self.session.expected_code(upstream) for upstream in self.task.upstream}
+
+    def call(self) -> Any:
+        returned = self.task._call_function(self.session)
+        self._check_files("while the task ran; the run does not count")
+        return returned
+
+    def split(self, returned: Any) -> tuple[dict[str, Any], str]:
+        return self.task._signature.outputs.split(returned)
+
+    def facts(self, project: Project) -> UnitFacts:
+        self._check_files("since the task was constructed")
+        task, session = self.task, self.session
+        used = [session.codes[upstream.full_digest] for upstream in task.upstream]
+        upstream = {}
+        for parent, code in zip(task.upstream, used, strict=True):
+            head = session.heads.get(parent.full_digest)
+            upstream[parent.digest] = {"name": parent.name, "code": code, "label": head.label if head else ""}
+        parameters = describe_task(
+            task, on_large=project.data.put_value, leave_out=lambda parent: _reference(parent, session)
+        )
+        definition = task.__wrapped__
+        reason = self.options.reason if self.options.reason is not None else task.reason
+        return UnitFacts(
+            code=task.combined_code(used),
+            module=definition.__module__,
+            main_file=_main_file(definition.__module__, project.root),
+            parameters=parameters,
+            parameters_text=json.dumps(parameters, separators=(",", ":"), allow_nan=False),
+            inputs=task.input_outlines,
+            upstream=upstream,
+            upstream_inputs=self._upstream_inputs(),
+            input_data=tuple(self._input_data(project)),
+            reason=reason,
+            script_arguments=" ".join(part for part in (task.name, self.options.source) if part),
+        )
+
+    def _input_files(self) -> list[InputFile]:
+        return [leaf for leaf in iter_leaves(self.task.raw_inputs) if isinstance(leaf, InputFile)]
+
+    def _check_files(self, when: str) -> None:
+        for file in self._input_files():
+            if file.changed():
+                raise InputError(
+                    f"Task {self.name!r} ({self.task.digest}): the input file {file.path} changed {when}.",
+                    f"expected: content {file.digest}",
+                    "construct the task again, so that it names the file as it is now",
+                    place=str(file.path),
+                )
+
+    def _input_data(self, project: Project) -> list[DataKey]:
+        root = project.data.input_dir
+        keys = []
+        for parent in self.task.upstream:
+            if head := self.session.heads.get(parent.full_digest):
+                stat = head.path.stat()
+                created = datetime.fromtimestamp(stat.st_mtime, UTC)
+                keys.append(DataKey.of_file(head.path, root, size=stat.st_size, blake3="", created=created))
+        for file in self._input_files():
+            stat = Path(file.path).stat()
+            created = datetime.fromtimestamp(stat.st_mtime, UTC)
+            keys.append(
+                DataKey.of_file(file.path, root, size=stat.st_size, blake3=file.digest, created=created)
+            )
+        return keys
+
+
+def _reference(parent: Task[Any], session: Session) -> Any:
+    """How a record names an upstream task: a stored one by digest and label, another is described whole."""
+    head = session.heads.get(parent.full_digest)
+    return None if head is None else {"$task": parent.digest, "label": head.label}
+
+
+def _main_file(module: str, root: Path) -> str:
+    """The module's file, relative to the project, or to where it is imported from."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:
+        return ""
+    path = Path(file).resolve()
+    if path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    tail = module.replace(".", "/")
+    return f"{tail}/{path.name}" if path.name == "__init__.py" else f"{tail}{path.suffix}"

@@ -1,0 +1,395 @@
+"""A task object: a typed pure function with its inputs, not yet run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
+
+from blake3 import blake3
+
+from smttask.code.fingerprint import CodeFingerprint, fingerprint
+from smttask.code.scope import CodeScope
+from smttask.errors import ResultNotFoundError, SmttaskError, short_repr
+from smttask.identity.canonical import named_bytes
+from smttask.identity.digest import digest
+from smttask.identity.outline import fields_outline, outline
+from smttask.project import current_project, project_root
+from smttask.protocols import Runnable
+from smttask.settings import config
+from smttask.tasks import description, display
+from smttask.tasks.composition import iter_leaves, with_values
+from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.inputs import TaskInputs, bind_inputs, upstream_tasks
+from smttask.tasks.naming import MAIN_MODULES
+from smttask.typing.files import InputFile
+from smttask.typing.ownership import fresh, owned
+
+if TYPE_CHECKING:
+    from smttask.tasks.signature import Signature
+
+__all__ = ["Failed", "Task"]
+
+R = TypeVar("R", covariant=True)
+
+
+class Failed:
+    """What `run()` gives instead of raising when ``config.on_error`` is ``"return"``; it is falsy."""
+
+    def __init__(self, task: Task[Any], error: BaseException) -> None:
+        self.task = task
+        self.error = error
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return f"Failed({self.task!r}, {type(self.error).__name__}: {self.error})"
+
+
+class Task(Runnable, Generic[R]):
+    """A described computation: `run()` gives its result, computed at most once.
+
+    Tasks are made by calling what a decorator such as `RecordedTask` returned. Inputs
+    are validated and fixed at construction; nothing is computed before `run()`. Tasks
+    compare, hash and pickle by their digest.
+
+    Attributes
+    ----------
+    full_name
+        Module and qualified name, or the fixed name, under which results are found.
+    taskinputs
+        The inputs, by attribute or item.
+    reason
+        Why the task is run, for its record; not part of the digest.
+    last_hit
+        Where the last `run()` of this object found its result: ``"memory"``,
+        ``"disk"`` or ``"computed"``; None before.
+    """
+
+    is_recorded: ClassVar[bool] = False
+    #: Whether the result stays at hand until the outermost `run()` ends.
+    lives_in_session: ClassVar[bool] = False
+    _signature: ClassVar[Signature]
+    _identity: ClassVar[tuple[str, str]]
+    full_name: ClassVar[str]
+    _options: ClassVar[Mapping[str, Any]]
+    __wrapped__: ClassVar[Callable[..., Any]]
+
+    _values: dict[str, Any]
+    reason: str
+    last_hit: str | None
+
+    def __init__(self, *args: Any, reason: str | None = None, **kwargs: Any) -> None:
+        self._values, short, self._full_bytes = bind_inputs(self._signature, args, kwargs, self.path_root())
+        self._defaulted = tuple(name for name in self._values if name not in short)
+        self._digest = digest(named_bytes(self.full_name, short))
+        self.reason = "" if reason is None else str(reason)
+        self.last_hit = None
+
+    # -- identity
+
+    @property
+    def name(self) -> str:
+        """Name of the task: that of its function."""
+        return self._signature.name
+
+    @property
+    def digest(self) -> str:
+        """20 hex digits that name this computation; inputs at their default left out."""
+        return self._digest
+
+    @cached_property
+    def full_digest(self) -> str:  # type: ignore[override]
+        """20 hex digits that name this computation with every input, defaults included."""
+        return digest(named_bytes(self.full_name, self._full_bytes))
+
+    @cached_property
+    def input_outlines(self) -> Mapping[str, Any]:  # type: ignore[override]
+        """Names of the parts of every input, to see later which of them changed."""
+        root = self.path_root()
+        parts = {name: outline(value, root=root) for name, value in self._values.items()}
+        return cast("dict[str, Any]", fields_outline(self.full_name, parts, self._defaulted))
+
+    @property
+    def defaulted(self) -> tuple[str, ...]:
+        """Names of the inputs that stand at their default."""
+        return self._defaulted
+
+    @cached_property
+    def upstream(self) -> tuple[Task[Any], ...]:
+        """The tasks among the inputs, each once."""
+        return cast("tuple[Task[Any], ...]", upstream_tasks(self._values))
+
+    @property
+    def raw_inputs(self) -> Mapping[str, Any]:
+        """The inputs themselves, not copies; they must not be changed."""
+        return self._values
+
+    @property
+    def fixed_name(self) -> str:
+        """The name given by ``name=``; empty if module and function name the task."""
+        return "" if self._identity[0] else self._identity[1]
+
+    @property
+    def unsavable(self) -> str:
+        """Why the task cannot be found again from a description; empty if it can."""
+        definition = self.__wrapped__
+        if definition.__module__ in MAIN_MODULES:
+            return "it is defined in __main__"
+        return "it is defined inside a function" if "<locals>" in definition.__qualname__ else ""
+
+    # -- code
+
+    @classmethod
+    def own_fingerprint(cls) -> CodeFingerprint:
+        """The code of the task as loaded, that of upstream tasks left out."""
+        return fingerprint(cls.__wrapped__, _scope_of(cls.__wrapped__.__module__))
+
+    @classmethod
+    def combined_code(cls, upstream_codes: Sequence[str]) -> str:
+        """Name of the code of a task whose upstream tasks have `upstream_codes`."""
+        own = cls.own_fingerprint().digest
+        if not upstream_codes:
+            return own
+        return blake3(" ".join([own, *sorted(set(upstream_codes))]).encode()).hexdigest(length=20)
+
+    @classmethod
+    def path_root(cls) -> Path | None:
+        """The project's root, which paths among the inputs are named relative to; None without a project."""
+        return project_root(cls.__wrapped__.__module__)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Task) and self._identity == other._identity and self._digest == other._digest
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+    # -- inputs
+
+    @property
+    def taskinputs(self) -> TaskInputs:
+        """The inputs by name; tasks among them stand as tasks."""
+        return TaskInputs(self._values)
+
+    def load_inputs(self) -> TaskInputs:
+        """The inputs with the results of the tasks among them, found or computed."""
+        with Session.current() as session:
+            for task in self.upstream:
+                session.evaluate(task)
+            return TaskInputs(
+                {name: self._arrived(name, value, session) for name, value in self._values.items()}
+            )
+
+    def _arrived(self, name: str, value: Any, session: Session) -> Any:
+        """The input as the function gets it: results in the places of tasks, a copy of its own."""
+        replaced = with_values(value, lambda task: session.handed_out(cast("Task[Any]", task)))
+        if replaced is value:
+            return fresh(value)
+        try:
+            return self._signature.parameters[name].validate(replaced)
+        except SmttaskError as error:
+            error.add_note(f"while the results of upstream tasks were put into {self.name}({name}=…)")
+            raise
+
+    def _call_function(self, session: Session) -> Any:
+        """Call the function with the inputs as they arrive."""
+        signature = self._signature
+        arrived = {name: self._arrived(name, value, session) for name, value in self._values.items()}
+        args = [
+            arrived.pop(name) for name, parameter in signature.parameters.items() if not parameter.by_name
+        ]
+        if signature.takes_self:
+            args.insert(0, self)
+        return signature.plain_function(*args, **arrived)
+
+    def _call(self, session: Session) -> Any:
+        """Call the function; its result, checked and owned, is kept in memory."""
+        return owned(self._signature.outputs.checked(self._call_function(session)))
+
+    @property
+    def input_files(self) -> tuple[Path, ...]:
+        """Paths of the files that are inputs."""
+        return tuple(Path(leaf) for leaf in iter_leaves(self._values) if isinstance(leaf, InputFile))
+
+    def __getattr__(self, name: str) -> Any:
+        values = self.__dict__.get("_values", {})
+        if name in values:
+            return fresh(values[name])
+        raise AttributeError(f"task {type(self).__name__!r} has no attribute or input {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._values]
+
+    # -- running
+
+    def run(
+        self,
+        *,
+        cache: bool | None = None,
+        recompute: bool = False,
+        record: bool | None = None,
+        reason: str | None = None,
+        record_store: str | Path | None = None,
+        mmap: bool = False,
+    ) -> R:
+        """The result: found if it was computed before, else computed, stored and recorded.
+
+        The function is called in this thread and process.
+
+        Parameters
+        ----------
+        cache
+            Keep the result in memory too; default as the decorator or `config` says.
+        recompute
+            Run although a result is stored; upstream tasks are found as usual.
+        record
+            Store and record; False computes in memory and touches no file.
+        reason
+            Replaces the reason of the task, for this record.
+        record_store
+            Path of another record store.
+        mmap
+            Leave array outputs on disk, read-only; only their size is checked.
+
+        Raises
+        ------
+        UncommittedChangesError, StaleModuleError
+            If the code that would run is not what git has or what its file says.
+        OutputError
+            If the returned value does not fit its annotation.
+        """
+        options = RunOptions(cache, recompute, reason, mmap, asked=record is True)
+        overrides: dict[str, Any] = {}
+        if record is not None:
+            overrides["record"] = record
+        if record_store is not None:
+            overrides["record_store"] = record_store
+        try:
+            with config.use(**overrides) if overrides else nullcontext(), Session.current() as session:
+                return cast("R", session.evaluate(self, options))
+        except Exception as error:
+            if config.on_error == "return":
+                return cast("R", Failed(self, error))
+            raise
+
+    def recall(self, session: Session, options: RunOptions) -> tuple[bool, Any]:
+        """Whether the result is at hand, and the result."""
+        raise AttributeError("recall")
+
+    def compute(self, session: Session, options: RunOptions) -> Any:
+        """The result, computed; those of the upstream tasks are in the session."""
+        raise AttributeError("compute")
+
+    def _copy_out(self, value: Any) -> R:
+        return cast("R", fresh(value))
+
+    @property
+    def as_input(self) -> R:
+        """The task itself, typed as its result: for typed code that passes tasks as inputs."""
+        return cast("R", self)
+
+    # -- descriptions
+
+    @property
+    def desc(self) -> dict[str, Any]:
+        """The JSON form of the task, complete and self-contained."""
+        return description.describe_task(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the description to a folder, which is made, or to a file ending in ``.json``.
+
+        Returns the file: ``<Task>__<digest>.taskdesc.json`` in a folder.
+
+        Raises
+        ------
+        DescriptionError
+            If a task cannot be found again from its name, as those of notebooks.
+        """
+        return description.save_task(self, Path(path))
+
+    @classmethod
+    def from_desc(cls, source: Mapping[str, Any] | str | Path | Any) -> Self:
+        """The task that `source` describes.
+
+        Parameters
+        ----------
+        source
+            What `desc` gave, its JSON text, a path, or an open file.
+
+        Raises
+        ------
+        DescriptionError
+            If it is damaged, edited, of a newer format, or names no task.
+        """
+        task = description.load_task(source)
+        if not isinstance(task, cls):
+            raise description.wrong_type(task, cls)
+        return task
+
+    @classmethod
+    def from_parameters(cls, source: Mapping[str, Any] | str | Path) -> Self:
+        """A task with inputs from a mapping, or from a JSON, TOML or YAML file."""
+        return cls(**description.read_parameters(source))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return description.task_from_pickle, (description.pickled_task(self),)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            lambda value: value if isinstance(value, cls) else cls.from_desc(value),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda task: task.desc),
+        )
+
+    # -- displays
+
+    def describe(self) -> str:
+        """Name, digest, reason and inputs as readable text."""
+        return display.task_text(self)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{name}={short_repr(value, length=40)}" for name, value in self._values.items())
+        return f"{type(self).__name__}({inputs})"
+
+    def _repr_html_(self) -> str:
+        return display.task_html(self)
+
+
+def _scope_of(module: str) -> CodeScope:
+    """Which code counts as that of the task: the project's, or without one all below its top-level package."""
+    if (project := current_project(module)) is not None:
+        return project.scope
+    top = sys.modules.get(module.partition(".")[0])
+    return _scope_below(getattr(top, "__file__", None), bool(getattr(top, "__path__", None)))
+
+
+@cache
+def _scope_below(file: str | None, is_package: bool) -> CodeScope:
+    folder = Path(file).absolute().parent if file else Path.cwd()
+    return CodeScope(folder.parent if is_package else folder)
+
+
+def result_not_found(task: Task[Any], searched: str) -> ResultNotFoundError:
+    """The error of `load()`."""
+    return ResultNotFoundError(
+        f"No stored result for task {task.name!r} ({task.digest}).",
+        f"searched: {searched}",
+        "to compute it, call task.run()",
+        task=task.name,
+        digest=task.digest,
+        searched=searched,
+    )
