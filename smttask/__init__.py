@@ -12,7 +12,6 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from smttask.typing.scityping import install_scityping_finder
 
 if TYPE_CHECKING:
     from smttask import errors, typing
