@@ -12,7 +12,6 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-
 if TYPE_CHECKING:
     from smttask import errors, typing
     from smttask.project import config
