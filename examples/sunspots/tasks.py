@@ -24,7 +24,7 @@ class Cycle(TaskOutput):
 
 
 @MemoizedTask
-def LoadSunspots(table: InputFile) -> Array[float, 1]:
+def LoadSunspots(table: InputFile) -> Array[float]:
     """CSV file with columns year and number -> yearly sunspot numbers, one for each year."""
     years, numbers = np.loadtxt(table, delimiter=",", skiprows=1, unpack=True)
     if np.any(np.diff(years) != 1):
@@ -33,14 +33,14 @@ def LoadSunspots(table: InputFile) -> Array[float, 1]:
 
 
 @RecordedTask
-def Detrend(series: Array[float, 1], degree: int = 2) -> Array[float, 1]:
+def Detrend(series: Array[float], degree: int = 2) -> Array[float]:
     """Series -> the series less its least-squares polynomial of this degree."""
     at = np.linspace(-1, 1, len(series))
     return np.asarray(series - np.polynomial.Polynomial.fit(at, series, degree)(at))
 
 
 @RecordedTask
-def PowerSpectrum(series: Array[float, 1], window: Window = "hann", padding: int = 8) -> Array[float, 2]:
+def PowerSpectrum(series: Array[float], window: Window = "hann", padding: int = 8) -> Array[float]:
     """Series -> frequency (first row, per sample) and power (second row), zero-padded `padding` times."""
     phase = 2 * np.pi * np.arange(len(series)) / len(series)
     taper = sum((-1) ** k * a * np.cos(k * phase) for k, a in enumerate(WINDOWS[window]))
@@ -50,7 +50,7 @@ def PowerSpectrum(series: Array[float, 1], window: Window = "hann", padding: int
 
 
 @RecordedTask
-def FindCycle(spectrum: Array[float, 2], shortest: float = 5.0, longest: float = 20.0) -> Cycle:
+def FindCycle(spectrum: Array[float], shortest: float = 5.0, longest: float = 20.0) -> Cycle:
     """Spectrum -> period of its highest peak between `shortest` and `longest` years, and its share."""
     frequency, power = spectrum
     inside = (frequency >= 1 / longest) & (frequency <= 1 / shortest)
