@@ -1,0 +1,66 @@
+"""What type checkers say of code that uses smttask."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "examples" / "sunspots"
+
+GOOD = """
+from typing import assert_type
+from smttask import RecordedTask
+
+@RecordedTask
+def Analyze(x: float, dt: float = 1.0) -> list[float]:
+    return [x * dt]
+
+@RecordedTask(name="lab.total")
+def Total(values: list[float]) -> float:
+    return sum(values)
+
+task = Analyze(2.0, dt=0.5)
+assert_type(task.run(reason="first look"), list[float])
+assert_type(Total(task.as_input).run(), float)
+"""
+BAD = 'Analyze(2.0, dt="x")\n'
+
+
+def checker(name, *files):
+    """Run a type checker on `files`; its exit status and what it printed."""
+    arguments = {
+        "mypy": ["mypy", "--strict", "--config-file", "", "--python-executable", sys.executable],
+        "pyright": ["pyright", "--pythonpath", sys.executable],
+    }[name]
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments, *map(str, files)],
+        cwd=files[0].parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mypy", "pyright"])
+def test_a_checker_sees_arguments_and_result_of_a_task(name, tmp_path):
+    """Calls are checked against the function's signature, and `run()` has its return type."""
+    (tmp_path / "good.py").write_text(GOOD)
+    status, said = checker(name, tmp_path / "good.py")
+    assert status == 0, said
+    (tmp_path / "bad.py").write_text(GOOD + BAD)
+    status, said = checker(name, tmp_path / "bad.py")
+    assert status == 1, said
+    assert "dt" in said
+    assert said.count("error:") == 1, said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mypy", "pyright"])
+def test_a_checker_accepts_the_example(name):
+    """The example project is clean under strict checking."""
+    status, said = checker(name, EXAMPLE / "tasks.py", EXAMPLE / "run.py")
+    assert status == 0, said
