@@ -66,9 +66,9 @@ def array_content(array: Any, write: Callable[[Any], bytes], hashed: Hashed) -> 
 
 
 def _hash(content: Any) -> bytes:
-    if len(content) < _THREADS:
-        return blake3(content).digest()
-    return blake3(content, max_threads=blake3.AUTO).digest()
+    hasher = blake3(max_threads=blake3.AUTO if len(content) >= _THREADS else 1)
+    result: bytes = hasher.update(content).digest()
+    return result
 
 
 def _buffer(content: Any) -> bytes:

@@ -19,11 +19,11 @@ from pydantic import BaseModel
 
 from smttask.errors import DigestError, short_repr
 from smttask.identity.arrays import array_content, joined, sized
-from smttask.identity.defaults import stored_fields, usual_bytes
+from smttask.identity.defaults import usual_bytes
 from smttask.protocols import Runnable
 from smttask.typing.arrayform import dtype_to_json
 from smttask.typing.files import InputFile
-from smttask.typing.places import UnfitValue, class_name
+from smttask.typing.places import UnfitValue, class_name, stored_fields
 from smttask.typing.registry import entry_of
 
 __all__ = ["CanonicalForms", "canonical_bytes", "canonical_forms", "named_bytes"]
@@ -42,7 +42,9 @@ class CanonicalForms(NamedTuple):
     full: bytes
 
 
-def canonical_bytes(value: Any, *, full: bool = False, root: Path | None = None, place: str = "value") -> bytes:
+def canonical_bytes(
+    value: Any, *, full: bool = False, root: Path | None = None, place: str = "value"
+) -> bytes:
     """What identifies `value`, as bytes that no machine, order or layout in memory changes.
 
     Parameters
@@ -125,7 +127,9 @@ class _Pass:
 
     __slots__ = ("full", "hashed", "root", "varies")
 
-    def __init__(self, full: bool, root: Path | None, hashed: dict[int, tuple[Any, bytes]] | None = None) -> None:
+    def __init__(
+        self, full: bool, root: Path | None, hashed: dict[int, tuple[Any, bytes]] | None = None
+    ) -> None:
         self.full = full
         self.root = root
         self.hashed = {} if hashed is None else hashed  # id of an array -> the array, its blake3
@@ -213,7 +217,7 @@ def _other(value: Any, one: _Pass) -> bytes:
             raise UnfitValue(value, str(error)) from error
         return joined(b"v", [_str(entry.name), one(plain)])
     if isinstance(value, Enum):
-        name = value.name if cls.__members__.get(value.name) is value else value.value  # type: ignore[attr-defined]
+        name = value.name if cls.__members__.get(value.name) is value else value.value
         return joined(b"x", [_str(class_name(cls)), one(name)])
     if isinstance(value, np.generic):
         return joined(b"N", [array_content(np.asarray(value), one, {})])
@@ -222,7 +226,7 @@ def _other(value: Any, one: _Pass) -> bytes:
     if isinstance(value, np.memmap):
         return array_content(np.asarray(value), one, one.hashed)
     if isinstance(value, BaseModel):
-        fields = {name: value.__dict__[name] for name in cls.model_fields if name in value.__dict__}  # type: ignore[attr-defined]
+        fields = {name: value.__dict__[name] for name in cls.model_fields if name in value.__dict__}
         return _fields({**fields, **(value.__pydantic_extra__ or {})}, cls, one)
     if is_dataclass(value) and not isinstance(value, type):
         return _fields({n: getattr(value, n) for n in stored_fields(cls) if hasattr(value, n)}, cls, one)

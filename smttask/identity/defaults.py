@@ -14,19 +14,15 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from smttask.errors import SmttaskError
+from smttask.typing.places import stored_fields
 from smttask.typing.validation import Validator
 
-__all__ = ["PLAIN_FACTORIES", "stored_fields", "usual_bytes"]
+__all__ = ["PLAIN_FACTORIES", "usual_bytes"]
 
 PLAIN_FACTORIES = (list, dict, set, tuple, frozenset)  # other factories may give another value each time
 
 Usual = Mapping[str, frozenset[bytes]]
 _known: WeakKeyDictionary[type, dict[Path | None, Usual]] = WeakKeyDictionary()
-
-
-def stored_fields(cls: Any) -> list[str]:
-    """Names of the fields of a dataclass whose values its objects keep."""
-    return [name for name, field in cls.__dataclass_fields__.items() if field._field_type.name == "_FIELD"]
 
 
 def usual_bytes(cls: type, root: Path | None, write: Callable[[Any, Path | None], bytes | None]) -> Usual:
@@ -35,18 +31,20 @@ def usual_bytes(cls: type, root: Path | None, write: Callable[[Any, Path | None]
     if root not in by_root:
         defaults = _model_defaults(cls) if issubclass(cls, BaseModel) else _dataclass_defaults(cls)
         by_root[root] = {
-            name: frozenset(filter(None, (write(value, root) for value in values))) for name, values in defaults.items()
+            name: frozenset(filter(None, (write(value, root) for value in values)))
+            for name, values in defaults.items()
         }
     return by_root[root]
 
 
 def _dataclass_defaults(cls: Any) -> dict[str, list[Any]]:
     hints: dict[str, Any] = {}
-    with suppress(Exception):  # annotations are any code; a default that cannot be converted counts as declared
+    with suppress(
+        Exception
+    ):  # annotations are any code; a default that cannot be converted counts as declared
         hints = typing.get_type_hints(cls, include_extras=True)
     result = {}
-    for name in stored_fields(cls):
-        field = cls.__dataclass_fields__[name]
+    for name, field in stored_fields(cls).items():
         if field.default is not MISSING:
             result[name] = _with_converted(field.default, hints.get(name, Any))
         elif field.default_factory in PLAIN_FACTORIES:
@@ -58,7 +56,7 @@ def _model_defaults(cls: type[BaseModel]) -> dict[str, list[Any]]:
     result = {}
     for name, field in cls.model_fields.items():
         if field.default_factory in PLAIN_FACTORIES:
-            result[name] = _with_converted(field.default_factory(), field.annotation)  # type: ignore[misc, call-arg]
+            result[name] = _with_converted(field.default_factory(), field.annotation)
         elif field.default_factory is None and field.default is not PydanticUndefined:
             result[name] = _with_converted(field.default, field.annotation)
     return result

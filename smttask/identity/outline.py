@@ -17,10 +17,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from smttask.identity.canonical import canonical_bytes, canonical_forms
-from smttask.identity.defaults import stored_fields, usual_bytes
+from smttask.identity.defaults import usual_bytes
 from smttask.identity.digest import digest
 from smttask.protocols import Runnable
-from smttask.typing.places import class_name
+from smttask.typing.places import class_name, stored_fields
 
 __all__ = ["fields_outline", "is_same", "outline", "task_table"]
 
@@ -47,7 +47,11 @@ def outline(value: Any, *, root: Path | None = None) -> JSON:
         return _object_outline(value, root)
     if isinstance(value, (list, tuple, dict)) and not _is_leaf(value, root):
         if isinstance(value, dict):
-            return {"dict": {digest(canonical_bytes(k, root=root)): outline(v, root=root) for k, v in value.items()}}
+            return {
+                "dict": {
+                    digest(canonical_bytes(k, root=root)): outline(v, root=root) for k, v in value.items()
+                }
+            }
         return {type(value).__name__: [outline(item, root=root) for item in value]}
     return digest(canonical_bytes(value, full=True, root=root))
 
@@ -97,7 +101,11 @@ def task_table(
 
 
 def is_same(
-    old: JSON, new: JSON, *, old_tasks: Mapping[str, JSON] | None = None, new_tasks: Mapping[str, JSON] | None = None
+    old: JSON,
+    new: JSON,
+    *,
+    old_tasks: Mapping[str, JSON] | None = None,
+    new_tasks: Mapping[str, JSON] | None = None,
 ) -> bool:
     """Whether nothing but new parts at their defaults tells `new` from `old`.
 
@@ -123,7 +131,9 @@ def is_same(
         old, new = waiting.pop()
         if old == new:
             continue
-        if not (isinstance(old, dict) and isinstance(new, dict)) or old.keys() - {"default"} != new.keys() - {"default"}:
+        if not (isinstance(old, dict) and isinstance(new, dict)) or old.keys() - {"default"} != new.keys() - {
+            "default"
+        }:
             return False
         if "task" in new:
             pair = (str(old["task"]), new["task"])

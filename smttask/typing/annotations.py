@@ -24,9 +24,7 @@ _ALIAS_TYPES = tuple({TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasT
 _UNTOUCHED = (typing.Literal, type, Callable)
 
 
-def prepared(
-    annotation: Any, typevars: Mapping[Any, Any] | None = None, inside: tuple[Any, ...] = ()
-) -> Any:
+def prepared(annotation: Any, typevars: Mapping[Any, Any] | None = None, inside: tuple[Any, ...] = ()) -> Any:
     """`annotation` with what pydantic does not know replaced by what it can ask.
 
     Parameters
@@ -109,7 +107,9 @@ class DataclassNode:
     copied and its ``__post_init__`` is not run again.
     """
 
-    inner: ClassVar[Callable[[type], Callable[[Any], Any]]]  # set by validation: makes the Validator of a class
+    inner: ClassVar[
+        Callable[[type], Callable[[Any], Any]]
+    ]  # set by validation: makes the Validator of a class
 
     def __init__(self, cls: type, inside: tuple[Any, ...], typevars: Mapping[Any, Any]) -> None:
         self.cls = cls
@@ -169,7 +169,9 @@ class DataclassNode:
             return self.cls(**new)
         except (TypeError, ValueError) as error:
             raise PydanticCustomError(
-                "dataclass", "expected fields that {name} takes: {error}", {"name": self.cls.__qualname__, "error": error}
+                "dataclass",
+                "expected fields that {name} takes: {error}",
+                {"name": self.cls.__qualname__, "error": error},
             ) from error
 
 

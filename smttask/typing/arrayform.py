@@ -1,4 +1,4 @@
-"""Arrays, numpy scalars and dtypes in JSON: lists where one would read them, else the bytes of a .npy file."""
+"""Arrays, numpy scalars and dtypes in JSON: lists where one would read them, else .npy bytes."""
 
 from __future__ import annotations
 
@@ -59,12 +59,19 @@ def dtype_from_json(form: Any) -> np.dtype[Any]:
     if "base" in form:
         return np.dtype((dtype_from_json(form["base"]), tuple(form["shape"])))
     formats = [dtype_from_json(item) for item in form["formats"]]
-    parts = {"names": form["names"], "formats": formats, "offsets": form["offsets"], "itemsize": form["itemsize"]}
+    parts = {
+        "names": form["names"],
+        "formats": formats,
+        "offsets": form["offsets"],
+        "itemsize": form["itemsize"],
+    }
     return np.dtype(parts)  # type: ignore[call-overload, no-any-return]
 
 
-def array_to_json(array: Any, item_to_json: Convert, on_large: Callable[[Any], str | None] | None = None) -> Any:
-    """``{"$array": …, "dtype": …}`` with a list, the bytes of a .npy file, or the name of what is stored elsewhere."""
+def array_to_json(
+    array: Any, item_to_json: Convert, on_large: Callable[[Any], str | None] | None = None
+) -> Any:
+    """``{"$array": …, "dtype": …}`` with a list, .npy bytes, or the name of what is stored elsewhere."""
     if isinstance(array, np.ma.MaskedArray):
         return _masked_to_json(array, item_to_json, on_large)
     form: dict[str, Any] = {"$array": None, "dtype": dtype_to_json(array.dtype)}
@@ -76,7 +83,12 @@ def array_to_json(array: Any, item_to_json: Convert, on_large: Callable[[Any], s
     if array.nbytes > LARGE_BYTES and on_large is not None:
         blake3 = on_large(array)
         if blake3 is not None:
-            return {**form, "$array": {"blake3": blake3}, "shape": list(array.shape), "summary": _summary(array)}
+            return {
+                **form,
+                "$array": {"blake3": blake3},
+                "shape": list(array.shape),
+                "summary": _summary(array),
+            }
     if array.size <= LIST_SIZE:
         if array.dtype.names or array.size == 0:
             form["shape"] = list(array.shape)
@@ -101,7 +113,7 @@ def array_from_json(form: Any, item_from_json: Convert, get_large: Callable[[str
         array = array.reshape(form["shape"])
     elif dtype.hasobject:
         raise TypeError("a structured array that holds objects")
-    elif not isinstance(data, dict) or dtype.names and "npy" not in data and "blake3" not in data:
+    elif not isinstance(data, dict) or (dtype.names and "npy" not in data and "blake3" not in data):
         array = _from_lists(data, dtype, form.get("shape"))
     elif "npy" in data:
         file = io.BytesIO(b64decode(data["npy"], validate=True))
@@ -227,7 +239,7 @@ def _is_same(left: Any, right: Any) -> bool:
         return False
     if left.dtype.names:
         return all(_is_same(left[name], right[name]) for name in left.dtype.names)
-    if left.dtype.kind in "fc" and left.dtype.itemsize not in (2, 4, 8, 16) or left.dtype.char in "gG":
+    if (left.dtype.kind in "fc" and left.dtype.itemsize not in (2, 4, 8, 16)) or left.dtype.char in "gG":
         return bool(np.all((left == right) & (np.signbit(left.real) == np.signbit(right.real))))
     return bool(left.tobytes() == right.tobytes())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
 import numpy as np
 
@@ -127,9 +127,9 @@ def _cast(array: Any, wanted: Any, expected: str) -> Any:
         return array
     refusal = ValueError(f"expected {expected}, not {old}")
     kinds = old.kind + new.kind
-    if "b" in kinds and new.kind != "O" or (new.kind in "iuf" and old.kind == "c"):
+    if ("b" in kinds and new.kind != "O") or (new.kind in "iuf" and old.kind == "c"):
         raise refusal
-    if new.kind in "iufc" and old.kind not in "iufcUS" or (new.kind in "US" and old.kind not in "US"):
+    if (new.kind in "iufc" and old.kind not in "iufcUS") or (new.kind in "US" and old.kind not in "US"):
         raise refusal
     try:
         with np.errstate(all="ignore"):
@@ -154,7 +154,8 @@ def _to_dtype(value: Any) -> np.dtype[Any]:
     if value is None:
         raise ValueError("expected a dtype, not None")
     try:
-        return np.dtype(value)
+        dtype: np.dtype[Any] = np.dtype(value)
+        return dtype
     except Exception as error:  # numpy raises TypeError, ValueError or SyntaxError, by kind of nonsense
         raise ValueError(f"expected a dtype: {error}") from error
 
@@ -163,16 +164,21 @@ _any_array = accept_array()
 _any_scalar = accept_scalar()
 _dtype = Accept(_to_dtype, "a dtype")
 register_acceptor(np.ndarray, _any_array)
-register_acceptor(np.ma.MaskedArray, Accept(lambda value: np.ma.asarray(_any_array.convert(value)), "a masked array"))
+register_acceptor(
+    np.ma.MaskedArray, Accept(lambda value: np.ma.asarray(_any_array.convert(value)), "a masked array")
+)
 register_acceptor(np.dtype, _dtype)
 register_acceptor(np.generic, _any_scalar)
 
-ScalarT = TypeVar("ScalarT", bound=np.generic)
-
+MYPY = False  # mypy takes this name for True
 if TYPE_CHECKING:
-    Array = np.ndarray
+    if MYPY:
+        from smttask.typing.checkers import AnyValue as Array
+        from smttask.typing.checkers import AnyValue as NPValue
+    else:
+        from smttask.typing.checkers import ArrayAlias as Array
+        from smttask.typing.checkers import ScalarAlias as NPValue
     DType = np.dtype
-    NPValue = Annotated[ScalarT, "a numpy scalar"]
 else:
 
     class _ArrayType(type):
@@ -188,6 +194,7 @@ else:
         def __class_getitem__(cls, parameters: Any) -> Any:
             dtype, ndim = parameters if isinstance(parameters, tuple) else (parameters, None)
             dtype = None if dtype is Any else dtype
+            ndim = get_args(ndim)[0] if get_origin(ndim) is Literal else ndim
             return Annotated[np.ndarray, accept_array(dtype, ndim)]
 
         @classmethod

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
-from typing import Any, NamedTuple
 from time import time_ns
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 from pydantic_core import core_schema

@@ -188,7 +188,7 @@ def _is(left: object, right: object) -> bool:
 def _frozen(array: Any) -> Any:
     array.flags.writeable = False
     if isinstance(array, np.ma.MaskedArray) and array.mask is not np.ma.nomask:
-        array._mask.flags.writeable = False
+        array.mask.flags.writeable = False
     return array
 
 

@@ -1,8 +1,22 @@
-"""Where in nested data something is wrong, noted while the error travels outwards."""
+"""What taking values apart needs everywhere: names of classes, fields, and where in the data something is wrong."""
 
 from __future__ import annotations
 
-__all__ = ["UnfitValue", "class_name"]
+from typing import Any
+
+__all__ = ["BAD_DATA", "UnfitValue", "class_name", "stored_fields"]
+
+# What building a value from damaged or hostile parts may raise.
+BAD_DATA = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+    OSError,
+    SyntaxError,
+)
 
 
 class UnfitValue(Exception):
@@ -30,3 +44,10 @@ def class_name(cls: type) -> str:
     'fractions:Fraction'
     """
     return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def stored_fields(cls: Any) -> dict[str, Any]:
+    """The fields of a dataclass whose values its objects keep, by name."""
+    return {
+        name: field for name, field in cls.__dataclass_fields__.items() if field._field_type.name == "_FIELD"
+    }

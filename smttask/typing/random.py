@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import numpy as np
 from numpy.random import BitGenerator, Generator
@@ -16,6 +16,7 @@ __all__ = ["RNGenerator", "RandomState", "SeedSequence"]
 _BIT_GENERATORS: dict[str, type[BitGenerator]] = {
     name: getattr(np.random, name) for name in ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 }
+_MAX_POOL = 1 << 16  # numpy's default is 4; a text could ask for all memory
 
 
 def _plain_seed(seed: _SeedSequence) -> dict[str, Any]:
@@ -28,6 +29,8 @@ def _plain_seed(seed: _SeedSequence) -> dict[str, Any]:
 
 
 def _seed(plain: Any) -> _SeedSequence:
+    if plain["pool_size"] > _MAX_POOL:
+        raise ValueError(f"a pool of more than {_MAX_POOL} words")
     return _SeedSequence(**plain)
 
 
@@ -35,7 +38,7 @@ def _plain_bits(bits: BitGenerator) -> dict[str, Any]:
     """State, and the seed sequence, which decides what `spawn` gives."""
     if type(bits).__name__ not in _BIT_GENERATORS:
         raise TypeError(f"a bit generator of type {type(bits).__name__}")
-    seed = bits.seed_seq
+    seed: Any = bits.seed_seq
     if seed is not None and not isinstance(seed, _SeedSequence):
         raise TypeError(f"a bit generator seeded by a {type(seed).__name__}")
     return {"state": dict(bits.state), "seed": None if seed is None else _plain_seed(seed)}
@@ -46,7 +49,7 @@ def _bits(plain: Any) -> BitGenerator:
     bits = cls(0)
     seed = None if plain["seed"] is None else _seed(plain["seed"])
     # What unpickling does: the only way to restore the seed sequence beside the state.
-    bits.__setstate__((plain["state"], seed))
+    cast(Any, bits).__setstate__((plain["state"], seed))
     return bits
 
 
@@ -66,7 +69,7 @@ def _random_state(plain: Any) -> _RandomState:
 def _is_entropy(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return bool(value) and all(_is_entropy(item) for item in value)
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 0)
 
 
 def _entropy(value: Any) -> Any:
@@ -101,7 +104,11 @@ def _to_random_state(value: Any) -> _RandomState:
 
 register_entry(
     TypeEntry(
-        "generator", Generator, lambda v: _plain_bits(v.bit_generator), lambda p: Generator(_bits(p)), is_mutable=True
+        "generator",
+        Generator,
+        lambda value: _plain_bits(value.bit_generator),
+        lambda plain: Generator(_bits(plain)),
+        is_mutable=True,
     )
 )
 register_entry(TypeEntry("randomstate", _RandomState, _plain_random_state, _random_state, is_mutable=True))

@@ -14,7 +14,15 @@ from typing import Any
 
 from pydantic_core import core_schema
 
-__all__ = ["Accept", "TypeEntry", "acceptor_of", "entry_named", "entry_of", "register_acceptor", "register_entry"]
+__all__ = [
+    "Accept",
+    "TypeEntry",
+    "acceptor_of",
+    "entry_named",
+    "entry_of",
+    "register_acceptor",
+    "register_entry",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,9 @@ def _plain_moment(value: datetime | time) -> Any:
     """An ISO text; with a zone of the tz database or a second fold, its parts."""
     zone = value.tzinfo
     plain_zone = None if zone is None else _plain_zone(zone)
-    if value.fold == 0 and not isinstance(plain_zone, str):
-        if plain_zone is None or len(plain_zone) == 3:
-            return value.isoformat()
+    is_iso = plain_zone is None or (not isinstance(plain_zone, str) and len(plain_zone) == 3)
+    if value.fold == 0 and is_iso:
+        return value.isoformat()
     return [value.replace(tzinfo=None, fold=0).isoformat(), plain_zone, value.fold]
 
 
@@ -113,7 +113,9 @@ for _entry in (
     TypeEntry("range", range, lambda v: [v.start, v.stop, v.step], lambda plain: range(*_three(plain))),
     TypeEntry("ellipsis", EllipsisType, lambda v: None, _ellipsis),
     TypeEntry("bytearray", bytearray, bytes, bytearray, is_mutable=True),
-    TypeEntry("ordereddict", OrderedDict, lambda v: [[k, x] for k, x in v.items()], OrderedDict, is_mutable=True),
+    TypeEntry(
+        "ordereddict", OrderedDict, lambda v: [[k, x] for k, x in v.items()], OrderedDict, is_mutable=True
+    ),
     TypeEntry("counter", Counter, dict, Counter, is_mutable=True),
     TypeEntry("deque", deque, _plain_deque, lambda plain: deque(*plain), is_mutable=True),
 ):

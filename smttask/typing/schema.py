@@ -21,13 +21,30 @@ from smttask.typing.registry import acceptor_of
 __all__ = ["holds_task", "is_stream", "lenient_schema", "python_kin", "strict_schema"]
 
 Schema = dict[str, Any]
-_CHILD = ("schema", "keys_schema", "values_schema", "python_schema", "lax_schema", "strict_schema", "extras_schema")
+_CHILD = (
+    "schema",
+    "keys_schema",
+    "values_schema",
+    "python_schema",
+    "lax_schema",
+    "strict_schema",
+    "extras_schema",
+)
 _CHILDREN = ("steps", "items_schema", "choices", "fields", "definitions", "arguments_schema")
 _CONTAINERS = frozenset({"list", "tuple", "set", "frozenset", "dict"})
 _NUMBERS = frozenset({"int", "float", "complex", "decimal"})
 _KIN = frozenset({"bool", "str", "bytes", "literal", "enum", "date", "time", "datetime", "timedelta"})
 _TRANSPARENT = frozenset(
-    {"union", "nullable", "default", "definitions", "definition-ref", "model-fields", "dataclass-args", "arguments"}
+    {
+        "union",
+        "nullable",
+        "default",
+        "definitions",
+        "definition-ref",
+        "model-fields",
+        "dataclass-args",
+        "arguments",
+    }
 )
 _FLOATS = (float, int, np.floating)
 _STREAMS = (Iterator, io.IOBase)
@@ -89,7 +106,9 @@ def _rewritten(schema: Any, node: Callable[[Schema, str], Any], variant: str) ->
     if kind == "definitions":
         ours = []
         for definition in schema["definitions"]:
-            for one in ("strict", "lenient", "model") if variant == "strict" else ("lenient", "model", "strict"):
+            for one in (
+                ("strict", "lenient", "model") if variant == "strict" else ("lenient", "model", "strict")
+            ):
                 ours.append({**_rewritten(definition, _NODES[one], one), "ref": f"{definition['ref']}|{one}"})
         return {**new, "definitions": [*schema["definitions"], *ours],
                 "schema": _rewritten(schema["schema"], node, variant)}  # fmt: skip
@@ -117,13 +136,13 @@ def _strict_node(schema: Schema, variant: str) -> Any:
     kind = schema["type"]
     if kind == "float":
         # numpy's bool and integers have __float__ too, which the float schema alone would use.
-        return core_schema.chain_schema([core_schema.is_instance_schema(_FLOATS), {**schema, "strict": True}])  # type: ignore[arg-type, list-item]
+        return core_schema.chain_schema([core_schema.is_instance_schema(_FLOATS), {**schema, "strict": True}])
     if kind == "int" or kind in _CONTAINERS:
         return {**schema, "strict": True}
     if kind in ("complex", "decimal") or _means_numbers(schema):
-        return core_schema.no_info_before_validator_function(_number, schema)  # type: ignore[arg-type]
+        return core_schema.no_info_before_validator_function(_number, schema)
     if kind == "bytes":
-        return core_schema.no_info_after_validator_function(bytes, schema)  # type: ignore[arg-type]
+        return core_schema.no_info_after_validator_function(bytes, schema)
     return _known_class(schema)
 
 
@@ -152,16 +171,16 @@ def _lenient_node(schema: Schema, variant: str) -> Any:
     if kind in _TRANSPARENT:
         return schema
     if (kind in _NUMBERS or _means_numbers(schema)) and variant == "lenient":
-        schema = core_schema.no_info_before_validator_function(_number, schema)  # type: ignore[arg-type, assignment]
+        schema = core_schema.no_info_before_validator_function(_number, schema)  # type: ignore[assignment]
     elif kind in _KIN or kind in _NUMBERS:
-        schema = core_schema.no_info_before_validator_function(python_kin, schema)  # type: ignore[arg-type, assignment]
+        schema = core_schema.no_info_before_validator_function(python_kin, schema)  # type: ignore[assignment]
     elif kind == "model":
         schema = _model_with_tasks(schema)
     return core_schema.no_info_wrap_validator_function(_pass_task, _known_class(schema))
 
 
 def _model_with_tasks(schema: Schema) -> Schema:
-    """A model given as a dict that holds tasks is built unvalidated; it is validated when their values arrive."""
+    """The schema that builds a model from a dict with tasks; it is validated when their values arrive."""
     inner = schema["schema"]
     while inner["type"] != "model-fields":
         if "schema" not in inner or schema.get("root_model"):
@@ -181,7 +200,7 @@ def _model_with_tasks(schema: Schema) -> Schema:
         core_schema.typed_dict_schema(model_fields, extra_behavior=inner.get("extra_behavior", "ignore")),
     )
     return core_schema.tagged_union_schema(  # type: ignore[return-value]
-        {"tasks": construct, "model": schema},  # type: ignore[dict-item]
+        {"tasks": construct, "model": schema},
         lambda value: "tasks" if isinstance(value, Mapping) and holds_task(value) else "model",
     )
 

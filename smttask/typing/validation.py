@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.errors import PydanticUserError, PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from smttask.errors import InputError, SignatureError, short_repr
@@ -142,9 +142,16 @@ def _core_schema(annotation: Any, place: str) -> Any:
                 raise
             adapter = TypeAdapter(form)
         schema = adapter.core_schema
-        SchemaValidator(schema)  # a schema that waits for a forward reference fails here, with pydantic's words
+        SchemaValidator(
+            schema
+        )  # a schema that waits for a forward reference fails here, with pydantic's words
         return schema
-    except (PydanticUserError, PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError) as error:
+    except (
+        PydanticUserError,
+        PydanticSchemaGenerationError,
+        PydanticUndefinedAnnotation,
+        TypeError,
+    ) as error:
         if isinstance(error, SignatureError):
             raise
         raise SignatureError(
@@ -168,7 +175,8 @@ class _Fault(NamedTuple):
     given: Any
 
     def __str__(self) -> str:
-        return f"{self.place}: expected {' or '.join(self.expected)}; given {short_repr(self.given)} ({_kind(self.given)})"
+        given = f"{short_repr(self.given)} ({_kind(self.given)})"
+        return f"{self.place}: expected {' or '.join(self.expected)}; given {given}"
 
 
 def _input_error(failure: ValidationError, value: Any, annotation: Any, place: str) -> InputError:
@@ -201,7 +209,7 @@ def _input_error(failure: ValidationError, value: Any, annotation: Any, place: s
 
 
 def _expected(raw: Any, cause: Any) -> str:
-    """pydantic's message as what comes after "expected"."""
+    """Pydantic's message as what comes after "expected"."""
     if raw["type"] == "missing":
         return f"a value for {raw['loc'][-1]!r}, which is missing"
     if raw["type"] == "extra_forbidden":
