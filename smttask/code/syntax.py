@@ -40,7 +40,7 @@ def syntax_form(*nodes: ast.AST) -> bytes:
     True
     """
     out: list[str] = []
-    stack: list[Any] = list(reversed(nodes))
+    stack: list[Any] = [_item(node) for node in reversed(nodes)]
     while stack:
         item = stack.pop()
         if type(item) is str:
@@ -52,12 +52,10 @@ def syntax_form(*nodes: ast.AST) -> bytes:
             stack.extend([_item(element) for element in reversed(item)])
             continue
         kind = type(item)
-        if kind is ast.Constant:
-            out.append(value_form(item.value) or "?")
-            continue
         out.append("(" + kind.__name__)
         stack.append(")")
-        for name in _fields_by_class.get(kind) or _fields(kind):
+        fields = _fields_by_class.get(kind)
+        for name in _fields(kind) if fields is None else fields:
             value = getattr(item, name, None)
             if value is None:
                 continue
@@ -68,10 +66,15 @@ def syntax_form(*nodes: ast.AST) -> bytes:
                     value = _joined(value)
                 if not value:
                     continue
-            elif name == "format_spec" and not _joined(value.values):
+                stack += (value, f" {name}=")
                 continue
-            stack.append(_item(value))
-            stack.append(" " + name + "=")
+            if name == "format_spec" and not _joined(value.values):
+                continue
+            value = _item(value)
+            if type(value) is str:
+                stack.append(f" {name}={value}")
+            else:
+                stack += (value, f" {name}=")
     return "".join(out).encode("utf-8", "surrogatepass")
 
 
@@ -88,12 +91,12 @@ def value_form(value: object) -> str | None:
     """
     kind = type(value)
     match value:
+        case str() if kind is str:
+            return f"<s{len(value)}:{value}>"  # not repr: it depends on the Unicode tables
         case None | True | False:
             return f"<{value}>"
         case int() if kind is int:
             return f"<i{value:x}>"  # hexadecimal: decimal text of a huge integer is refused
-        case str() if kind is str:
-            return f"<s{len(value)}:{value}>"  # not repr: it depends on the Unicode tables
         case float() if kind is float:
             return f"<f{value.hex()}>"
         case complex() if kind is complex:
@@ -159,9 +162,16 @@ def _fields(kind: type) -> tuple[str, ...]:
 
 def _item(value: object) -> object:
     """Prepare a field for the stack, where text means text already written."""
-    if isinstance(value, ast.AST) or type(value) is list:
+    kind = type(value)
+    if kind is ast.Name:  # the shortest way for what is half of all nodes
+        return f"(Name id=<s{len(value.id)}:{value.id}>)"  # type: ignore[attr-defined]
+    if kind is ast.Constant:
+        return value_form(value.value) or "?"  # type: ignore[attr-defined]
+    if kind is list or isinstance(value, ast.AST):
         return value
-    return value_form(value) or "?"
+    if kind is str:
+        return f"<s{len(value)}:{value}>"  # type: ignore[arg-type]
+    return "()" if value is None else value_form(value) or "?"  # None in a list is no constant None
 
 
 def _has_effect(statement: ast.AST) -> bool:

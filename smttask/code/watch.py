@@ -21,7 +21,8 @@ class Watch:
 
     names: list[tuple[Mapping[str, object], str, object]] = field(default_factory=list)
     absent: list[tuple[Mapping[str, object], str]] = field(default_factory=list)
-    functions: list[tuple[FunctionType, CodeType, object]] = field(default_factory=list)
+    codes: list[tuple[FunctionType, CodeType]] = field(default_factory=list)
+    defaults: list[tuple[FunctionType, object]] = field(default_factory=list)
     cells: list[tuple[CellType, object]] = field(default_factory=list)
     sizes: list[tuple[Sized, int]] = field(default_factory=list)
     unloaded: list[tuple[str, int]] = field(default_factory=list)
@@ -44,7 +45,9 @@ class Watch:
 
     def function(self, function: FunctionType) -> None:
         """Watch the code and the defaults of a function."""
-        self.functions.append((function, function.__code__, function.__defaults__))
+        self.codes.append((function, function.__code__))
+        if function.__defaults__ is not None:
+            self.defaults.append((function, function.__defaults__))
 
     def closure(self, function: FunctionType, state: Container[str]) -> None:
         """Watch what a function holds, except the names in `state`, which it rebinds."""
@@ -61,8 +64,11 @@ class Watch:
 
     def holds(self) -> bool:
         """Whether nothing that is watched was replaced."""
-        for function, code, defaults in self.functions:
-            if function.__code__ is not code or function.__defaults__ is not defaults:
+        for function, code in self.codes:
+            if function.__code__ is not code:
+                return False
+        for function, defaults in self.defaults:
+            if function.__defaults__ is not defaults:
                 return False
         try:
             for namespace, name, value in self.names:
