@@ -66,15 +66,15 @@ def array_content(array: Any, write: Callable[[Any], bytes], hashed: Hashed) -> 
 
 
 def _hash(content: Any) -> bytes:
-    hasher = blake3(max_threads=blake3.AUTO if len(content) >= _THREADS else 1)
-    result: bytes = hasher.update(content).digest()
+    result: bytes = blake3(content, max_threads=blake3.AUTO if len(content) >= _THREADS else 1).digest()
     return result
 
 
 def _buffer(content: Any) -> bytes:
-    if content.nbytes > _LARGE:
+    n_bytes: int = content.nbytes
+    if n_bytes > _LARGE:
         # Dates, texts and void have no buffer of their own kind; bytes always have.
-        return b"#y" + content.nbytes.to_bytes(8, "little") + _hash(content.reshape(-1).view(np.uint8).data)
+        return b"#y" + n_bytes.to_bytes(8, "little") + _hash(content.reshape(-1).view(np.uint8).data)
     return sized(b"y", content.tobytes())
 
 

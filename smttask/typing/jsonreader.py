@@ -68,6 +68,7 @@ class Reader:
         }
 
     def __call__(self, tree: JSON) -> Any:
+        """The value that `tree` stands for."""
         if isinstance(tree, list):
             return (
                 tree.copy()

@@ -52,6 +52,7 @@ class Writer:
         }
 
     def __call__(self, value: Any) -> JSON:
+        """The JSON form of `value`."""
         cls = type(value)
         if cls in _PLAIN:
             return value

@@ -1,4 +1,4 @@
-"""What taking values apart needs everywhere: names of classes, fields, and where in the data something is wrong."""
+"""Names for what is inside values: classes, fields, and the place where something is wrong."""
 
 from __future__ import annotations
 
