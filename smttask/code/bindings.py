@@ -73,10 +73,10 @@ class ParsedSource:
     ----------
     text
         Source as it stands in the file, in its own encoding.
-    file
-        Name for compiling; not opened.
     compiled
-        What `text` compiles to, if the importing loader does it in a way of its own.
+        Gives the code object that `text` compiles to.
+    is_main
+        Whether ``if __name__ == "__main__"`` holds.
 
     Raises
     ------
@@ -84,21 +84,12 @@ class ParsedSource:
         If `text` is not Python.
     """
 
-    def __init__(
-        self,
-        text: bytes | str,
-        file: str,
-        *,
-        is_main: bool = False,
-        compiled: Callable[[], CodeType] | None = None,
-    ) -> None:
-        self.tree = ast.parse(text, file)
+    def __init__(self, text: bytes | str, compiled: Callable[[], CodeType], *, is_main: bool = False) -> None:
+        self.tree = ast.parse(text)
         self.bindings: dict[str, list[Binding]] = {}
         self.star_imports: list[ast.ImportFrom] = []
         self._definitions: dict[str, list[Node]] | None = None
-        self._compiled: Callable[[], CodeType] = compiled or (
-            lambda: compile(text, file, "exec", dont_inherit=True)
-        )
+        self._compiled = compiled
         self._codes: dict[str, list[CodeType]] | None = None
         self._index(is_main)
 

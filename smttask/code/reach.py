@@ -236,7 +236,7 @@ class Reach:
         nodes = source.find(code) if source is not None else []
         free = cell_contents(function)
         if not nodes or source is None:
-            if source is None:
+            if source is None or _is_made_from_text(function):
                 self.unresolved.add(f"{part}: no source")
             self._add(part, short_digest([code_form(code)]))
             for chain in names_in_code(code, function.__globals__):
@@ -295,7 +295,7 @@ class Reach:
                 continue
             members = [m for m in code_behind(value) if m is not cls]
             if name not in names_in_body:
-                members = [m for m in members if not _is_generated(m)]
+                members = [m for m in members if not _is_made_from_text(m)]
             if members:
                 self.watch.name(attributes, name, value)
                 self._follow(members)
@@ -373,8 +373,8 @@ def _own_name(function: Any) -> str:
     return f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '')}"
 
 
-def _is_generated(member: FunctionType | type) -> bool:
-    """Whether a method was made from text by a decorator, as those of a dataclass are."""
+def _is_made_from_text(member: FunctionType | type) -> bool:
+    """Whether a function comes from `exec`, as the methods that make up a dataclass do."""
     return isinstance(member, FunctionType) and member.__code__.co_filename.startswith("<")
 
 

@@ -4,8 +4,9 @@ A file may be edited after its module was loaded; what runs is the old text. So 
 text is kept from the moment a task is defined, and looked up here, not in the file.
 """
 
-from __future__ import annotations
+from __future__ import annotations  # the name is used below, for its flag
 
+import ast
 import linecache
 import os
 import sys
@@ -29,6 +30,7 @@ __all__ = [
     "unloaded_source",
 ]
 
+
 Stat = tuple[int, int, int]
 
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
@@ -37,8 +39,8 @@ INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _sources: dict[str, Source] = {}
 """By module name."""
 _by_file: dict[str, dict[str, Source]] = {}
-_texts: dict[tuple[str, str], Source] = {}
-"""Notebook cells and the like: by invented file name and text."""
+_texts: dict[tuple[str, str, int], Source] = {}
+"""Notebook cells and the like: by invented file name, text and flags."""
 _seen: set[str] = set()
 """Names that stood in `sys.modules` when it was last looked through."""
 
@@ -56,14 +58,19 @@ class Source:
         Source in the encoding it declares.
     stat
         Size, mtime in ns and inode when `text` was read.
+    flags
+        For `compile`: what ``from __future__`` switched on outside `text`.
     """
 
-    def __init__(self, name: str, spec: Any, file: str, text: bytes | str, stat: Stat) -> None:
+    def __init__(
+        self, name: str, spec: Any, file: str, text: bytes | str, stat: Stat, flags: int = 0
+    ) -> None:
         self.name = name
         self.spec = spec
         self.file = file
         self.text = text
         self.stat = stat
+        self.flags = flags
         self.differs = False
         """Whether the loaded code was found to be older than `text`."""
         self.first_values: dict[str, str] = {}
@@ -77,9 +84,7 @@ class Source:
         """The syntax of the text, or None where it is not Python."""
         if self._parsed is None and not self._unreadable:
             try:
-                self._parsed = ParsedSource(
-                    self.text, self.file, is_main=self.name == "__main__", compiled=self._own_compiler()
-                )
+                self._parsed = ParsedSource(self.text, self._compiled, is_main=self.name == "__main__")
             except (SyntaxError, ValueError, RecursionError):
                 self._unreadable = True
         return self._parsed
@@ -126,11 +131,14 @@ class Source:
         loader = getattr(self.spec, "loader", None)
         return loader is not None and not isinstance(loader, SourceFileLoader)
 
-    def _own_compiler(self) -> Callable[[], CodeType] | None:
+    def _compiled(self) -> CodeType:
+        """What the text compiles to, by the loader's own way if it has one."""
         loader = getattr(self.spec, "loader", None)
-        if type(loader) is SourceFileLoader or not isinstance(loader, SourceFileLoader):
-            return None
-        return lambda: loader.source_to_code(self.text, self.file)
+        if isinstance(loader, SourceFileLoader) and type(loader) is not SourceFileLoader:
+            code: CodeType = loader.source_to_code(self.text, self.file)
+        else:
+            code = compile(self.text, self.file, "exec", flags=self.flags, dont_inherit=True)
+        return code
 
 
 def remember_sources(module_name: str) -> None:
@@ -180,14 +188,16 @@ def unloaded_source(name: str, file: str) -> Source | None:
     return Source(name, None, file, text, stat)
 
 
-def text_source(file: str) -> Source | None:
+def text_source(code: CodeType) -> Source | None:
     """The source of code that came from no file but left its text, as notebook cells do."""
+    file = code.co_filename
     text = "".join(linecache.getlines(file))
     if not text:
         return None
-    key = (file, text)
+    flags = code.co_flags & annotations.compiler_flag  # a notebook's future import holds for its later cells
+    key = (file, text, flags)
     if key not in _texts:
-        _texts[key] = Source("__main__", None, file, text, (0, 0, 0))
+        _texts[key] = Source("__main__", None, file, text, (0, 0, 0), flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     return _texts[key]
 
 

@@ -60,7 +60,7 @@ class Space:
         """The source in which to look for `code`: a notebook has one for each cell."""
         if self.source is not None and code.co_filename in (self.source.file, self._file()):
             return self.source
-        return text_source(code.co_filename) or self.source
+        return text_source(code) or self.source
 
     def class_definitions(self, cls: type) -> tuple[Source | None, list[ast.ClassDef]]:
         """The class statements that `cls` may come from, and the source they stand in."""
@@ -68,7 +68,7 @@ class Space:
         for value in cls.__dict__.values() if source is None else ():
             for member in code_behind(value):
                 if source is None and isinstance(member, FunctionType):
-                    source = text_source(member.__code__.co_filename)
+                    source = text_source(member.__code__)
         if source is None or source.parsed is None:
             return None, []
         return source, [n for n in source.parsed.definitions(cls.__qualname__) if isinstance(n, ast.ClassDef)]

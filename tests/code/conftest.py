@@ -22,7 +22,9 @@ class Modules:
     def write(self, **texts: str) -> None:
         """Write `a__b=…` to the file a/b.py."""
         for name, text in texts.items():
-            path = self.root / (name.replace("__", "/", 1) + ".py" if not name.startswith("__") else name + ".py")
+            path = self.root / (
+                name.replace("__", "/", 1) + ".py" if not name.startswith("__") else name + ".py"
+            )
             path.parent.mkdir(exist_ok=True)
             path.write_text(textwrap.dedent(text), "utf-8")
 
