@@ -108,7 +108,7 @@ def _guarded(value: Any, one: _Pass, place: str) -> bytes:
     except UnfitValue as error:
         where = place + error.place
         raise DigestError(
-            f"{where}: a {type(error.value).__qualname__} cannot be digested.",
+            f"{where}: a value of type {type(error.value).__qualname__!r} cannot be digested.",
             f"found: {short_repr(error.value)}" + (f" ({error.reason})" if error.reason else ""),
             "use plain values, arrays, a dataclass or a pydantic model",
             place=where,

@@ -39,7 +39,8 @@ def prepared(annotation: Any, typevars: Mapping[Any, Any] | None = None, inside:
     if isinstance(annotation, _ALIAS_TYPES):
         if annotation in inside:
             return annotation
-        return prepared(annotation.__value__, typevars, (*inside, annotation))
+        aliased = annotation.__value__
+        return annotation if isinstance(aliased, str) else prepared(aliased, typevars, (*inside, annotation))
     if isinstance(annotation, typing.NewType):
         return prepared(annotation.__supertype__, typevars, inside)
     origin = get_origin(annotation)

@@ -52,7 +52,7 @@ def to_json(
         return Writer(on_task, on_large, root)(value)
     except UnfitValue as error:
         raise DescriptionError(
-            f"A {type(error.value).__qualname__} at value{error.place} has no JSON form.",
+            f"A value of type {type(error.value).__qualname__!r} at value{error.place} has no JSON form.",
             f"found: {short_repr(error.value)}" + (f" ({error.reason})" if error.reason else ""),
             "use plain values, arrays, a dataclass or a pydantic model",
         ) from error

@@ -71,7 +71,7 @@ def _walked(value: Any, walk: _Walk) -> Any:
         return walk(value)
     except RecursionError:
         raise InputError(
-            f"A {type(value).__qualname__} is nested too deeply or contains itself.",
+            f"A value of type {type(value).__qualname__!r} is nested too deeply or contains itself.",
             "found: more levels than Python's recursion limit allows",
             "give data that ends, in fewer levels",
         ) from None

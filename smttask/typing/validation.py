@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from smttask.errors import InputError, SignatureError, short_repr
@@ -19,6 +19,7 @@ from smttask.typing.schema import is_stream, lenient_schema, strict_schema
 __all__ = ["Validator", "annotation_name"]
 
 _AS_IS: tuple[type, ...] = (float, int, str, bool, bytes, type(None))
+_NO_TYPES = (str, bytes, int, float, complex, list, tuple, dict, set)
 _SHOWN = 3
 
 
@@ -132,33 +133,29 @@ DataclassNode.inner = _inner
 
 
 def _core_schema(annotation: Any, place: str) -> Any:
-    config = ConfigDict(arbitrary_types_allowed=True)
+    if isinstance(annotation, _NO_TYPES):
+        raise _no_annotation(annotation, place, f"a {type(annotation).__name__} is no type")
     try:
         form = prepared(annotation)
         try:
-            adapter: TypeAdapter[Any] = TypeAdapter(form, config=config)
+            adapter: TypeAdapter[Any] = TypeAdapter(form, config=ConfigDict(arbitrary_types_allowed=True))
         except PydanticUserError as error:
             if error.code != "type-adapter-config-unused":
                 raise
             adapter = TypeAdapter(form)
-        schema = adapter.core_schema
-        SchemaValidator(
-            schema
-        )  # a schema that waits for a forward reference fails here, with pydantic's words
-        return schema
-    except (
-        PydanticUserError,
-        PydanticSchemaGenerationError,
-        PydanticUndefinedAnnotation,
-        TypeError,
-    ) as error:
-        if isinstance(error, SignatureError):
-            raise
-        raise SignatureError(
-            f"{place}: nothing can be validated by the annotation {short_repr(annotation)}.",
-            str(error).splitlines()[0],
-            "use a class, or a type from typing or smttask.typing",
-        ) from error
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        raise _no_annotation(annotation, place, str(error).splitlines()[0]) from error
+    if not isinstance(adapter.core_schema, dict):
+        raise _no_annotation(annotation, place, "a name in quotes that is not defined where the type is used")
+    return adapter.core_schema
+
+
+def _no_annotation(annotation: Any, place: str, found: str) -> SignatureError:
+    return SignatureError(
+        f"{place}: nothing can be validated by the annotation {short_repr(annotation)}.",
+        f"found: {found}",
+        "use a class, or a type from typing or smttask.typing",
+    )
 
 
 def _schema_validator(schema: Any) -> SchemaValidator:
