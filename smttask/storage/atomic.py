@@ -81,6 +81,7 @@ def replace_link(target: str, path: str) -> None:
     """
     beside = _beside(path)
     if not create_link(target, beside):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         pointer = json.dumps({"manifest": target}).encode() + b"\n"
         write_whole(path, lambda file: file.write(pointer))
         return

@@ -25,6 +25,11 @@ def set_aside(manifest: str | os.PathLike[str]) -> Path:
     StorageError
         If it cannot be moved.
     """
+    return _set_aside(manifest)[0]
+
+
+def _set_aside(manifest: str | os.PathLike[str]) -> tuple[Path, bool]:
+    """Where the manifest is now, and whether it was us who moved it."""
     path = os.path.realpath(manifest)
     folder, name = os.path.split(path)
     label = name.removesuffix(".json")
@@ -45,43 +50,45 @@ class DamageKeeper:
         """Set aside the result of `manifest`; one that a newer smttask wrote stays where it is."""
         if manifest in self._stuck:
             return
-        place, reason = Path(os.path.realpath(manifest)), error.found
+        place, is_ours, reason = Path(os.path.realpath(manifest)), True, error.found
         try:
             if getattr(error, "is_newer", False):
                 self._stuck.add(manifest)
             else:
-                place = set_aside(manifest)
+                place, is_ours = _set_aside(manifest)
         except StorageError as failure:
             self._stuck.add(manifest)
             reason = f"{reason}\nit stays where it is: {failure.found}"
-        if on_damaged is not None:
+        if on_damaged is not None and is_ours:
             on_damaged(place, reason)
 
     def keep_link(self, link: str, reason: str, on_damaged: OnDamaged | None) -> None:
         """Set aside a link that leads to the wrong place; what it leads to stays."""
         if link in self._stuck:
             return
-        place, reason = Path(link), f"{link}\n{reason}"
+        place, is_ours, reason = Path(link), True, f"{link}\n{reason}"
         try:
-            place = _move_aside(os.path.dirname(link), [os.path.basename(link)])
+            place, is_ours = _move_aside(os.path.dirname(link), [os.path.basename(link)])
         except OSError as error:
             self._stuck.add(link)
             reason = f"{reason}\nit stays where it is: {error.strerror}"
-        if on_damaged is not None:
+        if on_damaged is not None and is_ours:
             on_damaged(place, reason)
 
 
-def _move_aside(folder: str, names: list[str]) -> Path:
-    """Move files of `folder` to its ``.damaged``; returns where the first now is."""
+def _move_aside(folder: str, names: list[str]) -> tuple[Path, bool]:
+    """Move files of `folder` to its ``.damaged``; returns where the first now is, and whether we moved it."""
     aside = f"{folder}/{DAMAGED_DIR}"
     os.makedirs(aside, exist_ok=True)
     ending, n = "", 0
     while any(os.path.lexists(f"{aside}/{name}{ending}") for name in names):
         n += 1
         ending = f".{n}"
+    moved = []
     for name in names:
         try:
             os.rename(f"{folder}/{name}", f"{aside}/{name}{ending}")
+            moved.append(name)
         except FileNotFoundError:  # another process was faster
             continue
-    return Path(f"{aside}/{names[0]}{ending}")
+    return Path(f"{aside}/{names[0]}{ending}"), names[0] in moved

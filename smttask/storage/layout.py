@@ -92,7 +92,7 @@ def older_name(key: Key, full_digest: str, code: str) -> str:
     Examples
     --------
     >>> older_name(Key("Analyze", "3f9c1b"), "ab", "cd")
-    '3f9c1b.b5e1a2d2a9bd.json'
+    '3f9c1b.3a7960f84fa3.json'
     """
     k = blake3(f"{full_digest} {code}".encode()).hexdigest(length=6)
     return f"{older_prefix(key)}{k}.json"

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ class Head:
     full_digest: str
     code: str
     outputs: Mapping[str, OutputEntry]
-    file: str
+    file: str = field(compare=False)
     rest_size: int
     rest_blake3: str
 
@@ -183,7 +183,7 @@ def read_head(path: str | os.PathLike[str]) -> Head:
             text += more
             end = text.find(b"\n", n_read)
             n_read = len(text)
-        size = n_read if n_read < FIRST_READ_BYTES else os.fstat(fd).st_size
+        size = os.fstat(fd).st_size
     finally:
         os.close(fd)
     head = _parse(path, text[:end])

@@ -258,14 +258,16 @@ class NewRun:
         main = f"{self._links}/{link_name(key)}"
         target = f"../{self._to_results}/{key.folder}/{self.label}.json"
         own = f"{self._links}/{OLDER_DIR}/{older_name(key, head.full_digest, head.code)}"
-        if create_link(target, main):
-            unlink_if_there(own)
+        is_new = create_link(target, main)
+        if is_new and not os.path.lexists(own):
             return
-        # Two processes that replace one link at once could each miss what the other put there.
+        # Two processes that move these links at once could each lose what the other put there.
         with computing(f"{self._links}/.{link_name(key)}.lock"):
-            self._keep_former(main, head)
-            replace_link(target, main)
-            unlink_if_there(own)
+            if not is_new:
+                self._keep_former(main, head)
+                replace_link(target, main)
+            if read_link(main) == target:
+                unlink_if_there(own)
 
     def _keep_former(self, main: str, head: Head) -> None:
         """Give the result that `main` leads to an older link, if it is by other inputs or other code."""

@@ -29,7 +29,8 @@ class ValueStore:
     """
 
     def __init__(self, output_dir: Path) -> None:
-        self._dir = f"{output_dir}/{VALUES_DIR}"
+        self.path = output_dir / VALUES_DIR
+        self._dir = str(self.path)
 
     def put(self, value: Any) -> str:
         """Keep `value` in the format that fits it; returns the blake3 of the file, 64 hex.

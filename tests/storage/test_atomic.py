@@ -1,0 +1,88 @@
+"""Files and links appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from smttask.storage import atomic
+from smttask.storage.atomic import (
+    create_link,
+    read_link,
+    replace_link,
+    storage_error,
+    unlink_if_there,
+    write_whole,
+)
+
+
+def test_a_file_is_replaced_at_once(tmp_path):
+    """A writer that fails leaves the old file and nothing beside it."""
+    path = tmp_path / "x"
+    write_whole(str(path), lambda file: file.write(b"old"))
+
+    def fails(file):
+        file.write(b"ne")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_whole(str(path), fails)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_links_are_made_once_and_replaced(tmp_path):
+    """A link is made with its folder, only if nothing is there, and moved at once."""
+    path = str(tmp_path / "deep" / "link")
+    assert read_link(path) is None
+    assert create_link("../a", path)
+    assert not create_link("../b", path)
+    replace_link("../b", path)
+    assert (read_link(path), os.listdir(tmp_path / "deep")) == ("../b", ["link"])
+
+
+def test_a_pointer_file_serves_where_links_do_not_work(tmp_path, monkeypatch):
+    """On a disk without links a small file says where the result is."""
+
+    def no_links(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "symlink", no_links)
+    path = tmp_path / "link"
+    assert not create_link("../a", str(path))
+    replace_link("../a", str(path))
+    replace_link("../b", str(path))
+    assert path.read_text() == '{"manifest": "../b"}\n'
+    assert read_link(str(path)) == "../b"
+
+
+@pytest.mark.parametrize("content", ["no JSON", "[]", '{"manifest": 3}', "{}"])
+def test_a_strange_file_is_no_link(content, tmp_path):
+    """A file that is neither link nor pointer is an error, not a result."""
+    (tmp_path / "link").write_text(content)
+    with pytest.raises(ValueError, match="."):
+        read_link(str(tmp_path / "link"))
+    with pytest.raises(ValueError, match="no pointer file"):
+        read_link(str(tmp_path))
+
+
+def test_errors_of_the_system_say_what_to_do():
+    """A full disk, a missing permission and the rest each get their remedy, and keep their number."""
+    error = storage_error("Cannot store x.", "/data/x", OSError(errno.ENOSPC, "No space left on device"))
+    assert str(error) == (
+        "Cannot store x.\n  /data/x: No space left on device\n"
+        "  make room on this disk, then run again; nothing half-written was left"
+    )
+    assert error.errno == errno.ENOSPC
+    assert "permission" in str(storage_error("x", "p", OSError(errno.EACCES, "y")))
+    assert "mounted" in str(storage_error("x", "p", OSError(errno.EIO, "y")))
+
+
+def test_unlinking_what_is_gone_is_no_error(tmp_path):
+    """Whoever comes second finds nothing to remove."""
+    (tmp_path / "x").touch()
+    assert unlink_if_there(str(tmp_path / "x"))
+    assert not unlink_if_there(str(tmp_path / "x"))
+    atomic.sync(str(tmp_path))
