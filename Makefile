@@ -27,7 +27,7 @@ check: $(READY)  ## lint, types, floors
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)  ## one table of times, each beside its peer
 	$(BIN)/python -m pip install -q -r requirements/bench.txt
