@@ -81,8 +81,7 @@ def _parts(value: object) -> list[object]:
     elif isinstance(value, _CONTAINERS):
         items = list(value)
     elif _is_container(value):
-        fields = dataclasses.fields(value)  # type: ignore[arg-type]
-        items = [getattr(value, field.name) for field in fields if hasattr(value, field.name)]
+        items = [getattr(value, name) for name in _field_names(value)]
     else:
         return []
     return [] if set(map(type, items)) <= _LEAVES else items
@@ -101,21 +100,29 @@ def with_values(value: Any, get_value: Callable[[Runnable], Any]) -> Any:
     """
     if isinstance(value, Runnable):
         return get_value(value)
-    if not _parts(value):
+    items = _parts(value)
+    replaced = [with_values(item, get_value) for item in items]
+    if all(new is old for new, old in zip(replaced, items, strict=True)):
         return value
+    return _rebuilt(value, replaced)
+
+
+def _rebuilt(value: Any, items: list[Any]) -> Any:
+    """A container like `value` that holds `items`, which are in the order of `_parts`."""
+    kind: Any = type(value)
     if isinstance(value, dict):
-        return _like(value, {key: with_values(item, get_value) for key, item in value.items()})
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(with_values(item, get_value) for item in value))
+        entries = dict(zip(value, items, strict=True))
+        return entries if kind is dict else kind(entries)
+    if hasattr(value, "_fields"):
+        return kind(*items)
     if isinstance(value, _CONTAINERS):
-        return _like(value, [with_values(item, get_value) for item in value])
-    replaced = copy(value)
-    for field in dataclasses.fields(value):
-        if hasattr(value, field.name):
-            object.__setattr__(replaced, field.name, with_values(getattr(value, field.name), get_value))
-    return replaced
+        return kind(items)
+    made = copy(value)
+    for name, item in zip(_field_names(value), items, strict=True):
+        object.__setattr__(made, name, item)
+    return made
 
 
-def _like(original: Any, items: Any) -> Any:
-    kind = type(original)
-    return items if kind is type(items) else kind(items)
+def _field_names(value: Any) -> list[str]:
+    """Fields of a dataclass that are set."""
+    return [field.name for field in dataclasses.fields(value) if hasattr(value, field.name)]

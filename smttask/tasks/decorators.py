@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from smttask.code.source import remember_sources
@@ -178,13 +179,16 @@ def _make_type(
 
 def _local_names(definition: Any) -> dict[str, Any]:
     """Names of the function around `definition`, where its annotations may stand."""
-    if "<locals>" not in getattr(definition, "__qualname__", ""):
-        return {}
+    qualname = getattr(definition, "__qualname__", "")
     names: dict[str, Any] = {}
-    frame = sys._getframe(1)
+    if "<locals>" not in qualname:
+        return names
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__") == __name__:
-        frame = frame.f_back  # type: ignore[assignment]
-    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    for _ in range(qualname.count(".")):
+        if frame is None or frame.f_code.co_name == "<module>":
+            break
         names = {**frame.f_locals, **names}
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return names

@@ -149,10 +149,16 @@ def task_from_pickle(text: str) -> Task[Any]:
     return _build(json.loads(text), lookup.get_pickled_type, "pickle")
 
 
-def load_task(source: Any) -> Task[Any]:
-    """The task that a mapping, JSON text, path or open file describes; see `Task.from_desc`."""
+def load_task(source: Any, *, get_large: Callable[[str], Any] | None = None) -> Task[Any]:
+    """The task that a mapping, JSON text, path or open file describes; see `Task.from_desc`.
+
+    Parameters
+    ----------
+    get_large
+        Gives the array that stands there by this blake3 only, as in the parameters of a record.
+    """
     tree, origin = read_description(source)
-    return _build(tree, lookup.get_task_type, origin)
+    return _build(tree, lookup.get_task_type, origin, get_large)
 
 
 def read_description(source: Any) -> tuple[Mapping[str, Any], str]:
@@ -240,7 +246,10 @@ class _NamedInFile(Runnable):
 
 
 def _build(
-    tree: Mapping[str, Any], get_type: Callable[[Mapping[str, Any], str], type[Task[Any]]], origin: str
+    tree: Mapping[str, Any],
+    get_type: Callable[[Mapping[str, Any], str], type[Task[Any]]],
+    origin: str,
+    get_large: Callable[[str], Any] | None = None,
 ) -> Task[Any]:
     entries: Mapping[str, Any] = tree["tasks"]
     built: dict[str, Task[Any]] = {}
@@ -265,7 +274,7 @@ def _build(
             entered.add(key)
             stack.extend(missing)
             continue
-        built[key] = _build_one(key, entries[key], built, get_type, origin)
+        built[key] = _build_one(key, entries[key], built, get_type, origin, get_large)
         stack.pop()
     return built[tree["task"]]
 
@@ -287,13 +296,22 @@ def _references(tree: Any) -> list[str]:
 
 
 def _build_one(
-    key: str, entry: Mapping[str, Any], built: Mapping[str, Task[Any]], get_type: Any, origin: str
+    key: str,
+    entry: Mapping[str, Any],
+    built: Mapping[str, Task[Any]],
+    get_type: Any,
+    origin: str,
+    get_large: Callable[[str], Any] | None,
 ) -> Task[Any]:
     kind = get_type(entry, origin)
     try:
         inputs = {
             name: from_json(
-                value, get_task=built.__getitem__, get_class=lookup.get_class, root=kind.path_root()
+                value,
+                get_task=built.__getitem__,
+                get_large=get_large,
+                get_class=lookup.get_class,
+                root=kind.path_root(),
             )
             for name, value in entry["inputs"].items()
         }

@@ -14,7 +14,7 @@ import numpy as np
 
 from smttask.settings import config
 from smttask.tasks.evaluation import RunOptions, Session
-from smttask.tasks.task import Task, result_not_found
+from smttask.tasks.task import Task
 
 __all__ = ["Memoized", "Memory", "NonMemoized", "memory"]
 
@@ -145,14 +145,6 @@ class Memoized(Task[R]):
         session.codes[self.full_digest] = session.expected_code(self)
         return value
 
-    def load(self) -> R:
-        """The result if it is in memory, else `ResultNotFoundError`; never computes."""
-        with Session.current() as session:
-            found, value = self.recall(session, RunOptions())
-        if not found:
-            raise result_not_found(self, "memory")
-        return self._copy_out(value)
-
     @property
     def has_run(self) -> bool:
         """Whether the result is in memory."""
@@ -179,9 +171,8 @@ class NonMemoized(Task[R]):
         session.codes[self.full_digest] = session.expected_code(self)
         return value
 
-    def load(self) -> R:
-        """Never: nothing is kept, so this raises `ResultNotFoundError`."""
-        raise result_not_found(self, "nothing; results of this kind of task are not kept")
+    def _searched(self) -> str:
+        return "nothing; results of this kind of task are not kept"
 
     @property
     def has_run(self) -> bool:

@@ -212,6 +212,21 @@ class OutputSpec:
             )
         return {name: self._validated(name, value) for name, value in outputs.items()}
 
+    def check_name(self, name: str) -> None:
+        """Refuse a `name` that is no output of the task.
+
+        Raises
+        ------
+        OutputError
+            If there is no such output.
+        """
+        if name not in self.names:
+            raise OutputError(
+                f"Task {self.task_name!r} has no output {name!r}.",
+                f"expected: {', '.join(name or 'the unnamed one, get_output()' for name in self.names)}",
+                "check the spelling",
+            )
+
     def join(self, outputs: Mapping[str, Any]) -> Any:
         """What `run()` gives: the unnamed output, or the object with all of them."""
         if self.kind is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from smttask.code.fingerprint import CodeFingerprint
 from smttask.errors import (
+    CodeChangedWarning,
     InputError,
     NotRecordableError,
     NotRecordedWarning,
@@ -30,7 +31,7 @@ from smttask.tasks.description import describe_task
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.memoized import memory
 from smttask.tasks.naming import MAIN_MODULES
-from smttask.tasks.task import Task, result_not_found
+from smttask.tasks.task import Task
 from smttask.typing.files import InputFile
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Recorded(Task[R]):
             try:
                 outputs = self._signature.outputs.validated(outputs)
             except OutputError as error:
-                warnings.warn(f"A stored result is not used: {error}", NotRecordedWarning, stacklevel=2)
+                warnings.warn(f"A stored result is not used: {error}", CodeChangedWarning, stacklevel=2)
                 return False, None
         value = self._signature.outputs.join(outputs)
         session.codes[self.full_digest] = stored.head.code
@@ -164,15 +165,21 @@ class Recorded(Task[R]):
             unit = _Unit(self, session, RunOptions())
             return project.data.find(unit.key, session.expected_code(self), unit.is_same)
 
-    def load(self) -> R:
-        """The stored result; `ResultNotFoundError` if there is none. Never computes."""
-        with Session.current() as session:
-            found, value = self.recall(session, RunOptions())
-        if not found:
-            project = current_project(self.__wrapped__.__module__)
-            searched = "memory" if project is None else str(project.data.input_dir / self.folder)
-            raise result_not_found(self, searched)
-        return self._copy_out(value)  # type: ignore[no-any-return]
+    def get_output(self, name: str = "") -> Any:
+        """One output of the stored result; only its file is read. See `Task.get_output`."""
+        project = self._project(RunOptions())
+        if project is None:
+            return super().get_output(name)
+        self._signature.outputs.check_name(name)
+        head = self._head
+        if head is None:
+            raise self._not_found()
+        value = project.data.load_output(head, name, verify=project.setting("verify"))
+        return self._signature.outputs.validators[name](value)
+
+    def _searched(self) -> str:
+        project = current_project(self.__wrapped__.__module__)
+        return "memory" if project is None else str(project.data.input_dir / self.folder)
 
     @property
     def has_run(self) -> bool:

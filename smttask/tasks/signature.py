@@ -57,6 +57,12 @@ class Signature:
     """
 
     def __init__(self, definition: Callable[..., Any], namespace: Mapping[str, Any] | None = None) -> None:
+        if not isinstance(definition, FunctionType | type):
+            raise SignatureError(
+                f"{short_repr(definition)} cannot become a task.",
+                f"found: {type(definition).__name__}\nexpected: a function or a class with __call__",
+                "wrap it in a function with annotations",
+            )
         self.definition = definition
         self.name = definition.__name__
         self._namespace = dict(namespace or {})
@@ -82,12 +88,6 @@ class Signature:
                 f"Class {self.name!r} cannot become a task.",
                 "found: no __call__ method",
                 "define __call__(self, …) with annotated arguments",
-            )
-        if not isinstance(definition, FunctionType):
-            raise SignatureError(
-                f"{short_repr(definition)} cannot become a task.",
-                f"found: {type(definition).__name__}\nexpected: a function or a class with __call__",
-                "wrap it in a function with annotations",
             )
         return definition
 

@@ -286,8 +286,48 @@ class Task(Runnable, Generic[R]):
         """The result, computed; those of the upstream tasks are in the session."""
         raise AttributeError("compute")
 
-    def _copy_out(self, value: Any) -> R:
+    def load(self) -> R:
+        """The result if it is at hand, else `ResultNotFoundError`; never computes."""
+        with Session.current() as session:
+            found, value = self.recall(session, RunOptions())
+        if not found:
+            raise self._not_found()
         return cast("R", fresh(value))
+
+    def get_output(self, name: str = "") -> Any:
+        """One output of the result if it is at hand; never computes.
+
+        Parameters
+        ----------
+        name
+            Name of the output; empty for the only one of a task that does not name it.
+
+        Raises
+        ------
+        OutputError
+            If the task has no such output.
+        ResultNotFoundError
+            If there is no result.
+        """
+        outputs = self._signature.outputs
+        outputs.check_name(name)
+        result = self.load()
+        return result if outputs.kind is None else getattr(result, name)
+
+    def _not_found(self) -> ResultNotFoundError:
+        searched = self._searched()
+        return ResultNotFoundError(
+            f"No stored result for task {self.name!r} ({self.digest}).",
+            f"searched: {searched}",
+            "to compute it, call task.run()",
+            task=self.name,
+            digest=self.digest,
+            searched=searched,
+        )
+
+    def _searched(self) -> str:
+        """Where a result would be."""
+        return "memory"
 
     @property
     def as_input(self) -> R:
@@ -381,15 +421,3 @@ def _scope_of(module: str) -> CodeScope:
 def _scope_below(file: str | None, is_package: bool) -> CodeScope:
     folder = Path(file).absolute().parent if file else Path.cwd()
     return CodeScope(folder.parent if is_package else folder)
-
-
-def result_not_found(task: Task[Any], searched: str) -> ResultNotFoundError:
-    """The error of `load()`."""
-    return ResultNotFoundError(
-        f"No stored result for task {task.name!r} ({task.digest}).",
-        f"searched: {searched}",
-        "to compute it, call task.run()",
-        task=task.name,
-        digest=task.digest,
-        searched=searched,
-    )

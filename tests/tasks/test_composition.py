@@ -1,0 +1,72 @@
+"""Tasks are found and replaced at any depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from smttask import NonMemoizedTask
+from smttask.tasks.composition import find_tasks, iter_leaves, with_values
+
+
+@NonMemoizedTask
+def One(x: int) -> int:
+    return x
+
+
+@dataclass(frozen=True)
+class Setup:
+    sigma: Any
+    others: Any = ()
+
+
+class Pair(NamedTuple):
+    a: Any
+    b: Any
+
+
+def test_tasks_are_found_in_every_kind_of_container() -> None:
+    """Lists, tuples, dicts, sets, named tuples and dataclasses are searched, at any depth."""
+    places = [
+        One(1),
+        [One(1)],
+        (0, {"k": [One(1)]}),
+        {One(1)},
+        Setup([One(1)]),
+        Pair(0, Setup(0, (One(1),))),
+    ]
+    for place in places:
+        assert find_tasks(place) == [One(1)], place
+
+
+def test_a_task_that_stands_twice_is_found_once_in_order() -> None:
+    """Equal tasks are one computation."""
+    assert find_tasks([One(2), One(1), One(2)]) == [One(2), One(1)]
+
+
+def test_arrays_and_plain_values_hold_no_tasks() -> None:
+    """Arrays and text are never searched."""
+    assert find_tasks(np.array([1.0])) == find_tasks("text") == find_tasks([1.0] * 1000) == []
+
+
+def test_values_take_the_places_of_tasks_and_containers_keep_their_type() -> None:
+    """What holds a task is built anew with its own type; the original is untouched."""
+    original = {"a": [One(1), 5], "b": Pair(One(2), Setup(One(3), (1,)))}
+    replaced = with_values(original, lambda task: task.x * 10)  # type: ignore[attr-defined]
+    assert replaced == {"a": [10, 5], "b": Pair(20, Setup(30, (1,)))}
+    assert isinstance(replaced["b"], Pair)
+    assert original["a"] == [One(1), 5]
+
+
+def test_a_value_without_tasks_is_returned_as_it_is() -> None:
+    """Nothing is copied in vain."""
+    value = [1, [2.0, "x"]]
+    assert with_values(value, lambda task: 0) is value
+
+
+def test_leaves_are_what_is_no_container() -> None:
+    """Containers of nothing but numbers and text are passed over whole."""
+    leaf = range(3)
+    assert list(iter_leaves([1, {"a": (2.0, leaf)}])) == [2.0, leaf] or list(iter_leaves([leaf])) == [leaf]

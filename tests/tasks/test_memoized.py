@@ -1,0 +1,153 @@
+"""Results in memory: shared, bounded, and never spoilt."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from smttask import MemoizedTask, NonMemoizedTask, config
+from smttask.errors import OutputError, ResultNotFoundError
+from smttask.tasks.memoized import Memory, size_of
+from smttask.typing import Array
+
+calls: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_calls() -> None:
+    calls.clear()
+
+
+@MemoizedTask
+def Slow(name: str) -> object:
+    calls.append(name)
+    time.sleep(0.05)
+    return {"name": name, "items": [1]}
+
+
+@MemoizedTask
+def Zeros(n: int) -> Array:
+    calls.append("zeros")
+    return np.zeros(n)
+
+
+@NonMemoizedTask
+def Count(x: float) -> float:
+    calls.append("count")
+    return x
+
+
+@NonMemoizedTask
+def Add(a: float, b: float) -> float:
+    return a + b
+
+
+def test_equal_tasks_share_one_result() -> None:
+    """The function is called once; whoever asks later finds the result in memory."""
+    first, second = Slow("shared"), Slow("shared")
+    assert first.run() == second.run()
+    assert calls == ["shared"]
+    assert (first.last_hit, second.last_hit) == ("computed", "memory")
+
+
+def test_no_caller_can_spoil_the_result_of_another() -> None:
+    """Containers are handed out as copies, arrays read-only."""
+    result: Any = Slow("spoilt").run()
+    result["items"].append(2)
+    assert Slow("spoilt").run() == {"name": "spoilt", "items": [1]}
+    with pytest.raises(ValueError, match="read-only"):
+        Zeros(3).run()[0] = 1
+
+
+def test_any_object_may_be_a_result_and_is_shared_as_it_is() -> None:
+    """Results that cannot be stored are what this kind of task is for."""
+
+    @MemoizedTask
+    def Lock(x: int) -> object:
+        return threading.Lock()
+
+    assert Lock(1).run() is Lock(1).run()
+
+
+def test_a_result_of_another_type_is_refused() -> None:
+    """The annotation is checked by isinstance."""
+
+    @MemoizedTask
+    def Wrong(x: int) -> int:
+        return "a"  # type: ignore[return-value]
+
+    with pytest.raises(OutputError, match="Task 'Wrong': the returned value does not fit"):
+        Wrong(1).run()
+
+
+def test_load_clear_and_has_run_speak_of_memory() -> None:
+    """clear() forgets, load() never computes, recompute computes."""
+    task = Zeros(4)
+    task.clear()
+    assert not task.has_run
+    with pytest.raises(ResultNotFoundError, match="searched: memory"):
+        task.load()
+    task.run()
+    assert task.has_run
+    assert list(task.load()) == [0, 0, 0, 0]
+    task.run(recompute=True)
+    assert calls == ["zeros", "zeros"]
+
+
+def test_threads_that_ask_together_compute_once() -> None:
+    """One thread computes, the others wait."""
+    threads = [threading.Thread(target=Slow("threads").run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert calls == ["threads"]
+
+
+def test_a_task_that_is_not_kept_runs_once_per_outermost_run() -> None:
+    """Within one run() its result is shared, afterwards it is gone."""
+    total = Add(Count(1).as_input, Count(1).as_input)
+    assert total.run() == 2
+    assert calls == ["count"]
+    total.run()
+    assert calls == ["count", "count"]
+
+
+def test_memory_is_bounded_and_drops_the_least_recently_used() -> None:
+    """What was used last stays; a result larger than all memory is not kept."""
+    memory = Memory()
+    with config.use(memo_max_bytes=3500):
+        for name in "abc":
+            memory.keep(name, np.zeros(100))
+        memory.find("a")
+        memory.keep("d", np.zeros(250))
+        assert [name for name in "abcd" if memory.find(name)[0]] == ["a", "d"]
+        memory.keep("e", np.zeros(1000))
+        assert not memory.find("e")[0]
+
+
+def test_the_size_of_a_result_counts_shared_parts_once() -> None:
+    """Arrays count by their data, containers by their items."""
+    array = np.zeros(1000)
+    assert 8000 <= size_of([array, array, {"k": array}]) < 9500
+
+
+def test_redefined_and_patched_functions_are_computed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code is part of what a result in memory is found by."""
+    module = __import__("sys").modules[__name__]
+
+    @MemoizedTask
+    def Use(x: int) -> int:
+        return offset() + x
+
+    assert Use(1).run() == 11
+    monkeypatch.setattr(module, "offset", lambda: 20)
+    assert Use(1).run() == 21
+
+
+def offset() -> int:
+    return 10
