@@ -82,7 +82,7 @@ def _start(pid: int) -> str | None:
 
 @lru_cache(maxsize=1)
 def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _start_by_ps(pid: int) -> str | None:

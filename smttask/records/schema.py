@@ -31,13 +31,15 @@ MIGRATIONS = (("django_store", "0001_initial"), ("django_store", "0002_tag_tagge
 # comes last, so a project's own `parameters.py` or `records.py` never stands in for an installed package.
 MIGRATE = """
 import json, sys
-path, more = json.loads(sys.argv[1])
+uri, more = json.loads(sys.argv[1])
 sys.path += [entry for entry in more if entry not in sys.path]
 import django
 from django.conf import settings
 from django.core import management
 settings.configure(
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": path}},
+    DATABASES={"default": {
+        "ENGINE": "django.db.backends.sqlite3", "NAME": uri, "OPTIONS": {"uri": True}
+    }},
     INSTALLED_APPS=["sumatra.recordstore.django_store", "django.contrib.contenttypes"],
     USE_TZ=True, TIME_ZONE="UTC", SECRET_KEY="not used",
 )
@@ -149,8 +151,10 @@ def _migrate(path: Path, new: str) -> None:
         for name, value in os.environ.items()
         if name not in ("PYTHONPATH", "DJANGO_SETTINGS_MODULE")
     }
+    # "rw" makes no file: the child of a killed process must leave nothing that nobody removes
+    told = [f"{Path(new).absolute().as_uri()}?mode=rw", [entry for entry in sys.path if entry]]
     child = subprocess.run(
-        [sys.executable, "-P", "-c", MIGRATE, json.dumps([new, [entry for entry in sys.path if entry]])],
+        [sys.executable, "-P", "-c", MIGRATE, json.dumps(told)],
         capture_output=True,
         text=True,
         errors="replace",
@@ -256,7 +260,7 @@ def journal_mode_for(path: Path, mounts: str | None = None) -> str:
     best, best_type = "", ""
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
-        point = before.split(" ")[4].encode("latin-1", "replace").decode("unicode_escape")
+        point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), before.split(" ")[4])
         if len(point) >= len(best) and (folder + "/").startswith(point.rstrip("/") + "/"):
             best, best_type = point, after.split(" ")[0]
     return "delete" if NETWORK_FILE_SYSTEMS.search(best_type) else "wal"
