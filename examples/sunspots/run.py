@@ -48,8 +48,11 @@ def main() -> None:
     n_new = len(RSView()) - n_records
     print(f"\nThe same sweep again: {n_new} computed, {len(sweep)} found ({sweep[-1].last_hit}).")
 
-    print(f"\nThe record store, {n_records} runs, newest first:")
-    print(RSView().filter.task("FindCycle").dframe().to_string())
+    print(f"\nThe record store: {RSView()}")
+    cycles = RSView().filter.task("FindCycle").dframe(outputs=True)
+    print(
+        f"\nThe cycles in it:\n{cycles[['label', 'status', 'reason', 'period', 'share']].to_string(index=False)}"
+    )
     if n_new or not all(10 < period < 12 for period in periods):
         sys.exit("The sweep was computed twice, or its periods are not those of the sunspots.")
 
