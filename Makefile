@@ -16,7 +16,7 @@ demo: $(READY)  ## run the example project in build/demo
 	cd build/demo && $(CURDIR)/$(BIN)/smttask project init --name sunspots --no-template
 	cd build/demo && git add . \
 	  && git -c user.name=demo -c user.email=demo@localhost commit -q -m "Ignore the stores"
-	cd build/demo && PATH="$(CURDIR)/$(BIN):$$PATH" $(CURDIR)/$(BIN)/python run.py
+	cd build/demo && $(CURDIR)/$(BIN)/python run.py
 
 test: $(READY)  ## the whole suite: first the quick tests, then faults and scale
 	$(BIN)/pytest -n 2 -m "not slow"

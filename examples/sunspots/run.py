@@ -24,7 +24,7 @@ def main() -> None:
     cycle = find.run(reason="first look at the cycle")
     print(f"  period {cycle.period:.2f} years, {cycle.share:.0%} of the power near it ({find.last_hit})")
 
-    print("\nA sweep of description files, run on two processes:")
+    print("\nA sweep of description files, run on two processes:", flush=True)
     sweep = [
         FindCycle(PowerSpectrum(Detrend(series.as_input, degree).as_input, window).as_input)
         for degree in (1, 2, 3)
@@ -34,9 +34,8 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for task in sweep:
         task.save(folder)
-    subprocess.run(
-        ["smttask", "run", "-n2", "--reason", "sweep over windows", str(folder)], check=True, cwd=HERE
-    )
+    command = [sys.executable, "-m", "smttask", "run", "-n2", "--reason", "sweep over windows", str(folder)]
+    subprocess.run(command, check=True, cwd=HERE)
 
     print("\nThe periods found, loaded from the store:")
     periods = [task.load().period for task in sweep]
@@ -50,9 +49,8 @@ def main() -> None:
 
     print(f"\nThe record store: {RSView()}")
     cycles = RSView().filter.task("FindCycle").dframe(outputs=True)
-    print(
-        f"\nThe cycles in it:\n{cycles[['label', 'status', 'reason', 'period', 'share']].to_string(index=False)}"
-    )
+    columns = ["label", "status", "reason", "period", "share"]
+    print(f"\nThe cycles in it:\n{cycles[columns].to_string(index=False)}")
     if n_new or not all(10 < period < 12 for period in periods):
         sys.exit("The sweep was computed twice, or its periods are not those of the sunspots.")
 
