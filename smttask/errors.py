@@ -19,6 +19,7 @@
     ├── ProjectError                      no project, or one that cannot be used
     ├── RecordStoreError                  a record store that cannot be used
     ├── RecordNotFoundError (LookupError) no such record
+    ├── FilterError (AttributeError)      a filter of records that does not exist
     ├── DescriptionError (ValueError)     a description that cannot be read or saved
     ├── SettingError (AttributeError, ValueError)  a setting that does not exist or fit
     ├── NotRecordableError                a task of `__main__` asked to be recorded
@@ -49,6 +50,7 @@ __all__ = [
     "DefaultsChangedWarning",
     "DescriptionError",
     "DigestError",
+    "FilterError",
     "InputError",
     "LockError",
     "MissingExtraError",
@@ -199,6 +201,10 @@ class RecordStoreError(SmttaskError):
 
 class RecordNotFoundError(SmttaskError, LookupError):
     """No record has this label or position."""
+
+
+class FilterError(SmttaskError, AttributeError):
+    """There is no filter of records with this name."""
 
 
 class DescriptionError(SmttaskError, ValueError):

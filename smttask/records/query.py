@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from smttask.errors import InputError, short_repr
+from smttask.records.parameters import path_steps
 from smttask.records.rows import timestamp_text
 
-__all__ = ["COLUMNS", "Selection", "has_parameter"]
+__all__ = ["COLUMNS", "Selection"]
 
 # What a row of a table of records can show; `parameters` is JSON text, `tags` has the status among them
 COLUMNS: Mapping[str, str] = {
@@ -51,6 +51,14 @@ HAS_TAG = (
 LAST_CHARACTER = "\U0010ffff"
 PLAIN_NAME = re.compile(r'[^"\\\[\]]+')
 LARGEST_INTEGER = 2**63 - 1
+_PROJECT = object()  # stands for the project's name among the values of a condition
+
+# The inputs of a record's own task; what follows is bound. CASE keeps SQLite from reading as JSON what other
+# programs stored in other forms. What is no plain value, or stands in another task's inputs, is for Python.
+PLACE = """'$.tasks."' || s.digest || '".inputs' || ?"""
+BY_PYTHON = "smttask_has_parameter(p.content, s.digest, ?)"
+IF_JSON = "CASE WHEN p.type = 'JSONParameterSet' THEN {} ELSE 0 END"
+BY_TYPE = f"CASE coalesce(json_type(p.content, {PLACE}), 'missing') {{}} ELSE 0 END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +78,17 @@ class Selection:
     start: int = 0
     stop: int | None = None
     is_oldest_first: bool = False
-    parameters_root: str = "$.inputs"
 
     def where(self, condition: str, *values: Any) -> Selection:
         """Add a condition in SQL over r (record), s (run) and p (parameter set)."""
-        return replace(self, conditions=(*self.conditions, (condition, values)))
+        if not self._is_sliced:
+            return replace(self, conditions=(*self.conditions, (condition, values)))
+        among = (f"r.db_id IN ({self.sql('r.db_id')})", (_PROJECT, *self._condition_values()))
+        return Selection((among, (condition, values)), is_oldest_first=self.is_oldest_first)
+
+    def with_ids(self, ids: Sequence[int]) -> Selection:
+        """Keep records with these keys."""
+        return self.where("r.db_id IN (SELECT value FROM json_each(?))", json.dumps(list(ids)))
 
     def with_label(self, prefix: str) -> Selection:
         """Keep records whose label begins with `prefix`."""
@@ -109,13 +123,18 @@ class Selection:
         Parameters
         ----------
         values
-            By name, or dotted path such as ``"model.sigma"`` or ``"x[0]"``: what
-            stands there, in the JSON form that descriptions have. Numbers are
-            equal by value; a bool is no number.
+            By name, or dotted path such as ``"model.sigma"`` or ``"x[0]"``, which may
+            lead through tasks: what stands there, in the JSON form that descriptions
+            have; see `smttask.records.parameters.is_equal`.
+
+        Raises
+        ------
+        InputError
+            If a path is none.
         """
         selection = self
         for path, value in values.items():
-            selection = selection.where(*_parameter_condition(self.parameters_root, path, value))
+            selection = selection.where(*_parameter_condition(path, value))
         return selection
 
     def sliced(self, start: int, stop: int | None) -> Selection:
@@ -138,92 +157,47 @@ class Selection:
 
     def count_sql(self) -> str:
         """Return the statement that counts the records, for `values`."""
-        if self.start or self.stop is not None:
+        if self._is_sliced:
             return f"SELECT count(*) FROM ({self.sql('r.db_id')})"
         tests = " AND ".join(["r.project_id = ?", *(f"({condition})" for condition, _ in self.conditions)])
         return f"SELECT count(*) {FROM} WHERE {tests}"
 
     def values(self, project_name: str) -> tuple[Any, ...]:
         """Return the values for the question marks of `sql` and `count_sql`."""
-        return (project_name, *(value for _, values in self.conditions for value in values))
+        values = (project_name if value is _PROJECT else value for value in self._condition_values())
+        return (project_name, *values)
+
+    @property
+    def _is_sliced(self) -> bool:
+        return self.start > 0 or self.stop is not None
+
+    def _condition_values(self) -> tuple[Any, ...]:
+        return tuple(value for _, values in self.conditions for value in values)
 
     def _limit(self) -> int:
         return -1 if self.stop is None else max(0, self.stop - self.start)
 
 
-def _parameter_condition(root: str, path: str, value: Any) -> tuple[Any, ...]:
-    """Return the condition that `value` stands at `path`, in SQL where that is exact, else in Python."""
-    steps = _steps(path)
-    if any(isinstance(step, str) and not PLAIN_NAME.fullmatch(step) for step in steps):
-        return _compared_by_python(root, steps, value)
-    place = root + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps)
-    # NaN, infinity and what is beyond SQLite's integers is compared by Python, as lists and dicts are
-    is_large = isinstance(value, float | int) and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER
-    if is_large:
-        return _compared_by_python(root, steps, value)
-    if not isinstance(value, str | bool | float | int | None):
-        test = "json_type(p.content, ?) IN ('array', 'object')"
-        test += " AND smttask_has_parameter(json_extract(p.content, ?), '[]', ?)"
-        return (_json(test), place, place, json.dumps(value))
-    if isinstance(value, bool) or value is None:
-        return (_json("json_type(p.content, ?) = ?"), place, json.dumps(value))
-    kinds = "('text')" if isinstance(value, str) else "('integer', 'real')"
-    test = f"json_extract(p.content, ?) = ? AND json_type(p.content, ?) IN {kinds}"
-    return (_json(test), place, value, place)
-
-
-def _compared_by_python(root: str, steps: Sequence[str | int], value: Any) -> tuple[Any, ...]:
-    all_steps = [*_steps(root.removeprefix("$").removeprefix(".")), *steps]
-    test = "smttask_has_parameter(p.content, ?, ?)"
-    return (_json(test), json.dumps(all_steps), json.dumps(value))
-
-
-def _json(test: str) -> str:
-    # CASE keeps SQLite from reading as JSON what other programs stored in other forms
-    return f"CASE WHEN p.type = 'JSONParameterSet' THEN {test} ELSE 0 END"
-
-
-def _steps(path: str) -> list[str | int]:
-    """Split ``a.b[2]`` into names and positions."""
-    steps: list[str | int] = []
-    for part in path.split(".") if path else []:
-        match = re.fullmatch(r"([^\[\]]*)((?:\[\d+\])*)", part)
-        if not match or not part:
-            raise InputError(
-                f"{short_repr(path)} names no place in the parameters.",
-                "expected: names between dots, positions in brackets, such as 'model.sigma' or 'x[0]'",
-                "correct the name",
-                place=path,
-            )
-        steps += [match[1]] if match[1] else []
-        steps += [int(position) for position in re.findall(r"\d+", match[2])]
-    return steps
-
-
-def has_parameter(content: str, steps: str, wanted: str) -> bool:
-    """Whether the JSON value `wanted` stands in the JSON text `content` at `steps`; SQL calls this.
-
-    Examples
-    --------
-    >>> has_parameter('{"inputs": {"x": [1, 2]}}', '["inputs", "x"]', "[1.0, 2]")
-    True
-    """
-    try:
-        found = json.loads(content)
-        for step in json.loads(steps):
-            found = found[step]
-        return _is_equal(found, json.loads(wanted))
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return False
-
-
-def _is_equal(found: Any, wanted: Any) -> bool:
-    if isinstance(found, bool) or isinstance(wanted, bool):
-        return found is wanted
-    if isinstance(found, list) and isinstance(wanted, list):
-        return len(found) == len(wanted) and all(map(_is_equal, found, wanted))
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        return found.keys() == wanted.keys() and all(_is_equal(found[key], wanted[key]) for key in found)
-    if found != found and wanted != wanted:
-        return True
-    return bool(found == wanted)
+def _parameter_condition(path: str, wanted: Any) -> tuple[Any, ...]:
+    """Return the condition that `wanted` stands at `path`, in SQL where that is exact, else in Python."""
+    steps = path_steps(path)
+    question = json.dumps([steps, wanted])
+    # NaN, infinity and what is beyond SQLite's integers is compared by Python
+    is_large = isinstance(wanted, float | int) and not -LARGEST_INTEGER <= wanted <= LARGEST_INTEGER
+    if is_large or any(isinstance(step, str) and not PLAIN_NAME.fullmatch(step) for step in steps):
+        return IF_JSON.format(BY_PYTHON), question
+    place = "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps)
+    by_python = ["object"] + ["missing"] * (len(steps) > 1)
+    cases, values = [], []
+    if wanted is None or isinstance(wanted, bool):
+        cases = [f"WHEN '{json.dumps(wanted)}' THEN 1"]
+    elif isinstance(wanted, str | int | float):
+        for kind in ["text"] if isinstance(wanted, str) else ["integer", "real"]:
+            cases.append(f"WHEN '{kind}' THEN json_extract(p.content, {PLACE}) = ?")
+            values += [place, wanted]
+    else:
+        by_python.append("array")
+    for kind in by_python:
+        cases.append(f"WHEN '{kind}' THEN {BY_PYTHON}")
+        values.append(question)
+    return IF_JSON.format(BY_TYPE.format(" ".join(cases))), place, *values

@@ -23,7 +23,7 @@ from smttask.records.record import (
 )
 from smttask.records.rows import parse_tags
 
-__all__ = ["parse_timestamp", "read_records"]
+__all__ = ["parse_timestamp", "read_records", "split_status"]
 
 SHARED = {
     "executable": ("e", "path", "version", "name", "options"),
@@ -44,7 +44,7 @@ JOINS = (
 DEPENDENCIES = (
     "SELECT m.record_id, d.name, d.path, d.version, d.diff, d.source"
     " FROM django_store_record_dependencies m JOIN django_store_dependency d ON d.id = m.dependency_id"
-    " WHERE m.record_id IN ({}) ORDER BY d.name"
+    " WHERE m.record_id IN ({}) ORDER BY d.name COLLATE NOCASE"
 )
 PLATFORMS = (
     "SELECT m.record_id, i.architecture_bits, i.architecture_linkage, i.machine, i.network_name,"
@@ -92,8 +92,7 @@ def _record(row: tuple[Any, ...], linked: dict[str, dict[int, list[tuple[Any, ..
     fields = dict(zip(COLUMNS, row, strict=False))
     path, version, name, options, url, upstream, launch_mode = row[len(COLUMNS) :]
     record_id = fields.pop("id")
-    tags = set(parse_tags(fields.pop("tags")))
-    status = next((status for status in STATUSES if f"_{status}_" in tags), "")
+    status, tags = split_status(fields.pop("tags"))
     platforms = linked["platforms"].get(record_id)
     return Record(
         timestamp=parse_timestamp(fields.pop("timestamp")),
@@ -101,7 +100,7 @@ def _record(row: tuple[Any, ...], linked: dict[str, dict[int, list[tuple[Any, ..
         repository=RepositoryAddress(url or "", upstream),
         working_directory=_working_directory(launch_mode or ""),
         status=status,
-        tags=frozenset(tags - {f"_{status}_"}),
+        tags=tags,
         dependencies=tuple(Dependency(*values) for values in linked["dependencies"].get(record_id, ())),
         platform=Platform(*platforms[0]) if platforms else None,
         input_data=tuple(_data_key(*values) for values in linked["inputs"].get(record_id, ())),
@@ -126,6 +125,19 @@ def _working_directory(literal: str) -> str:
     except (ValueError, SyntaxError, LookupError, TypeError, RecursionError, MemoryError):
         return ""
     return found if isinstance(found, str) else ""
+
+
+def split_status(text: str) -> tuple[str, frozenset[str]]:
+    """The status and the user's tags in a record's column of tags; the status is empty if there is none.
+
+    Examples
+    --------
+    >>> split_status("_finished_,first look")
+    ('finished', frozenset({'first look'}))
+    """
+    tags = set(parse_tags(text))
+    status = next((status for status in STATUSES if f"_{status}_" in tags), "")
+    return status, frozenset(tags - {f"_{status}_"})
 
 
 def parse_timestamp(text: str) -> datetime:

@@ -12,8 +12,9 @@ from typing import Any
 
 from smttask.errors import RecordNotFoundError, RecordStoreError, short_repr
 from smttask.records.connection import Database
+from smttask.records.parameters import has_parameter, read_json
 from smttask.records.process import Process, is_dead, this_process
-from smttask.records.query import COLUMNS, Selection, has_parameter
+from smttask.records.query import COLUMNS, Selection
 from smttask.records.reading import parse_timestamp, read_records
 from smttask.records.record import DataKey, Dependency, Record, check_widths, fit
 from smttask.records.rows import RecordWriter, status_tag
@@ -25,6 +26,10 @@ BATCH = 200  # records read at once while iterating
 
 # "+" keeps SQLite from searching all records of the project instead of the few with this label
 FIND_RECORD = "SELECT db_id, timestamp FROM django_store_record WHERE label = ? AND +project_id = ?"
+PARAMETERS = (
+    "SELECT p.content, s.digest FROM django_store_record r JOIN smttask_run s ON s.record_id = r.db_id"
+    " JOIN django_store_parameterset p ON p.id = r.parameters_id WHERE r.label = ? AND +r.project_id = ?"
+)
 CLOSE_RECORD = (
     "UPDATE django_store_record SET duration = ?, stdout_stderr = ?, tags = ?,"
     " outcome = CASE WHEN outcome = '' THEN ? WHEN ? = '' THEN outcome ELSE outcome || char(10) || ? END"
@@ -95,10 +100,11 @@ class SQLiteRecordStore:
         self.project_name = project_name
         self._writer = RecordWriter(project_name, os.fspath(input_root), os.fspath(output_root))
         self._opened: dict[str, tuple[int, Sequence[Dependency]]] = {}
+        self._seen: dict[str, tuple[Any, str]] = {}
         self._database = Database(
             self.path,
             on_open=self._forget,
-            functions={"smttask_has_parameter": has_parameter},
+            functions={"smttask_has_parameter": self._has_parameter},
             timeout_s=timeout_s,
             durable=durable,
         )
@@ -106,6 +112,7 @@ class SQLiteRecordStore:
     def _forget(self) -> None:
         self._writer.forget()
         self._opened.clear()
+        self._seen.clear()
 
     def open_record(self, record: Record) -> None:
         """Add `record`, in one short transaction.
@@ -292,6 +299,19 @@ class SQLiteRecordStore:
 
     def _rows(self, selection: Selection, columns: str) -> list[tuple[Any, ...]]:
         return self._database.query(selection.sql(columns), selection.values(self.project_name))
+
+    def _has_parameter(self, content: str, digest: str | None, question: str) -> bool:
+        """See `smttask.records.parameters.has_parameter`; SQL calls this, within `_rows`."""
+        return has_parameter(content, digest or "", question, self._upstream)
+
+    def _upstream(self, label: str) -> tuple[Any, str] | None:
+        """Parameters and digest of another record; remembered, as many records refer to the same few."""
+        found = self._seen.get(label)
+        if found is None and (rows := self._database.query(PARAMETERS, (label, self.project_name))):
+            if len(self._seen) >= BATCH:
+                self._seen.clear()
+            found = self._seen[label] = read_json(rows[0][0]), rows[0][1]
+        return found
 
     def close(self) -> None:
         """Close the file in this process; the next use opens it again."""

@@ -1,0 +1,170 @@
+"""Values in the parameters of a record: found by dotted path, compared with what is looked for.
+
+Parameters are the description of a task (see `smttask.tasks.description`) as JSON:
+the task itself under its digest, with those upstream tasks that have no record of
+their own; the others stand as ``{"$task": digest, "label": label}``. A path leads
+through all of them: ``"spectrum.series.degree"`` is an input of an input of an input.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from smttask.errors import InputError, short_repr
+
+__all__ = ["find_parameter", "has_parameter", "is_equal", "path_steps", "read_json"]
+
+JSON = Any
+Step = str | int
+#: Gives the parameters of the record with this label, parsed, and its digest; None if there is none.
+GetUpstream = Callable[[str], "tuple[JSON, str] | None"]
+
+MISSING = object()
+
+
+def path_steps(path: str) -> list[Step]:
+    """Names and positions in a path such as ``a.b[2]``.
+
+    Raises
+    ------
+    InputError
+        If a name is empty or a bracket holds no position.
+
+    Examples
+    --------
+    >>> path_steps("model.sigma[0]")
+    ['model', 'sigma', 0]
+    """
+    steps: list[Step] = []
+    for part in path.split("."):
+        match = re.fullmatch(r"([^\[\]]*)((?:\[\d+\])*)", part)
+        if not match or not part:
+            raise InputError(
+                f"{short_repr(path)} names no place in the parameters.",
+                "expected: names between dots, positions in brackets, such as 'model.sigma' or 'x[0]'",
+                "correct the name",
+                place=path,
+            )
+        steps += [match[1]] if match[1] else []
+        steps += [int(position) for position in re.findall(r"\d+", match[2])]
+    return steps
+
+
+def read_json(content: str) -> JSON:
+    """The parsed JSON text, or None if it is none: other programs keep parameters in other forms."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def find_parameter(
+    tree: JSON, digest: str, steps: Sequence[Step], get_upstream: GetUpstream
+) -> tuple[bool, JSON]:
+    """Whether there is a value at `steps`, and its JSON form.
+
+    Parameters
+    ----------
+    tree
+        Parameters of a record, parsed; of any form.
+    digest
+        Of the record's task.
+
+    Examples
+    --------
+    >>> tree = {"tasks": {"3f": {"inputs": {"x": {"$tuple": [1, 2]}}}}}
+    >>> find_parameter(tree, "3f", ["x", 1], lambda label: None)
+    (True, 2)
+    """
+    node = _inputs(tree, digest)
+    for step in steps:
+        if (reference := task_reference(node)) is not None:
+            if _inputs(tree, reference) is MISSING:
+                found = get_upstream(str(node.get("label", "")))
+                tree, reference = found if found is not None else (None, "")
+            node = _inputs(tree, reference)
+        node = _child(node, step)
+    return node is not MISSING, node
+
+
+def has_parameter(content: str, digest: str, question: str, get_upstream: GetUpstream) -> bool:
+    """Whether the parameters `content` of a task hold what `question` asks for.
+
+    Parameters
+    ----------
+    content
+        As stored; of any form.
+    question
+        JSON text of steps and the JSON form looked for.
+
+    Examples
+    --------
+    >>> content = '{"tasks": {"3f": {"inputs": {"x": 2}}}}'
+    >>> has_parameter(content, "3f", '[["x"], 2.0]', lambda label: None)
+    True
+    """
+    try:
+        steps, wanted = json.loads(question)
+        found, form = find_parameter(json.loads(content), digest, steps, get_upstream)
+        return found and is_equal(form, wanted)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
+
+
+def task_reference(node: JSON) -> str | None:
+    """The digest of the task that `node` stands for; None if it stands for none."""
+    digest = node.get("$task") if isinstance(node, dict) else None
+    return digest if isinstance(digest, str) else None
+
+
+def _inputs(tree: JSON, digest: str) -> JSON:
+    try:
+        return tree["tasks"][digest]["inputs"]
+    except (LookupError, TypeError):
+        return MISSING
+
+
+def _child(node: JSON, step: Step) -> JSON:
+    """What stands at `step` of a JSON form; tags of containers, dataclasses and models are passed through."""
+    if isinstance(node, dict) and (tag := _tag(node)) is not None:
+        if tag == "$dict":
+            return next((value for key, value in node[tag] if key == step), MISSING)
+        node = node.get("fields", node.get("items", node[tag]))
+    if isinstance(step, str):
+        return node.get(step, MISSING) if isinstance(node, dict) else MISSING
+    return node[step] if isinstance(node, list) and step < len(node) else MISSING
+
+
+def _tag(node: Mapping[str, JSON]) -> str | None:
+    return next((key for key in node if key.startswith("$")), None)
+
+
+def is_equal(found: JSON, wanted: JSON) -> bool:
+    """Whether the JSON form `found` is what the JSON form `wanted` looks for.
+
+    Numbers are equal by value, and a bool is no number. What is looked for may leave
+    out what it cannot know: a list finds arrays and tuples, a text an enum's name, a
+    task the runs of equal tasks.
+
+    Examples
+    --------
+    >>> is_equal({"$tuple": [1, 2]}, [1.0, 2]), is_equal(1, True)
+    (True, False)
+    """
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return found is wanted
+    if isinstance(found, dict):
+        if isinstance(wanted, dict):
+            if (task := task_reference(wanted)) is not None:
+                return task_reference(found) == task
+            return found.keys() == wanted.keys() and all(is_equal(found[key], wanted[key]) for key in found)
+        tag = _tag(found)
+        if tag == "$enum":
+            return wanted in (found.get("name"), found.get("value"))
+        return tag is not None and is_equal(found[tag], wanted)
+    if isinstance(found, list) and isinstance(wanted, list):
+        return len(found) == len(wanted) and all(map(is_equal, found, wanted))
+    return bool(found == wanted)

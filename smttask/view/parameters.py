@@ -1,0 +1,164 @@
+"""From a record's parameters back to values and to the task.
+
+The description in a record stands for itself, except for upstream tasks that have
+records of their own and for large values, which the data store keeps.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from glob import escape
+from typing import TYPE_CHECKING, Any
+
+from smttask.errors import DamagedResultError, DescriptionError, short_repr
+from smttask.project import Project, use_project
+from smttask.records.parameters import find_parameter, path_steps, read_json, task_reference
+from smttask.records.query import Selection
+from smttask.records.sqlite import SQLiteRecordStore
+from smttask.storage.manifest import read_head, read_rest
+from smttask.tasks import construction, lookup
+from smttask.typing.jsonform import from_json
+
+if TYPE_CHECKING:
+    from smttask.tasks import Task
+
+__all__ = ["Parameters", "form_text"]
+
+JSON = Any
+
+
+class Parameters:
+    """The parameters of one record.
+
+    Parameters
+    ----------
+    content
+        As the record store has them: JSON text of a description, or what other programs wrote.
+    digest
+        Of the record's task.
+    """
+
+    def __init__(self, project: Project, store: SQLiteRecordStore, content: str, digest: str) -> None:
+        self._project = project
+        self._store = store
+        self._content = content
+        self._digest = digest
+
+    @cached_property
+    def tree(self) -> JSON:
+        """The parsed JSON; the text itself if it is none."""
+        tree = read_json(self._content)
+        return self._content if tree is None else tree
+
+    def get(self, path: str, default: Any) -> Any:
+        """The value at `path`, or `default`; see `RecordView.get_param`."""
+        found, form = find_parameter(self.tree, self._digest, path_steps(path), self.find_upstream)
+        return self.value(form) if found else default
+
+    def value(self, form: JSON) -> Any:
+        """The value of a JSON form that stands in the parameters."""
+        with use_project(self._project):
+            return from_json(
+                form,
+                get_task=self.load_task,
+                get_large=self._project.data.get_value,
+                get_class=lookup.get_class,
+                root=self._project.root,
+            )
+
+    def inputs(self) -> dict[str, JSON]:
+        """The JSON form of each input by name; empty if the record describes no task."""
+        found, forms = find_parameter(self.tree, self._digest, [], self.find_upstream)
+        return forms if found and isinstance(forms, dict) else {}
+
+    def find_upstream(self, label: str) -> tuple[JSON, str] | None:
+        """Parameters of another record, parsed, and its digest."""
+        rows = self._store.columns(Selection().where("r.label = ?", label), ["parameters", "digest"])
+        return (read_json(rows[0][0]), rows[0][1]) if rows else None
+
+    def load_task(self, digest: str | None = None) -> Task[Any]:
+        """The task itself, or the one of this digest that it depends on; see `RecordView.task`."""
+        if not isinstance(self.tree, dict) or "tasks" not in self.tree:
+            raise DescriptionError(
+                "The record describes no task.",
+                "its parameters are of another program, or were edited",
+                "look at them: record.parameters",
+            )
+        entries = self._entries()
+        tree = {**self.tree, "task": digest or self.tree.get("task"), "tasks": entries}
+        with use_project(self._project):
+            return construction.load_task(tree, get_large=self._project.data.get_value)
+
+    def _entries(self) -> dict[str, JSON]:
+        """The descriptions of this task and all it depends on, by digest, from all their records."""
+        entries: dict[str, JSON] = {}
+        contents = [self._content]
+        seen: set[str] = set()
+        while contents:
+            labels: dict[str, None] = {}
+            for content in contents:
+                for digest, entry in _whole(content, labels).items():
+                    entries.setdefault(digest, entry)
+            labels = {label: None for label in labels if label not in seen}
+            seen.update(labels)
+            contents = self._contents(list(labels))
+        return entries
+
+    def _contents(self, labels: list[str]) -> list[str]:
+        """The parameters of these records; of those that were deleted, from their manifests."""
+        if not labels:
+            return []
+        selection = Selection().where("r.label IN (SELECT value FROM json_each(?))", json.dumps(labels))
+        found = dict(self._store.columns(selection, ["label", "parameters"]))
+        return [found[label] if label in found else self._from_manifest(label) for label in labels]
+
+    def _from_manifest(self, label: str) -> str:
+        for path in self._project.data.output_dir.glob(f"*/{escape(label)}.json"):
+            try:
+                return json.dumps(read_rest(read_head(path))["parameters"])
+            except (DamagedResultError, OSError, LookupError):
+                continue
+        return ""
+
+
+def _whole(content: str, labels: dict[str, None]) -> dict[str, JSON]:
+    """The entries in the parameters `content`; labels in references are taken out and noted in `labels`."""
+
+    def note(node: dict[str, JSON]) -> dict[str, JSON]:
+        if node.keys() == {"$task", "label"}:
+            labels[node["label"]] = None
+            return {"$task": node["$task"]}
+        return node
+
+    try:
+        tasks = json.loads(content, object_hook=note)["tasks"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return {}
+    return tasks if isinstance(tasks, dict) else {}
+
+
+def form_text(form: JSON) -> str:
+    """A JSON form as people read it; needs none of the classes in it.
+
+    Examples
+    --------
+    >>> form_text({"$task": "3f9c1b", "label": "20261122-101500-123456_3f9c1b"})
+    'task 3f9c1b, run 20261122-101500-123456_3f9c1b'
+    """
+    if isinstance(form, dict):
+        if (digest := task_reference(form)) is not None:
+            return f"task {digest}" + (f", run {form['label']}" if "label" in form else "")
+        if isinstance(form.get("summary"), str):
+            return str(form["summary"])
+        for tag in ("$dataclass", "$model"):
+            if tag in form:
+                shown = ", ".join(f"{name}={form_text(part)}" for name, part in form["fields"].items())
+                return f"{str(form[tag]).rpartition(':')[2]}({shown})"
+        if "$enum" in form:
+            return f"{str(form['$enum']).rpartition(':')[2]}.{form.get('name', form.get('value'))}"
+        if len(form) == 1 and (name := next(iter(form))).startswith("$"):
+            return form_text(form[name])
+        if "$array" in form:
+            return short_repr(form["$array"])
+    return short_repr(form)

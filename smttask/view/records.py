@@ -1,0 +1,275 @@
+"""One record: what is kept about a run, and the way back to its task and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smttask.errors import ResultNotFoundError
+from smttask.project import Project
+from smttask.records.query import Selection
+from smttask.records.reading import parse_timestamp, split_status
+from smttask.records.record import DataKey, Dependency, Executable, Platform, Record, RepositoryAddress
+from smttask.records.sqlite import SQLiteRecordStore
+from smttask.storage.manifest import Head, read_head
+from smttask.view import html, text
+from smttask.view.parameters import Parameters, form_text
+
+if TYPE_CHECKING:
+    from smttask.tasks import Task
+
+__all__ = ["LIGHT_COLUMNS", "RecordView"]
+
+# Read at once for many records; what is long or stands in other tables is read when it is asked for
+LIGHT_COLUMNS = (
+    *("id", "label", "timestamp", "task", "module", "digest", "full_digest", "manifest", "parameters"),
+    *("main_file", "version", "reason", "outcome", "script_arguments", "user", "tags", "duration_s"),
+)
+
+
+class RecordView:
+    """A record as it was when it was read; nothing is changed through it.
+
+    Views come from a `RecordStoreView` and from ``task.record``.
+
+    Attributes
+    ----------
+    label
+        Unique name of the run.
+    task_name, module, digest, full_digest
+        Of the task.
+    reason, outcome, user
+        Text.
+    version
+        Commit of the code, in hex.
+    main_file
+        Source file of the task's module, relative to the project's root.
+    script_arguments
+        Name of the task, and the file that was given to ``smttask run`` if it was.
+
+    Raises
+    ------
+    RecordNotFoundError
+        If there is no such record.
+
+    Examples
+    --------
+    >>> RSView().latest.get_param("model.sigma", 1.0)  # doctest: +SKIP
+    0.25
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        label: str,
+        *,
+        store: SQLiteRecordStore | None = None,
+        row: Sequence[Any] | None = None,
+    ) -> None:
+        self._project = project
+        self._store = store or project.records
+        if row is None:
+            self._store.get(label)  # says what is wrong if there is none
+            row = self._store.columns(Selection().where("r.label = ?", label), LIGHT_COLUMNS)[0]
+        fields = dict(zip(LIGHT_COLUMNS, row, strict=True))
+        self.id: int = fields["id"]
+        self.label: str = fields["label"]
+        self.task_name: str = fields["task"]
+        self.module: str = fields["module"]
+        self.digest: str = fields["digest"]
+        self.full_digest: str = fields["full_digest"]
+        self.reason: str = fields["reason"]
+        self.outcome: str = fields["outcome"]
+        self.user: str = fields["user"]
+        self.version: str = fields["version"]
+        self.main_file: str = fields["main_file"]
+        self.script_arguments: str = fields["script_arguments"]
+        self._timestamp: str = fields["timestamp"]
+        self._duration_s: float | None = fields["duration_s"]
+        self._tags: str = fields["tags"]
+        self._manifest: str = fields["manifest"]
+        self._parameters = Parameters(project, self._store, fields["parameters"], self.digest)
+
+    # -- the run
+
+    @property
+    def timestamp(self) -> datetime:
+        """Start of the run, aware, in UTC."""
+        return parse_timestamp(self._timestamp)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long the run took; None while it is open or if it was killed."""
+        return None if self._duration_s is None else timedelta(seconds=self._duration_s)
+
+    @property
+    def status(self) -> str:
+        """One of ``initialized``, ``running``, ``finished``, ``crashed``, ``killed``; empty if unknown."""
+        return split_status(self._tags)[0]
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """What users added; the status is not among them."""
+        return split_status(self._tags)[1]
+
+    @cached_property
+    def _record(self) -> Record:
+        return self._store.get(self.label)
+
+    @property
+    def diff(self) -> str:
+        """What the working copy held beyond the commit."""
+        return self._record.diff
+
+    @property
+    def stdout_stderr(self) -> str:
+        """What the run printed, at most the last MB."""
+        return self._record.stdout_stderr
+
+    @property
+    def dependencies(self) -> tuple[Dependency, ...]:
+        """The imported distributions, with their versions."""
+        return self._record.dependencies
+
+    @property
+    def platform(self) -> Platform | None:
+        """The machine."""
+        return self._record.platform
+
+    @property
+    def executable(self) -> Executable:
+        """The interpreter."""
+        return self._record.executable
+
+    @property
+    def repository(self) -> RepositoryAddress:
+        """Where the code is kept."""
+        return self._record.repository
+
+    @property
+    def working_directory(self) -> str:
+        """Folder of the run, absolute."""
+        return self._record.working_directory
+
+    @property
+    def input_data(self) -> tuple[DataKey, ...]:
+        """The files that the run read; paths are relative to the input store, or absolute."""
+        return self._record.input_data
+
+    @property
+    def output_data(self) -> tuple[DataKey, ...]:
+        """The files that the run wrote; paths are relative to the output store."""
+        return self._record.output_data
+
+    # -- the task
+
+    @property
+    def parameters(self) -> Any:
+        """The description of the task, parsed; the text itself if another program wrote another form."""
+        return self._parameters.tree
+
+    @property
+    def input_texts(self) -> dict[str, str]:
+        """Each input by name, as people read it; works without the task's module."""
+        return {name: form_text(form) for name, form in self._parameters.inputs().items()}
+
+    def get_param(self, path: str, default: Any = None) -> Any:
+        """The value of an input, or of a part of it; `default` where there is none.
+
+        Parameters
+        ----------
+        path
+            Names between dots, positions in brackets: ``"dt"``, ``"model.sigma"``,
+            ``"x[0]"``. A path leads through tasks: ``"spectrum.window"`` is the
+            input `window` of the task that is the input `spectrum`.
+
+        Raises
+        ------
+        InputError
+            If `path` is none.
+        DescriptionError
+            If the value is of a class, or is a task, that is gone.
+        """
+        return self._parameters.get(path, default)
+
+    @cached_property
+    def task(self) -> Task[Any]:
+        """The task, made anew from the record and those of the tasks it depends on.
+
+        Raises
+        ------
+        DescriptionError
+            If its module or function is gone, or the record of an upstream task is.
+        """
+        return self._parameters.load_task()
+
+    # -- the result
+
+    @property
+    def _head(self) -> Head:
+        try:
+            if self._manifest:
+                return read_head(self._project.data.output_dir / self._manifest)
+            searched = "no manifest is named; another program made the record"
+        except FileNotFoundError as error:
+            searched = f"searched: {error.filename}"
+        raise ResultNotFoundError(
+            f"The run {self.label} of {self.task_name or 'a script'} has no result.",
+            f"status: {self.status or 'unknown'}\n{searched}",
+            "to compute it, call record.task.run()",
+            label=self.label,
+        )
+
+    def get_output(self, name: str = "") -> Any:
+        """The output `name` of the run, checked against its checksum.
+
+        Raises
+        ------
+        ResultNotFoundError
+            If the run has no result, or no such output.
+        DamagedResultError
+            If it is not as it was written.
+        """
+        verify = self._project.setting("verify")
+        return self._project.data.load_output(self._head, name, verify=verify)
+
+    @property
+    def outputpaths(self) -> dict[str, Path]:
+        """Name of each output -> the file that holds it: its own, or the manifest.
+
+        Raises
+        ------
+        ResultNotFoundError
+            If the run has no result.
+        """
+        head = self._head
+        return {name: head.output_path(name) or head.path for name in head.outputs}
+
+    @property
+    def outputpath(self) -> Path:
+        """The file of the only output, or the manifest, which names those of several; see `outputpaths`."""
+        head = self._head
+        return next(iter(self.outputpaths.values())) if len(head.outputs) == 1 else head.path
+
+    # -- as an object
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RecordView) and (self.label, self._store.path) == (
+            other.label,
+            other._store.path,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.label)
+
+    def __repr__(self) -> str:
+        return text.record_line(self)
+
+    def __str__(self) -> str:
+        return text.record_text(self)
+
+    def _repr_html_(self) -> str:
+        return html.record_html(self)

@@ -1,0 +1,149 @@
+"""Records as a pandas table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from smttask.errors import DamagedResultError, SmttaskError
+from smttask.formats.registry import load_inline
+from smttask.records.parameters import find_parameter, path_steps, task_reference
+from smttask.records.reading import split_status
+from smttask.storage.manifest import read_head
+from smttask.view.parameters import Parameters
+
+if TYPE_CHECKING:
+    from smttask.view.store import RecordStoreView
+
+__all__ = ["record_frame"]
+
+Wanted = bool | Sequence[str]
+
+BASE = (
+    "label",
+    "task",
+    "timestamp",
+    "duration_s",
+    "tags",
+    "reason",
+    "outcome",
+    "version",
+    "main_file",
+    "user",
+)
+TEXTS = ("reason", "outcome", "version", "main_file", "user")
+UNNAMED_OUTPUT = "result"
+
+
+def record_frame(
+    view: RecordStoreView, *, parameters: Wanted = False, outputs: Wanted = False
+) -> pd.DataFrame:
+    """The records of `view`, a row each; see `RecordStoreView.dframe`."""
+    names = [*BASE]
+    if parameters is not False:
+        names += ["parameters", "digest"]
+    if outputs is not False:
+        names += ["manifest"]
+    rows = view.rows(names)
+    read = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+    columns = _base_columns(read)
+    if parameters is not False:
+        found = [
+            _inputs(view, *row, parameters) for row in zip(read["parameters"], read["digest"], strict=True)
+        ]
+        _add(columns, found, "inputs", parameters)
+    if outputs is not False:
+        found = [_outputs(view, manifest, outputs) for manifest in read["manifest"]]
+        _add(columns, found, "outputs", outputs)
+    return pd.DataFrame(columns)
+
+
+def _base_columns(read: Mapping[str, Sequence[Any]]) -> dict[str, pd.Series]:
+    split = {text: split_status(text) for text in set(read["tags"])}
+    shown = {text: (status, ", ".join(sorted(tags))) for text, (status, tags) in split.items()}
+    moments = pd.to_datetime(
+        pd.Series(read["timestamp"], dtype=object), format="ISO8601", utc=True, errors="coerce"
+    )
+    return {
+        "label": _text(read["label"]),
+        "task": _text(read["task"]),
+        "timestamp": moments.dt.as_unit("us"),
+        "duration": pd.to_timedelta(pd.Series(read["duration_s"], dtype="float64"), unit="s").dt.as_unit(
+            "us"
+        ),
+        "status": _text([shown[text][0] for text in read["tags"]]),
+        "tags": _text([shown[text][1] for text in read["tags"]]),
+        **{name: _text(read[name]) for name in TEXTS},
+    }
+
+
+def _text(values: Sequence[str]) -> pd.Series:
+    return pd.Series(values, dtype="str")
+
+
+def _add(
+    columns: dict[str, pd.Series], found: Sequence[Mapping[str, Any]], kind: str, wanted: Wanted
+) -> None:
+    """Add a column for each name in `found`; one whose name is taken gets `kind` before it."""
+    names = dict.fromkeys(name for row in found for name in row) if isinstance(wanted, bool) else wanted
+    for name in names:
+        values = [row.get(name) for row in found]
+        title = name or UNNAMED_OUTPUT
+        columns[f"{kind}.{title}" if title in columns else title] = _series(values)
+
+
+def _series(values: list[Any]) -> pd.Series:
+    """A column of the type that all values have; of objects where they are more than numbers and text."""
+    is_plain = all(value is None or isinstance(value, str | int | float) for value in values)
+    return pd.Series(values) if is_plain else pd.Series(values, dtype=object)
+
+
+def _inputs(view: RecordStoreView, content: str, digest: str, wanted: Wanted) -> dict[str, Any]:
+    """The inputs of one record by name or, if asked for by path, by path."""
+    parameters = Parameters(view.project, view.store, content, digest)
+    if isinstance(wanted, bool):
+        forms = parameters.inputs()
+    else:
+        answers = {
+            path: find_parameter(parameters.tree, digest, path_steps(path), parameters.find_upstream)
+            for path in wanted
+        }
+        forms = {path: form for path, (found, form) in answers.items() if found}
+    return {name: _cell(parameters, form) for name, form in forms.items()}
+
+
+def _cell(parameters: Parameters, form: Any) -> Any:
+    """What a table shows for an input: its value, a task's digest, or what cannot be read in JSON form."""
+    if not isinstance(form, dict | list):
+        return form
+    if isinstance(form, dict) and isinstance(form.get("$array"), dict):
+        return form.get("summary")
+    if (digest := task_reference(form)) is not None:
+        return digest
+    try:
+        return parameters.value(form)
+    except SmttaskError:
+        return form
+
+
+def _outputs(view: RecordStoreView, manifest: str, wanted: Wanted) -> dict[str, Any]:
+    """The outputs of one record by name: small ones as values, others as paths; none if it has no result."""
+    if not manifest:
+        return {}
+    try:
+        head = read_head(view.project.data.output_dir / manifest)
+    except (OSError, DamagedResultError):
+        return {}
+    found: dict[str, Any] = {}
+    for name, entry in head.outputs.items():
+        if isinstance(wanted, bool) or (name or UNNAMED_OUTPUT) in wanted:
+            try:
+                is_inline = entry.file is None
+                found[name or UNNAMED_OUTPUT] = (
+                    load_inline(entry.format, entry.json) if is_inline else head.output_path(name)
+                )
+            except (SmttaskError, ValueError, TypeError, LookupError):
+                found[name or UNNAMED_OUTPUT] = entry.json
+    return found
