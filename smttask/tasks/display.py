@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["task_html", "task_text"]
 
+LEFT = 'style="text-align:left"'
+
 
 def _rows(task: Task[Any]) -> list[tuple[str, str]]:
     rows = [("digest", task.digest)]
@@ -34,7 +36,6 @@ def task_text(task: Task[Any]) -> str:
 def task_html(task: Task[Any]) -> str:
     """The same as a small table; every text is escaped."""
     cells = "".join(
-        f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left">{escape(text)}</td></tr>'
-        for name, text in _rows(task)
+        f"<tr><th {LEFT}>{escape(name)}</th><td {LEFT}>{escape(text)}</td></tr>" for name, text in _rows(task)
     )
     return f"<table><caption><b>{escape(task.name)}</b></caption>{cells}</table>"

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from smttask.tasks.watching import combined_code
 from smttask.typing.ownership import fresh
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Session:
                 stack.extend(missing)
                 continue
             codes = [self._expected[upstream.full_digest] for upstream in current.upstream]
-            self._expected[current.full_digest] = current.combined_code(codes)
+            self._expected[current.full_digest] = combined_code(current.own_fingerprint().digest, codes)
             stack.pop()
         return self._expected[task.full_digest]
 

@@ -109,7 +109,8 @@ def _get_module(name: str, what: str, origin: str) -> ModuleType:
     if top not in trusted and not in_project:
         raise DescriptionError(
             f"Description {origin}: {what} is of module {name!r}, which is not of the project.",
-            f"found: {spec.origin}\nexpected: a module below {project.root if project else 'a project (none found)'}",
+            f"found: {spec.origin}\nexpected: a module below "
+            + (str(project.root) if project else "a project, and there is none here"),
             f"if you trust it, add {top!r} to config.trusted_packages, or import it first",
             source=origin,
         )

@@ -123,6 +123,7 @@ class Memoized(Task[R]):
     lives_in_session: ClassVar[bool] = False
 
     def recall(self, session: Session, options: RunOptions) -> tuple[bool, Any]:
+        """Whether the result is at hand, and the result."""
         if options.recompute:
             return False, None
         found, value = memory.find(self._memory_key(session))
@@ -135,6 +136,7 @@ class Memoized(Task[R]):
         return (self._identity, self.full_digest, session.expected_code(self))
 
     def compute(self, session: Session, options: RunOptions) -> Any:
+        """The result, computed; those of the upstream tasks are in the session."""
         key = self._memory_key(session)
         with memory.computing(key):
             found, value = self.recall(session, options)
@@ -163,9 +165,11 @@ class NonMemoized(Task[R]):
     lives_in_session: ClassVar[bool] = True
 
     def recall(self, session: Session, options: RunOptions) -> tuple[bool, Any]:
+        """Whether the result is at hand, and the result."""
         return False, None
 
     def compute(self, session: Session, options: RunOptions) -> Any:
+        """The result, computed; those of the upstream tasks are in the session."""
         value = self._call(session)
         self.last_hit = "computed"
         session.codes[self.full_digest] = session.expected_code(self)

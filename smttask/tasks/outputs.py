@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import typing
 from collections.abc import Mapping
@@ -58,6 +59,7 @@ class TaskOutput(tuple[Any, ...]):
             setattr(cls, name, property(itemgetter(position), doc=f"Output {name!r}."))
 
     def __new__(cls, *args: Any, **kwargs: Any) -> TaskOutput:
+        """Take each output once, by position or by name; `OutputError` if they are others."""
         values = {**cls._defaults, **dict(zip(cls._fields, args, strict=False)), **kwargs}
         twice = sorted(set(cls._fields[: len(args)]) & set(kwargs))
         if len(args) > len(cls._fields) or set(values) != set(cls._fields) or twice:
@@ -86,7 +88,7 @@ def _field_names(cls: type) -> list[str]:
 
         annotations = get_annotations(cls, format=Format.FORWARDREF)
     else:
-        annotations = cls.__dict__.get("__annotations__", {})
+        annotations = inspect.get_annotations(cls)
     return [
         name for name, kind in annotations.items() if not name.startswith("_") and "ClassVar" not in str(kind)
     ]

@@ -32,6 +32,7 @@ from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.memoized import memory
 from smttask.tasks.naming import MAIN_MODULES
 from smttask.tasks.task import Task
+from smttask.tasks.watching import combined_code
 from smttask.typing.files import InputFile
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Recorded(Task[R]):
     # -- for evaluation
 
     def recall(self, session: Session, options: RunOptions) -> tuple[bool, Any]:
+        """Whether the result is at hand, and the result."""
         project = self._project(options)
         if options.recompute:
             return False, None
@@ -74,6 +76,7 @@ class Recorded(Task[R]):
         return self._arrive(stored, session, options, project, code)
 
     def compute(self, session: Session, options: RunOptions) -> Any:
+        """The result, computed; those of the upstream tasks are in the session."""
         project = self._project(options)
         code = session.expected_code(self)
         if project is None:
@@ -282,7 +285,7 @@ class _Unit:
         definition = task.__wrapped__
         reason = self.options.reason if self.options.reason is not None else task.reason
         return UnitFacts(
-            code=task.combined_code(used),
+            code=combined_code(self.fingerprint.digest, used),
             module=definition.__module__,
             main_file=_main_file(definition.__module__, project.root),
             parameters=parameters,

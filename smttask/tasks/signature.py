@@ -36,6 +36,7 @@ class Parameter:
 
     @property
     def required(self) -> bool:
+        """Whether it has no default."""
         return self.default_bytes is None
 
 

@@ -2,52 +2,39 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
-from blake3 import blake3
-
-from smttask.code.fingerprint import CodeFingerprint, fingerprint
-from smttask.code.scope import CodeScope
-from smttask.errors import ResultNotFoundError, SmttaskError, short_repr
+from smttask.code.fingerprint import CodeFingerprint
+from smttask.errors import DescriptionError, ResultNotFoundError, SmttaskError, short_repr
 from smttask.identity.canonical import named_bytes
 from smttask.identity.digest import digest
 from smttask.identity.outline import fields_outline, outline
-from smttask.project import current_project, project_root
+from smttask.project import project_root
 from smttask.protocols import Runnable
 from smttask.settings import config
-from smttask.tasks import description, display
+from smttask.tasks import display
 from smttask.tasks.composition import iter_leaves, with_values
+from smttask.tasks.construction import load_task, task_from_pickle
+from smttask.tasks.description import describe_task, pickled_task, save_task
 from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.failed import Failed
 from smttask.tasks.inputs import TaskInputs, bind_inputs, upstream_tasks
 from smttask.tasks.naming import MAIN_MODULES
+from smttask.tasks.parameters import read_parameters
+from smttask.tasks.watching import own_fingerprint
 from smttask.typing.files import InputFile
 from smttask.typing.ownership import fresh, owned
 
 if TYPE_CHECKING:
     from smttask.tasks.signature import Signature
 
-__all__ = ["Failed", "Task"]
+__all__ = ["Task"]
 
 R = TypeVar("R", covariant=True)
-
-
-class Failed:
-    """What `run()` gives instead of raising when ``config.on_error`` is ``"return"``; it is falsy."""
-
-    def __init__(self, task: Task[Any], error: BaseException) -> None:
-        self.task = task
-        self.error = error
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __repr__(self) -> str:
-        return f"Failed({self.task!r}, {type(self.error).__name__}: {self.error})"
 
 
 class Task(Runnable, Generic[R]):
@@ -103,12 +90,12 @@ class Task(Runnable, Generic[R]):
         return self._digest
 
     @cached_property
-    def full_digest(self) -> str:  # type: ignore[override]
+    def full_digest(self) -> str:
         """20 hex digits that name this computation with every input, defaults included."""
         return digest(named_bytes(self.full_name, self._full_bytes))
 
     @cached_property
-    def input_outlines(self) -> Mapping[str, Any]:  # type: ignore[override]
+    def input_outlines(self) -> Mapping[str, Any]:
         """Names of the parts of every input, to see later which of them changed."""
         root = self.path_root()
         parts = {name: outline(value, root=root) for name, value in self._values.items()}
@@ -142,20 +129,10 @@ class Task(Runnable, Generic[R]):
             return "it is defined in __main__"
         return "it is defined inside a function" if "<locals>" in definition.__qualname__ else ""
 
-    # -- code
-
     @classmethod
     def own_fingerprint(cls) -> CodeFingerprint:
         """The code of the task as loaded, that of upstream tasks left out."""
-        return fingerprint(cls.__wrapped__, _scope_of(cls.__wrapped__.__module__))
-
-    @classmethod
-    def combined_code(cls, upstream_codes: Sequence[str]) -> str:
-        """Name of the code of a task whose upstream tasks have `upstream_codes`."""
-        own = cls.own_fingerprint().digest
-        if not upstream_codes:
-            return own
-        return blake3(" ".join([own, *sorted(set(upstream_codes))]).encode()).hexdigest(length=20)
+        return own_fingerprint(cls.__wrapped__)
 
     @classmethod
     def path_root(cls) -> Path | None:
@@ -339,7 +316,7 @@ class Task(Runnable, Generic[R]):
     @property
     def desc(self) -> dict[str, Any]:
         """The JSON form of the task, complete and self-contained."""
-        return description.describe_task(self)
+        return describe_task(self)
 
     def save(self, path: str | Path) -> Path:
         """Write the description to a folder, which is made, or to a file ending in ``.json``.
@@ -351,7 +328,7 @@ class Task(Runnable, Generic[R]):
         DescriptionError
             If a task cannot be found again from its name, as those of notebooks.
         """
-        return description.save_task(self, Path(path))
+        return save_task(self, Path(path))
 
     @classmethod
     def from_desc(cls, source: Mapping[str, Any] | str | Path | Any) -> Self:
@@ -367,18 +344,22 @@ class Task(Runnable, Generic[R]):
         DescriptionError
             If it is damaged, edited, of a newer format, or names no task.
         """
-        task = description.load_task(source)
+        task = load_task(source)
         if not isinstance(task, cls):
-            raise description.wrong_type(task, cls)
+            raise DescriptionError(
+                f"The description is of task {task.name!r}.",
+                f"expected: {cls.__name__!r}",
+                "call Task.from_desc, which takes any task",
+            )
         return task
 
     @classmethod
     def from_parameters(cls, source: Mapping[str, Any] | str | Path) -> Self:
         """A task with inputs from a mapping, or from a JSON, TOML or YAML file."""
-        return cls(**description.read_parameters(source))
+        return cls(**read_parameters(source))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return description.task_from_pickle, (description.pickled_task(self),)
+        return task_from_pickle, (pickled_task(self),)
 
     def __copy__(self) -> Self:
         return self
@@ -407,17 +388,3 @@ class Task(Runnable, Generic[R]):
 
     def _repr_html_(self) -> str:
         return display.task_html(self)
-
-
-def _scope_of(module: str) -> CodeScope:
-    """Which code counts as that of the task: the project's, or without one all below its top-level package."""
-    if (project := current_project(module)) is not None:
-        return project.scope
-    top = sys.modules.get(module.partition(".")[0])
-    return _scope_below(getattr(top, "__file__", None), bool(getattr(top, "__path__", None)))
-
-
-@cache
-def _scope_below(file: str | None, is_package: bool) -> CodeScope:
-    folder = Path(file).absolute().parent if file else Path.cwd()
-    return CodeScope(folder.parent if is_package else folder)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,7 @@ import pytest
 from smttask import config
 from smttask.errors import (
     InputError,
-    NotRecordableError,
-    NotRecordedWarning,
     OutputError,
-    ProjectError,
     ResultNotFoundError,
     SettingError,
     SignatureError,
@@ -89,13 +84,6 @@ def Cube(x: float) -> float:
 def Itself(x: int) -> int:
     return Itself(x).run()
 '''
-
-
-@pytest.fixture
-def lab(scratch: Any) -> Any:
-    project = scratch({"tasks.py": TASKS})
-    project.tasks = None
-    return project
 
 
 @pytest.fixture

@@ -113,10 +113,10 @@ def test_a_class_with_init_or_without_call_is_refused() -> None:
 
 
 def test_a_default_that_does_not_fit_is_named_at_first_use() -> None:
-    """A sloppy default such as None for a float is an error of the task, not of its caller."""
+    """A sloppy default such as text for a number is an error of the task, not of its caller."""
 
     @MemoizedTask
-    def bad(x: float = None) -> float:  # type: ignore[assignment]
+    def bad(x: float = "none") -> float:  # type: ignore[assignment]
         return x
 
     with pytest.raises(SignatureError, match="the default of argument 'x' does not fit"):

@@ -1,0 +1,165 @@
+"""Tasks from descriptions: each built once, those it depends on first, its digest checked."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from smttask.errors import DefaultsChangedWarning, DescriptionError, SmttaskError, short_repr
+from smttask.identity.canonical import canonical_bytes, named_bytes
+from smttask.identity.digest import digest
+from smttask.protocols import Runnable
+from smttask.tasks import lookup
+from smttask.tasks.composition import with_values
+from smttask.tasks.description import read_description
+from smttask.typing.jsonform import from_json
+
+if TYPE_CHECKING:
+    from smttask.tasks.task import Task
+
+__all__ = ["load_task", "task_from_pickle"]
+
+GetType = Callable[[Mapping[str, Any], str], "type[Task[Any]]"]
+
+
+def task_from_pickle(text: str) -> Task[Any]:
+    """The task in a pickle; unlike a file it may name tasks of ``__main__`` and of functions."""
+    return _build(json.loads(text), lookup.get_pickled_type, "pickle")
+
+
+def load_task(source: Any, *, get_large: Callable[[str], Any] | None = None) -> Task[Any]:
+    """The task that a mapping, JSON text, path or open file describes; see `Task.from_desc`.
+
+    Parameters
+    ----------
+    get_large
+        Gives the array that stands there by this blake3 only, as in the parameters of a record.
+    """
+    tree, origin = read_description(source)
+    return _build(tree, lookup.get_task_type, origin, get_large)
+
+
+class _NamedInFile(Runnable):
+    """An upstream task under the digest that the file gives it, which today's defaults may have changed."""
+
+    __slots__ = ("_digest",)
+
+    def __init__(self, digest: str) -> None:
+        self._digest = digest
+
+    @property
+    def digest(self) -> str:
+        return self._digest
+
+
+def _build(
+    tree: Mapping[str, Any],
+    get_type: GetType,
+    origin: str,
+    get_large: Callable[[str], Any] | None = None,
+) -> Task[Any]:
+    entries: Mapping[str, Any] = tree["tasks"]
+    built: dict[str, Task[Any]] = {}
+    stack: list[str] = [tree["task"]]
+    entered: set[str] = set()
+    while stack:
+        key = stack[-1]
+        if key in built:
+            stack.pop()
+            continue
+        missing = [needed for needed in _references(entries[key]["inputs"]) if needed not in built]
+        for needed in missing:
+            if needed not in entries or needed in entered:
+                raise DescriptionError(
+                    f"Description {origin} is damaged.",
+                    f"found: task {key} refers to {short_repr(needed)}, "
+                    + ("which depends on it in turn" if needed in entries else "which is not described"),
+                    "save the task again",
+                    source=origin,
+                )
+        if missing:
+            entered.add(key)
+            stack.extend(missing)
+            continue
+        built[key] = _build_one(key, entries[key], built, get_type, origin, get_large)
+        stack.pop()
+    return built[tree["task"]]
+
+
+def _references(tree: Any) -> list[str]:
+    """Digests of the tasks that stand in a JSON tree."""
+    found: dict[str, None] = {}
+    stack = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Mapping):
+            if item.keys() == {"$task"} and isinstance(item["$task"], str):
+                found[item["$task"]] = None
+            else:
+                stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    return list(found)
+
+
+def _build_one(
+    key: str,
+    entry: Mapping[str, Any],
+    built: Mapping[str, Task[Any]],
+    get_type: Any,
+    origin: str,
+    get_large: Callable[[str], Any] | None,
+) -> Task[Any]:
+    kind = get_type(entry, origin)
+    try:
+        inputs = {
+            name: from_json(
+                value,
+                get_task=built.__getitem__,
+                get_large=get_large,
+                get_class=lookup.get_class,
+                root=kind.path_root(),
+            )
+            for name, value in entry["inputs"].items()
+        }
+        task: Task[Any] = kind(**inputs, reason=entry.get("reason") or None)
+    except DescriptionError:
+        raise
+    except (SmttaskError, RecursionError) as error:
+        raise DescriptionError(
+            f"Description {origin}: task {entry['name']!r} ({key}) cannot be made.",
+            "\n".join(part for part in (str(error),) if part),
+            "if its function changed, construct the task anew; otherwise save it again",
+            source=origin,
+        ) from error
+    if task.digest != key:
+        _compare_digest(key, entry, task, built, origin)
+    return task
+
+
+def _compare_digest(
+    key: str, entry: Mapping[str, Any], task: Task[Any], built: Mapping[str, Task[Any]], origin: str
+) -> None:
+    """Tell changed defaults, which are fine, from an edited file, which is not."""
+    in_file = {task.digest: name for name, task in built.items()}
+    defaults = set(entry.get("defaults", ()))
+    parts = {}
+    for name, value in task.raw_inputs.items():
+        if name in entry["inputs"] and name not in defaults:
+            named = with_values(value, lambda upstream: _NamedInFile(in_file[upstream.digest]))
+            parts[name] = canonical_bytes(named, root=task.path_root())
+    if digest(named_bytes(task.full_name, parts)) != key:
+        raise DescriptionError(
+            f"Description {origin}: task {entry['name']!r} is not what its digest says.",
+            f"found: {task.digest}\nexpected: {key}",
+            "the file was edited; construct the task with the inputs you want and save it",
+            source=origin,
+        )
+    warnings.warn(
+        f"Task {entry['name']!r} ({key}) was described under other defaults; "
+        f"the values in {origin} hold, and its digest is {task.digest} now.",
+        DefaultsChangedWarning,
+        stacklevel=2,
+    )
