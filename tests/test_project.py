@@ -282,6 +282,17 @@ def test_sumatra_reads_the_project(make):
     subprocess.run([*smt, "list"], cwd=project.root, capture_output=True, check=True)
 
 
+def test_a_git_worktree_can_be_a_project(make, tmp_path):
+    """A second working copy of a repository is a project of its own, once it is made one."""
+    project = make("lab")
+    git(project.root, "commit", "--allow-empty", "--message", "Begin")
+    git(project.root, "worktree", "add", "--quiet", str(tmp_path / "tree"))
+    assert find_project(tmp_path / "tree") is None
+    tree = create_project(tmp_path / "tree")
+    assert tree is not project
+    assert tree.repository.state().commit == project.repository.state().commit
+
+
 def test_outside_git_a_project_cannot_be_made(tmp_path):
     """The message says what is missing and how to get it."""
     with pytest.raises(ProjectError) as caught:
