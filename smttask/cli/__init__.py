@@ -18,6 +18,7 @@ __all__ = ["main"]
 #: name -> where the command is, and its line in the help of `smttask`
 COMMANDS = {
     "project": ("smttask.cli.project:project", "Make a project, or show its state."),
+    "run": ("smttask.cli.run:run", "Run the tasks that description files hold."),
 }
 
 

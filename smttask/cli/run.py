@@ -1,0 +1,208 @@
+"""`smttask run`: run description files."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import click
+
+from smttask.errors import DescriptionError, SmttaskError
+from smttask.executors.files import check_paths, iter_files
+from smttask.executors.local import run_files
+from smttask.executors.messages import Instructions
+from smttask.executors.outcome import Summary
+from smttask.executors.progress import Display, Lines, duration_text, report
+
+SIGINT_STATUS = 130
+WAIT = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
+
+
+class _Duration(click.ParamType[float]):
+    """Seconds, from text such as ``1h30m`` or ``90``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = WAIT.fullmatch(value.replace(" ", ""))
+        if not value.strip() or match is None:
+            self.fail(f"{value!r} is no duration; write it as 45s, 1h30m or 2d", param, ctx)
+        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
+@click.option("-n", "n", type=click.IntRange(min=1), default=1, show_default=True, help="Worker processes.")
+@click.option("--keep", is_flag=True, help="Leave the files of finished tasks; else they are removed.")
+@click.option("--recompute", is_flag=True, help="Run tasks although their results are stored.")
+@click.option(
+    "--record/--no-record",
+    default=None,
+    help="Fail what cannot be recorded; or compute without storing (files stay).  [default: by the settings]",
+)
+@click.option("--reason", metavar="TEXT", help="Why the tasks are run, for their records.")
+@click.option(
+    "--import", "imports", metavar="MODULE", multiple=True, help="Import a module and trust its package."
+)
+@click.option("--record-store", metavar="FILE", help="Another record store.")
+@click.option("-r", "--reverse", is_flag=True, help="Take the files from the end.")
+@click.option(
+    "--wait", "wait_s", type=_Duration(), metavar="1h30m", default=0.0, help="Wait before the start."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Only tell which results are stored (hit) and which not (miss)."
+)
+@click.option(
+    "--pdb", "debug", is_flag=True, help="Run in one process; a task that fails opens the debugger."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show what tasks print, and whole tracebacks.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only failures.")
+def run(
+    paths: tuple[str, ...],
+    n: int,
+    keep: bool,
+    recompute: bool,
+    record: bool | None,
+    reason: str | None,
+    imports: tuple[str, ...],
+    record_store: str | None,
+    reverse: bool,
+    wait_s: float,
+    dry_run: bool,
+    debug: bool,
+    verbose: bool,
+    quiet: bool,
+) -> None:
+    """Run the tasks that description files hold.
+
+    PATHS are files, and folders that are searched for *.taskdesc.json. Results and
+    records are kept as by task.run(); a task that fails does not stop the others. The
+    exit status is 0 if all went well, else 1.
+
+    \b
+    Example:
+      smttask run -n4 tasks/
+    """
+    check_paths(paths)
+    first = os.path.abspath(paths[0])
+    instructions = Instructions(
+        start=first if os.path.isdir(first) else os.path.dirname(first),
+        imports=imports,
+        keep=keep or record is False,
+        recompute=recompute,
+        record=record,
+        reason=reason,
+        record_store=record_store
+        if record_store is None or "://" in record_store
+        else os.path.abspath(record_store),
+    )
+    try:
+        _wait(wait_s, quiet)
+        files = iter_files(paths, reverse=reverse)
+        if dry_run:
+            status = _look_up(files, paths, instructions)
+        else:
+            if debug:
+                summary = _run_here(files, instructions, Lines(quiet=quiet))
+            else:
+                display = partial(_display, verbose=verbose, quiet=quiet)
+                summary = run_files(
+                    files, n=n, instructions=instructions, display=display, shows_output=verbose
+                )
+            status = _finish(summary, paths, verbose=verbose, quiet=quiet)
+    except KeyboardInterrupt:
+        status = SIGINT_STATUS
+    sys.exit(status)
+
+
+def _display(*, verbose: bool, quiet: bool) -> Display:
+    """A live table in a terminal, else lines."""
+    if quiet or not sys.stdout.isatty():
+        return Lines(quiet=quiet)
+    from smttask.executors.live import LiveDisplay  # brings rich, while the workers are starting
+
+    return LiveDisplay(verbose=verbose)
+
+
+def _wait(wait_s: float, quiet: bool) -> None:
+    if wait_s:
+        if not quiet:
+            start = datetime.now() + timedelta(seconds=wait_s)
+            click.echo(f"Starting at {start:%Y-%m-%d %H:%M:%S}.")
+        time.sleep(wait_s)
+
+
+def _finish(summary: Summary, paths: tuple[str, ...], *, verbose: bool, quiet: bool) -> int:
+    """Tell what came of all; the exit status."""
+    if not summary.counts and summary.signal is None:
+        raise _nothing(paths)
+    for line in report(summary, verbose=verbose):
+        click.echo(line, err=True)
+    if not quiet:
+        counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items())
+        click.echo(
+            f"{summary.counts.total()} tasks: {counts or 'none begun'} in {duration_text(summary.duration_s)}"
+        )
+    return summary.exit_status
+
+
+def _nothing(paths: tuple[str, ...]) -> DescriptionError:
+    return DescriptionError(
+        "There are no description files to run.",
+        f"searched: {', '.join(paths)} for *.taskdesc.json",
+        "task.save(folder) writes them; those of finished tasks are removed unless --keep is given",
+    )
+
+
+def _look_up(files: Iterator[str], paths: tuple[str, ...], instructions: Instructions) -> int:
+    """A line for each file: hit or miss."""
+    from smttask.executors.taskfile import TaskFiles  # brings numpy and pydantic, which workers need, not we
+
+    n_files = n_failed = 0
+    with TaskFiles(instructions) as task_files:
+        for path in files:
+            n_files += 1
+            try:
+                found = task_files.find(path)
+            except SmttaskError as error:
+                n_failed += 1
+                click.echo(f"error {path}")
+                click.echo(str(error), err=True)
+                continue
+            click.echo(f"{'gone' if found is None else 'hit' if found else 'miss':<5} {path}")
+    if not n_files:
+        raise _nothing(paths)
+    return 1 if n_failed else 0
+
+
+def _run_here(files: Iterator[str], instructions: Instructions, display: Display) -> Summary:
+    """Run the files in this process; each error opens the debugger where it was raised."""
+    import pdb
+
+    from smttask.executors.taskfile import TaskFiles, describe_failure
+
+    summary = Summary()
+    begin = time.monotonic()
+    with TaskFiles(instructions) as task_files:
+        for path in files:
+            begin_task = time.monotonic()
+            try:
+                outcome = task_files.run(path)
+            except Exception as error:  # noqa: BLE001 - whatever a task raises is what the debugger is for
+                outcome = describe_failure(path, error, time.monotonic() - begin_task)
+                click.echo(f"{outcome.error}\n{outcome.details}", err=True)
+                pdb.post_mortem(error.__traceback__)
+            summary.add(outcome)
+            display.planned(summary.counts.total(), is_all=False)
+            display.finished(0, outcome)
+    summary.duration_s = time.monotonic() - begin
+    return summary

@@ -1,0 +1,62 @@
+"""What the parent of the workers and its workers tell each other: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+__all__ = ["Instructions", "decoded", "encoded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """What every worker is told before its first file; fields are those of the command `smttask run`.
+
+    Parameters
+    ----------
+    start
+        Folder to search for the project from, upwards, where the working directory is in none.
+    imports
+        Modules that are imported first and whose packages are trusted.
+    keep
+        Leave the files of finished tasks.
+    record
+        True: a task that cannot be recorded fails. False: nothing is stored, so files stay. None:
+        as the settings say.
+    reason
+        Replaces the reason in each description.
+    record_store
+        Absolute path or URL of another record store.
+    """
+
+    start: str = ""
+    imports: tuple[str, ...] = ()
+    keep: bool = False
+    recompute: bool = False
+    record: bool | None = None
+    reason: str | None = None
+    record_store: str | None = None
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Self:
+        """The instructions whose fields came as a message."""
+        return cls(**{**message, "imports": tuple(message["imports"])})
+
+
+def encoded(kind: str, **content: Any) -> bytes:
+    r"""One line of the protocol.
+
+    Examples
+    --------
+    >>> encoded("run", path="a.json")
+    b'{"kind": "run", "path": "a.json"}\n'
+    """
+    return json.dumps({"kind": kind, **content}).encode() + b"\n"
+
+
+def decoded(line: bytes) -> tuple[str, dict[str, Any]]:
+    """Kind and content of a line that `encoded` made."""
+    content = json.loads(line)
+    return content.pop("kind"), content

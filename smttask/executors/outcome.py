@@ -1,0 +1,79 @@
+"""What became of description files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["Outcome", "Status", "Summary"]
+
+Status = Literal["computed", "found", "gone", "failed", "killed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one description file.
+
+    Parameters
+    ----------
+    status
+        ``"computed"``; ``"found"``: was stored or in memory; ``"gone"``: the file is not there
+        any more, another process was faster; ``"failed"``; ``"killed"``.
+    duration_s
+        From reading the file to the stored result.
+    error
+        The error in one line; empty if it went well.
+    details
+        The rest of our own messages, or the traceback.
+    is_ours
+        Whether `details` is the rest of a message of smttask.
+    """
+
+    path: str
+    status: Status
+    duration_s: float = 0.0
+    error: str = ""
+    details: str = ""
+    is_ours: bool = False
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the task failed or was killed."""
+        return self.status in ("failed", "killed")
+
+
+@dataclass
+class Summary:
+    """What became of the files of one run.
+
+    Attributes
+    ----------
+    counts
+        Number of files by `Outcome.status`.
+    failures
+        Those that failed or were killed; their files are still there.
+    n_left
+        Files that were not begun.
+    signal
+        Number of the signal that ended the run early; None if none did.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[Outcome] = field(default_factory=list)
+    n_left: int = 0
+    duration_s: float = 0.0
+    signal: int | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        """Count `outcome`."""
+        self.counts[outcome.status] += 1
+        if outcome.is_failure:
+            self.failures.append(outcome)
+
+    @property
+    def exit_status(self) -> int:
+        """As a command ends: 0 if all went well, 128 and the signal if one came, else 1."""
+        if self.signal is not None:
+            return 128 + self.signal
+        return 1 if self.failures else 0

@@ -1,0 +1,148 @@
+"""One worker process as its parent holds it."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import asdict
+from queue import SimpleQueue
+from typing import IO, Any
+
+import smttask
+from smttask.executors.messages import Instructions, decoded, encoded
+
+__all__ = ["Event", "WorkerProcess"]
+
+#: The worker that tells (None: this process itself), the kind of message, its content.
+Event = tuple["WorkerProcess | None", str, dict[str, Any]]
+
+#: The search path is set before smttask is imported, which need not be installed.
+START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
+    "from smttask.executors.worker import main; main()"
+)
+KEPT_OUTPUT_BYTES = 2**16
+LINGER_S = 0.5  # how long to wait for output when child processes of a dead worker hold the pipes
+
+
+class WorkerProcess:
+    """A fresh Python process that runs description files; its messages come to a queue.
+
+    Besides the messages of `smttask.executors.worker` there is ``"output"`` (``text``), with what
+    tasks print, if `passes_output`, and as the last one ``"ended"`` (``status``, as `subprocess` has it).
+
+    Attributes
+    ----------
+    path
+        The description file that it holds; None if it is idle.
+    is_ready
+        Whether it said that it can take files.
+    """
+
+    def __init__(
+        self,
+        instructions: Instructions,
+        events: SimpleQueue[Event],
+        *,
+        number: int,
+        passes_output: bool = False,
+    ) -> None:
+        self.number = number
+        self.path: str | None = None
+        self.since = 0.0
+        self.is_ready = False
+        self._events = events
+        self._passes_output = passes_output
+        self._output = b""
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", START, json.dumps(_search_path())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._write(encoded("begin", **asdict(instructions)))
+        readers = [
+            threading.Thread(target=self._read_messages, args=[self._process.stdout], daemon=True),
+            threading.Thread(target=self._read_output, args=[self._process.stderr], daemon=True),
+        ]
+        for reader in readers:
+            reader.start()
+        threading.Thread(target=self._watch, args=[readers], daemon=True).start()
+
+    # -- orders
+
+    def run(self, path: str, now: float) -> None:
+        """Hand it the file `path` at the time `now`."""
+        self.path, self.since = path, now
+        self._write(encoded("run", path=path))
+
+    def dismiss(self) -> None:
+        """Let it end after the task that it runs."""
+        stdin = self._process.stdin
+        if stdin is not None:
+            with suppress(OSError):
+                stdin.close()
+
+    def interrupt(self) -> None:
+        """Ask the running task to stop; the worker then ends."""
+        if os.name == "posix":
+            self._process.send_signal(signal.SIGINT)
+        else:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def wait(self) -> None:
+        """Return when the process has ended."""
+        self._process.wait()
+
+    def _write(self, line: bytes) -> None:
+        stdin = self._process.stdin
+        if stdin is not None:
+            with suppress(OSError, ValueError):  # it died or was dismissed; "ended" tells
+                stdin.write(line)
+                stdin.flush()
+
+    # -- what comes
+
+    @property
+    def last_output(self) -> str:
+        """The last 64 kB of what it and its tasks printed."""
+        return self._output.decode(errors="replace").strip()
+
+    def _read_messages(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            try:
+                kind, content = decoded(line)
+            except ValueError:  # cut short by the end of the worker
+                return
+            self._events.put((self, kind, content))
+
+    def _read_output(self, stream: IO[bytes]) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        while data := os.read(stream.fileno(), 65536):
+            self._output = (self._output + data)[-KEPT_OUTPUT_BYTES:]
+            if self._passes_output:
+                self._events.put((self, "output", {"text": decoder.decode(data)}))
+
+    def _watch(self, readers: list[threading.Thread]) -> None:
+        """Tell the end of the process; end of file is no sign, as its children may hold the pipes."""
+        status = self._process.wait()
+        for reader in readers:
+            reader.join(LINGER_S)
+        self._events.put((self, "ended", {"status": status}))
+
+
+def _search_path() -> list[str]:
+    """What `sys.path` is here, without the folder of the script, and with that of smttask."""
+    paths = sys.path if sys.flags.safe_path else sys.path[1:]
+    package = os.path.dirname(os.path.dirname(os.path.abspath(smttask.__file__)))
+    return [*paths, *([] if package in paths else [package])]

@@ -1,0 +1,174 @@
+"""One description file: read, run, and removed when its result is safe."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Any
+
+import smttask
+from smttask.errors import DescriptionError, SmttaskError
+from smttask.executors.messages import Instructions
+from smttask.executors.outcome import Outcome, Status
+from smttask.project import Project, current_project, find_project, use_project
+from smttask.settings import config
+from smttask.tasks import Task
+from smttask.tasks.evaluation import RunOptions, Session
+
+__all__ = ["TaskFiles", "describe_failure"]
+
+PACKAGE_DIR = os.path.dirname(os.path.abspath(smttask.__file__)) + os.sep
+
+
+class TaskFiles:
+    """Runs description files in this process, one after the other; `with` it.
+
+    Inside, the project is that of the working directory or of the settings, else the one
+    around `Instructions.start`, and its folder comes first in ``sys.path``; without a
+    project it is the working directory.
+
+    Raises
+    ------
+    ProjectError, SettingError
+        On entry, if the project or its settings cannot be used.
+    DescriptionError
+        On entry, if a module to be imported cannot be.
+    """
+
+    def __init__(self, instructions: Instructions) -> None:
+        self.instructions = instructions
+        self.project: Project | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> TaskFiles:
+        with ExitStack() as stack:
+            self.project = current_project() or (
+                find_project(self.instructions.start) if self.instructions.start else None
+            )
+            if self.project is not None:
+                stack.enter_context(use_project(self.project))
+            folder = os.getcwd() if self.project is None else str(self.project.root)
+            if folder not in sys.path:
+                sys.path.insert(0, folder)
+                stack.callback(sys.path.remove, folder)
+            stack.enter_context(config.use(**self._settings()))
+            for module in self.instructions.imports:
+                _import(module, folder)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _settings(self) -> dict[str, Any]:
+        """Settings that hold while files are run."""
+        chosen: dict[str, Any] = {}
+        if self.instructions.record is not None:
+            chosen["record"] = self.instructions.record
+        if self.instructions.record_store is not None:
+            chosen["record_store"] = self.instructions.record_store
+        if self.instructions.imports:
+            packages = [module.partition(".")[0] for module in self.instructions.imports]
+            chosen["trusted_packages"] = tuple(dict.fromkeys([*config.trusted_packages, *packages]))
+        return chosen
+
+    @property
+    def max_processes(self) -> int | None:
+        """Most workers that the settings allow at once."""
+        return config.max_processes
+
+    def load(self, path: str) -> Task[Any] | None:
+        """The task in the file `path`; None if there is no such file."""
+        try:
+            return Task.from_desc(Path(path))
+        except DescriptionError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
+
+    def run(self, path: str) -> Outcome:
+        """Run the task in the file `path`, and remove the file if result and record are safe.
+
+        Whatever the task raises comes through, so that a debugger may look at it.
+        """
+        begin = perf_counter()
+        task = self.load(path)
+        if task is None:
+            return Outcome(path, "gone")
+        orders = self.instructions
+        options = RunOptions(
+            recompute=orders.recompute,
+            reason=orders.reason,
+            asked=bool(orders.record),
+            source=self._source(path),
+        )
+        with Session.current() as session:
+            session.evaluate(task, options)
+        duration_s = perf_counter() - begin
+        if (unrecorded := getattr(task, "record_error", None)) is not None:
+            line = f"stored, but not recorded: {unrecorded.what}"
+            return replace(describe_failure(path, unrecorded, duration_s), error=line)
+        if not orders.keep and self._is_stored(task):
+            Path(path).unlink(missing_ok=True)
+        status: Status = "computed" if task.last_hit == "computed" else "found"
+        return Outcome(path, status, duration_s)
+
+    def find(self, path: str) -> bool | None:
+        """Whether the result of the task in the file `path` is stored; None if the file is gone."""
+        task = self.load(path)
+        if task is None:
+            return None
+        with Session.current() as session:
+            return task.recall(session, RunOptions(mmap=True))[0]
+
+    def _is_stored(self, task: Task[Any]) -> bool:
+        """Whether the result outlives this process."""
+        return task.is_recorded and self.project is not None and bool(self.project.setting("record"))
+
+    def _source(self, path: str) -> str:
+        """The file as the record names it: relative to the project if it lies in it."""
+        real = Path(path).resolve()
+        if self.project is not None and real.is_relative_to(self.project.root):
+            return real.relative_to(self.project.root).as_posix()
+        return str(real)
+
+
+def _import(module: str, folder: str) -> None:
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        raise DescriptionError(
+            f"Module {module!r} cannot be imported.",
+            f"found: {type(error).__name__}: {error}\nsearched: {folder} and the installed packages",
+            "correct the name given to --import, or the module",
+        ) from error
+
+
+def describe_failure(path: str, error: BaseException, duration_s: float, *, killed: bool = False) -> Outcome:
+    """The outcome of the file `path` whose task raised `error`."""
+    is_ours = isinstance(error, SmttaskError)
+    if isinstance(error, SmttaskError):
+        line, details = error.what, "\n".join(part for part in (error.found, error.remedy) if part)
+    else:
+        first = str(error).strip().partition("\n")[0]
+        line = f"{type(error).__name__}: {first}" if first else type(error).__name__
+        trace = _of_user(error.__traceback__)
+        details = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+    return Outcome(path, "killed" if killed else "failed", duration_s, line, details, is_ours)
+
+
+def _of_user(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the first line outside of smttask; all of it if there is none."""
+    inner = trace
+    while inner is not None and inner.tb_frame.f_code.co_filename.startswith(PACKAGE_DIR):
+        inner = inner.tb_next
+    return inner or trace

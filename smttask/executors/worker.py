@@ -1,0 +1,165 @@
+"""A worker process: runs one description file after the other, as its parent says.
+
+Messages come in on what was stdin and go out on what was stdout when the process
+started. Tasks get an empty stdin; what they print goes to the record and, through
+stderr, to the parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from time import perf_counter
+from types import FrameType
+from typing import Any, BinaryIO
+
+from smttask.errors import SmttaskError, SmttaskWarning
+from smttask.executors.messages import Instructions, decoded, encoded
+from smttask.executors.taskfile import TaskFiles, describe_failure
+from smttask.records.capture import captured_output
+
+__all__ = ["main"]
+
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve the parent until it says no more or ends."""
+    orders, answers = _own_channels()
+    worker = Worker(answers)
+    worker.watch_signals()
+    faulthandler.enable(os.dup(2))  # not through the pipe below, whose reader dies with the process
+    with suppress(KeyboardInterrupt, BrokenPipeError), captured_output(descriptors=True):
+        worker.serve(orders)
+
+
+def _own_channels() -> tuple[BinaryIO, BinaryIO]:
+    """The two channels to the parent; tasks and their child processes find them nowhere."""
+    orders = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return orders, answers
+
+
+class Worker:
+    """Runs one task at a time; a signal stops it, and ends the worker."""
+
+    def __init__(self, answers: BinaryIO) -> None:
+        self._answers = answers
+        self._sending = threading.Lock()
+        self._may_stop = False
+        self._is_stopped = False
+
+    def send(self, kind: str, **content: Any) -> None:
+        """Tell the parent something; any thread may."""
+        line = encoded(kind, **content)
+        with self._sending:
+            self._answers.write(line)
+            self._answers.flush()
+
+    # -- signals
+
+    def watch_signals(self) -> None:
+        """Let signals that ask a process to stop, and the end of the parent, stop the running task."""
+        for name in STOP_SIGNALS:
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._stop)
+        if sys.platform == "linux":  # elsewhere the task that runs when the parent is killed is completed
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        """Raise once; Ctrl-C reaches us from the terminal and again from the parent."""
+        was_stopped, self._is_stopped = self._is_stopped, True
+        if self._may_stop and not was_stopped:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Where a signal may interrupt: waiting for an order, and running a task. Not while we send."""
+        try:
+            self._may_stop = True
+            if self._is_stopped:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._may_stop = False
+
+    # -- work
+
+    def serve(self, orders: BinaryIO) -> None:
+        """Run the files that `orders` names, one line each, after the instructions in its first line."""
+        self._pass_on_warnings()
+        first = orders.readline()
+        if not first:
+            return
+        files = TaskFiles(Instructions.from_message(decoded(first)[1]))
+        try:
+            files.__enter__()
+            max_processes = files.max_processes
+        except SmttaskError as error:
+            self.send(
+                "broken", what=error.what, found=error.found, remedy=error.remedy, type=type(error).__name__
+            )
+            return
+        with files:
+            root = "" if files.project is None else str(files.project.root)
+            self.send("ready", max_processes=max_processes, root=root)
+            while True:
+                with self._stoppable():
+                    line = orders.readline()
+                if not line:
+                    return
+                self._run(files, decoded(line)[1]["path"])
+
+    def _run(self, files: TaskFiles, path: str) -> None:
+        begin = perf_counter()
+        try:
+            with self._stoppable():
+                outcome = files.run(path)
+        except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, fails that task alone
+            killed = self._is_stopped and isinstance(error, KeyboardInterrupt)
+            outcome = describe_failure(path, error, perf_counter() - begin, killed=killed)
+        self.send("outcome", **asdict(outcome))
+
+    def _pass_on_warnings(self) -> None:
+        """Let the parent show our warnings and what we log; those of user code are output of the task."""
+        show = warnings.showwarning
+
+        def show_or_send(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: Any = None,
+            line: Any = None,
+        ) -> None:
+            if issubclass(category, SmttaskWarning):
+                self.send("note", text=str(message))
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show_or_send
+        warnings.simplefilter("always", SmttaskWarning)  # the parent shows each text once
+        logging.getLogger("smttask").addHandler(_Sender(self))
+
+
+class _Sender(logging.Handler):
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(logging.WARNING)
+        self._worker = worker
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._worker.send("note", text=record.getMessage())
