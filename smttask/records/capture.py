@@ -167,11 +167,15 @@ def captured_output(*, descriptors: bool = False) -> Iterator[CapturedOutput]:
 
 @functools.cache
 def _renew_after_fork() -> None:
-    """Give forked children a lock that no thread of their parent holds; once a process."""
+    """Leave in forked children only the runs of the thread that forked; once a process."""
 
     def renew() -> None:
         global _lock
         _lock = threading.RLock()
+        _pipes.clear()  # read by the parent still
+        _active[:] = getattr(_of_thread, "stack", ())
+        if not _active:
+            _remove()
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=renew)
