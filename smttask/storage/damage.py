@@ -7,37 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from smttask.errors import DamagedResultError, StorageError
-from smttask.storage.atomic import storage_error
+from smttask.errors import DamagedResultError
 from smttask.storage.layout import DAMAGED_DIR
 
-__all__ = ["DamageKeeper", "OnDamaged", "set_aside"]
+__all__ = ["DamageKeeper", "OnDamaged", "move_aside"]
 
 # Called with the place where a damaged file is kept and with what was found.
 OnDamaged: TypeAlias = Callable[[Path, str], None]
-
-
-def set_aside(manifest: str | os.PathLike[str]) -> Path:
-    """Move a result with all its files to ``.damaged`` beside it; returns where its manifest is now.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be moved.
-    """
-    return _set_aside(manifest)[0]
-
-
-def _set_aside(manifest: str | os.PathLike[str]) -> tuple[Path, bool]:
-    """Where the manifest is now, and whether it was us who moved it."""
-    path = os.path.realpath(manifest)
-    folder, name = os.path.split(path)
-    label = name.removesuffix(".json")
-    try:
-        others = [n for n in os.listdir(folder) if n.startswith((f"{label}_", f"{label}.")) and n != name]
-        return _move_aside(folder, [name, *others])
-    except OSError as error:
-        raise storage_error(f"Cannot set aside {name}.", path, error) from error
 
 
 class DamageKeeper:
@@ -46,21 +22,34 @@ class DamageKeeper:
     def __init__(self) -> None:
         self._stuck: set[str] = set()
 
+    def is_stuck(self, path: str) -> bool:
+        """Whether the file at `path` is damaged and could not be moved away."""
+        return bool(self._stuck) and os.path.realpath(path) in self._stuck
+
+    def set_aside(self, manifest: str) -> tuple[Path, bool, str]:
+        """Move a result with all its files to ``.damaged`` beside it.
+
+        Returns where the manifest is now, whether it was us who moved it, and why it stays if it does.
+        """
+        path = os.path.realpath(manifest)
+        folder, name = os.path.split(path)
+        label = name.removesuffix(".json")
+        try:
+            others = [n for n in os.listdir(folder) if n.startswith((f"{label}_", f"{label}.")) and n != name]
+            return *move_aside(folder, [name, *others]), ""
+        except OSError as error:
+            self._stuck.add(path)
+            return Path(path), True, f"\nit stays where it is: {error.strerror}"
+
     def keep_result(self, manifest: str, error: DamagedResultError, on_damaged: OnDamaged | None) -> None:
         """Set aside the result of `manifest`; one that a newer smttask wrote stays where it is."""
-        if manifest in self._stuck:
-            return
-        place, is_ours, reason = Path(os.path.realpath(manifest)), True, error.found
-        try:
-            if getattr(error, "is_newer", False):
-                self._stuck.add(manifest)
-            else:
-                place, is_ours = _set_aside(manifest)
-        except StorageError as failure:
-            self._stuck.add(manifest)
-            reason = f"{reason}\nit stays where it is: {failure.found}"
+        if getattr(error, "is_newer", False):
+            place, is_ours, why = Path(os.path.realpath(manifest)), True, ""
+            self._stuck.add(str(place))
+        else:
+            place, is_ours, why = self.set_aside(manifest)
         if on_damaged is not None and is_ours:
-            on_damaged(place, reason)
+            on_damaged(place, error.found + why)
 
     def keep_link(self, link: str, reason: str, on_damaged: OnDamaged | None) -> None:
         """Set aside a link that leads to the wrong place; what it leads to stays."""
@@ -68,7 +57,7 @@ class DamageKeeper:
             return
         place, is_ours, reason = Path(link), True, f"{link}\n{reason}"
         try:
-            place, is_ours = _move_aside(os.path.dirname(link), [os.path.basename(link)])
+            place, is_ours = move_aside(os.path.dirname(link), [os.path.basename(link)])
         except OSError as error:
             self._stuck.add(link)
             reason = f"{reason}\nit stays where it is: {error.strerror}"
@@ -76,7 +65,7 @@ class DamageKeeper:
             on_damaged(place, reason)
 
 
-def _move_aside(folder: str, names: list[str]) -> tuple[Path, bool]:
+def move_aside(folder: str, names: list[str]) -> tuple[Path, bool]:
     """Move files of `folder` to its ``.damaged``; returns where the first now is, and whether we moved it."""
     aside = f"{folder}/{DAMAGED_DIR}"
     os.makedirs(aside, exist_ok=True)

@@ -16,7 +16,7 @@ from typing import Any
 from smttask.errors import DamagedResultError, ResultNotFoundError, StorageError
 from smttask.formats.registry import get_format, load_inline
 from smttask.storage.atomic import read_link, storage_error, unlink_if_there
-from smttask.storage.damage import DamageKeeper, OnDamaged, set_aside
+from smttask.storage.damage import DamageKeeper, OnDamaged
 from smttask.storage.hashing import PARALLEL_BYTES, FileHashing, hash_file
 from smttask.storage.layout import OLDER_DIR, Key, link_name, older_name, older_prefix
 from smttask.storage.manifest import Head, OutputEntry, damaged, read_head, read_rest
@@ -187,19 +187,15 @@ class DataStore:
     def set_aside(self, result: Head | str | os.PathLike[str]) -> Path:
         """Move a damaged result with all its files to ``.damaged`` beside it; returns its new place.
 
-        It is kept whole and never found again.
+        It is kept whole and not found again. On a read-only disk it stays where it is, and is
+        passed over by this object from then on.
 
         Parameters
         ----------
         result
             Its head, or the path of its manifest.
-
-        Raises
-        ------
-        StorageError
-            If it cannot be moved.
         """
-        return set_aside(result.file if isinstance(result, Head) else result)
+        return self._damage.set_aside(result.file if isinstance(result, Head) else os.fspath(result))[0]
 
     def invalidate(self, key: Key) -> bool:
         """Unlink all results for `key`, by whatever code; the runs stay. Returns whether there was one.
@@ -245,6 +241,8 @@ class DataStore:
         if target is None:
             return None
         file = os.path.join(os.path.dirname(link), target)
+        if self._damage.is_stuck(file):
+            return None
         try:
             head = read_head(file)
             if head.digest != key.name:

@@ -12,6 +12,7 @@ from blake3 import blake3
 from smttask.errors import ResultNotFoundError
 from smttask.formats.registry import format_for, iter_formats
 from smttask.storage.atomic import storage_error, write_whole
+from smttask.storage.damage import move_aside
 from smttask.storage.hashing import HashingFile, hash_file
 from smttask.storage.layout import VALUES_DIR
 from smttask.storage.manifest import damaged
@@ -58,7 +59,7 @@ class ValueStore:
         ResultNotFoundError
             If there is none.
         DamagedResultError
-            If it is not as it was written.
+            If it is not as it was written; it is set aside, so that the next `put` writes it anew.
         """
         _check_name(name)
         for format in iter_formats():
@@ -117,6 +118,10 @@ class ValueStore:
         except OSError as error:
             raise storage_error(f"Cannot read the value {name[:12]}.", path, error) from error
         if found != name:
+            try:
+                move_aside(self._dir, [os.path.basename(path)])
+            except OSError:  # on a read-only disk it stays, and is refused each time
+                pass
             raise damaged(path, "its content has another checksum than its name says")
 
 

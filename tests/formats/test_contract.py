@@ -78,7 +78,8 @@ class TestJson(FormatContract):
     format = JsonFormat()
     values = [
         None, True, 3, 2**70, 10**5000, -0.0, float("nan"), float("inf"), "\u00e9\r\n\ud800", b"\x00\xff",
-        [1, [2.5, "x"]], (1, (2,)), {"a": {"$b": (1,)}}, {1: "x"}, {3, 4}, np.float32(0.1), np.arange(6.0).reshape(2, 3),
+        [1, [2.5, "x"]], (1, (2,)), {"a": {"$b": (1,)}}, {1: "x"}, {3, 4}, np.float32(0.1),
+        np.arange(6.0).reshape(2, 3),
     ]  # fmt: skip
     refused = [object(), (x for x in ()), np.array([object()])]
 

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from smttask.errors import DamagedResultError, StorageError
+from smttask.errors import DamagedResultError
 from smttask.storage.manifest import compose
 
 KINDS = {
@@ -157,8 +157,15 @@ def test_damage_on_a_read_only_disk_is_told_once(scratch, read_only):
     assert scratch.find() is None
     assert len(scratch.told) == 2
     assert all("it stays where it is" in reason for _, reason in scratch.told)
-    with pytest.raises(StorageError, match=r"(?s)Cannot set aside.*mount it writable"):
-        scratch.store.set_aside(head)
+
+
+def test_damage_found_by_loading_on_a_read_only_disk_is_passed_over(scratch, read_only):
+    """A result that loading showed to be damaged and that cannot be moved is not found again."""
+    head = scratch.put(KINDS["npy"])
+    flip(head.output_path(""), 3000)
+    read_only(scratch.store.input_dir)
+    assert scratch.store.set_aside(scratch.find()) == head.path
+    assert scratch.find() is None
 
 
 def test_a_result_of_a_newer_smttask_is_told_and_left(scratch, monkeypatch):

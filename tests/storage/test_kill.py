@@ -53,7 +53,7 @@ def check_all(scratch, a_key):
 
 @pytest.mark.parametrize("n_kills", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_writer_killed_at_random_leaves_only_whole_results(n_kills, scratch, a_key):
-    """After kill -9 at random instants all that is found loads and is right, and nothing that was found is lost."""
+    """After kill -9 at random instants all that is found is right, and nothing found before is lost."""
     seconds = random.Random(n_kills)
     n_before = 0
     for _ in range(n_kills):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -63,7 +64,7 @@ def owner(lock):
 def test_a_lock_leaves_no_file(lock):
     """The lock file is there while the lock is held, and names its owner."""
     with computing(lock):
-        assert str(os.getpid()) in open(lock).read()
+        assert str(os.getpid()) in Path(lock).read_text()
     assert os.listdir(os.path.dirname(lock)) == []
     with computing(lock):
         pass
@@ -72,9 +73,9 @@ def test_a_lock_leaves_no_file(lock):
 def test_another_process_waits_or_says_who_holds_it(lock, owner):
     """A lock that is held names process and host to who does not want to wait."""
     process = owner()
-    with pytest.raises(LockError, match=rf"(?s)3f9c1b is held.*held by process {process.pid} on .*since"):
-        with computing(lock, timeout_s=0):
-            pass
+    found = rf"(?s)3f9c1b is held.*held by process {process.pid} on .*since"
+    with pytest.raises(LockError, match=found), computing(lock, timeout_s=0):
+        pass
 
 
 @pytest.mark.parametrize("how", ["plain", "fork"])
@@ -146,9 +147,8 @@ def test_a_thread_that_asks_for_its_own_lock_is_an_error(lock):
     with computing(lock):
         with pytest.raises(
             LockError, match=r"(?s)already held by this thread.*its own result.*take the task out"
-        ):
-            with computing(lock):
-                pass
+        ), computing(lock):
+            pass
         with pytest.raises(LockError, match="held by"):
             self_in_child(lock)
     with computing(lock, timeout_s=0):
@@ -245,7 +245,7 @@ def test_where_the_system_has_no_locks_an_owner_file_serves_and_says_so(lock, mo
             raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(locks, "fcntl", NoLocks)
-    with pytest.warns(RuntimeWarning, match="does not support file locks") as warned:
+    with pytest.warns(RuntimeWarning, match="does not support file locks") as warned:  # noqa: PT031
         for _ in range(2):
             with computing(lock):
                 assert os.path.exists(f"{lock}.owner")

@@ -142,5 +142,6 @@ def test_a_manifest_holds_strict_json_only():
     """NaN, which other programs cannot read, is refused before anything is written."""
     with pytest.raises(ValueError, match="JSON"):
         compose(
-            label="L", task="t", digest="d", full_digest="f", code="c", outputs={}, rest={"x": float("nan")}, file="m"
+            label="L", task="t", digest="d", full_digest="f", code="c", outputs={}, file="m",
+            rest={"x": float("nan")},
         )  # fmt: skip

@@ -151,9 +151,9 @@ def test_a_full_disk_leaves_nothing_and_says_so(tmp_path, key, started):
         return  # only root can mount; the limit on file sizes above tests the same path
     try:
         store = DataStore(tmp_path / "data", tmp_path / "data" / "run_dump")
-        with pytest.raises(StorageError, match=r"(?s)No space left.*make room") as caught:
-            with store.start(key, started) as run:
-                run.save_output("", np.zeros(100_000))
+        run = store.start(key, started)
+        with pytest.raises(StorageError, match=r"(?s)No space left.*make room") as caught, run:
+            run.save_output("", np.zeros(100_000))
         assert caught.value.errno == errno.ENOSPC
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     finally:
@@ -192,7 +192,7 @@ def test_threads_store_results_at_the_same_time(scratch, a_key, started):
         try:
             for i in range(20):
                 scratch.put(np.full(3, i), a_key(f"{i:020x}"), code=f"{n:040x}", started=started)
-        except BaseException as failure:  # reported below, in the test's thread
+        except BaseException as failure:  # noqa: BLE001 - looked at below, in the test's own thread
             failures.append(failure)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]

@@ -38,14 +38,16 @@ def test_a_diff_is_kept_as_it_is(scratch):
 
 
 def test_a_damaged_value_is_never_returned(scratch):
-    """One flipped byte, and the value is an error; putting it again after a cut repairs it."""
+    """One flipped byte, and the value is an error and set aside; putting it again repairs it."""
     name, text_name = scratch.store.put_value(BIG), scratch.store.put_text("x")
-    for path in scratch.store.values.path.iterdir():
+    for path in list(scratch.store.values.path.iterdir()):
         path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(DamagedResultError, match="another checksum than its name"):
         scratch.store.get_value(name)
     with pytest.raises(DamagedResultError):
         scratch.store.get_text(text_name)
+    assert len(list((scratch.store.values.path / ".damaged").iterdir())) == 2
+    assert scratch.store.put_value(BIG) == name
     with open(scratch.store.values.path / f"{name}.npy", "r+b") as file:
         file.truncate(1000)
     scratch.store.put_value(BIG)
