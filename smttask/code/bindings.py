@@ -177,11 +177,13 @@ def literal_value(node: Node) -> Any:
         case ast.BinOp():
             left, right = literal_value(node.left), literal_value(node.right)
             function = ARITHMETIC.get(type(node.op))
-            is_small = all(isinstance(x, int | float) and abs(x) <= LARGEST_OPERAND for x in (left, right))
+            is_small = all(
+                isinstance(x, int | float | complex) and abs(x) <= LARGEST_OPERAND for x in (left, right)
+            )
             if function is not None and is_small and (function is not operator.pow or abs(right) <= 64):
                 try:
                     return function(left, right)
-                except ArithmeticError:
+                except (ArithmeticError, TypeError):  # a complex number has no remainder
                     return MISSING
         case ast.Call(func=ast.Name(id="float"), args=[ast.Constant(value=str(text))], keywords=[]):
             try:

@@ -29,7 +29,7 @@ class LiveConstants:
     def __init__(self) -> None:
         self.unresolved: set[str] = set()
         self._pending: list[tuple[str, Mapping[str, Any], str, str, set[str] | None, Space]] = []
-        self._attributes: list[tuple[str, Mapping[str, Any], str, str]] = []
+        self._attributes: list[tuple[str, Mapping[str, Any], str, str | None]] = []
         self._state: set[tuple[int, str]] = set()
         self._attribute_stores: set[str] = set()
 
@@ -46,9 +46,16 @@ class LiveConstants:
     def assigned(self, part: str, space: Space, name: str, live: object, bindings: list[Binding]) -> bool:
         """Take in a name of `space` that `bindings` should have made; whether its value is plain."""
         form = value_form(live)
-        if form is not None and space.namespace is not None:
-            self._pending.append((part, space.namespace, name, form, _expected(name, bindings), space))
+        expected = _expected(name, bindings)
+        if space.namespace is not None and (form is not None or expected):
+            self._pending.append((part, space.namespace, name, form or _type_form(live), expected, space))
         return form is not None
+
+    def replaced(self, part: str, space: Space, name: str, live: object, origin: object) -> None:
+        """Take in a name imported from a module that has another object under it by now."""
+        form, expected = value_form(live) or _type_form(live), value_form(origin) or _type_form(origin)
+        if form != expected and space.namespace is not None:
+            self._pending.append((part, space.namespace, name, form, set(), space))
 
     def injected(self, part: str, space: Space, name: str, live: object) -> bool:
         """Take in a name that no statement explains; whether its value is plain, or a table of such."""
@@ -66,8 +73,7 @@ class LiveConstants:
             if form is None or not expected:
                 continue
             names.append(name)
-            if form not in expected:
-                self._attributes.append((part, attributes, name, form))
+            self._attributes.append((part, attributes, name, form if form not in expected else None))
         return names
 
     def finish(self, watch: Watch) -> Iterator[tuple[str, str]]:
@@ -81,11 +87,11 @@ class LiveConstants:
                     yield part, _digest(form)
             elif expected != {form}:
                 yield part, _digest(form)
-        for part, attributes, name, form in self._attributes:
+        for part, attributes, name, other in self._attributes:
             if name in self._attribute_stores:
                 watch.forget(attributes, name)
-            else:
-                yield part, _digest(f"{name}={form}")
+            elif other is not None:
+                yield part, _digest(f"{name}={other}")
 
 
 def default_forms(function: FunctionType, node: Any, *, is_inner: bool) -> list[str]:
@@ -171,6 +177,11 @@ def _table_form(value: object) -> str | None:
         forms = [value_form(element) for element in value]  # type: ignore[attr-defined]
         return None if None in forms else f"{kind.__name__}{forms if kind is list else sorted(forms)}"  # type: ignore[type-var]
     return value_form(value)
+
+
+def _type_form(value: object) -> str:
+    """Stands for a value that is not plain, where the source has one that is."""
+    return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
 def _digest(form: str) -> str:

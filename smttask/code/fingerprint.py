@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from blake3 import blake3
@@ -78,7 +77,7 @@ def fingerprint(function: Callable[..., Any] | type, scope: CodeScope) -> CodeFi
     text = "".join(f"{name}\0{part}\n" for name, part in sorted(parts.items()))
     made = CodeFingerprint(
         digest=str(blake3(text.encode("utf-8", "surrogatepass")).hexdigest())[:DIGEST_LENGTH],
-        parts=MappingProxyType(parts),
+        parts=parts,
         unresolved=tuple(sorted(reach.unresolved)),
         files=tuple(reach.files),
     )

@@ -46,6 +46,7 @@ class Reach:
     def __init__(self, function: Callable[..., Any] | type, scope: CodeScope) -> None:
         self.watch = Watch()
         self.unresolved: set[str] = set()
+        self._own = ""
         self._parts: dict[str, set[str]] = {}
         self._nested: list[tuple[str, list[str], str]] = []
         self._spaces = Spaces(scope, self.watch)
@@ -62,8 +63,7 @@ class Reach:
     @property
     def parts(self) -> dict[str, str]:
         """Digest of each part by name, the one begun with first, the others sorted."""
-        own = _own_name(self._roots[-1])
-        names = sorted(self._parts, key=lambda name: (name != own, name))
+        names = sorted(self._parts, key=lambda name: (name != self._own, name))
         return {name: _joined(self._parts[name]) for name in names}
 
     @property
@@ -118,13 +118,15 @@ class Reach:
             return self._spaces.named(next((a.name for a in node.names if a.asname == name), name))
         taken = next(alias.name for alias in node.names if (alias.asname or alias.name) == name)
         origin = self._spaces.named(space.absolute(node.level, node.module or ""))
-        if live is not MISSING and (origin is None or origin.get(taken) is not live):
-            self._follow(code_behind(live))
-            if origin is not None:
-                self._constants.assigned(f"{space.name}:{name}", space, name, live, origin.bindings(taken))
-        if origin is None:
-            return None
-        return self._taken(origin, taken, owner)
+        held = MISSING if origin is None else origin.get(taken)
+        if live is not MISSING and held is not live:  # not imported, replaced by hand, or older than a reload
+            reached = list(code_behind(live))
+            self._follow(reached)
+            if held is not MISSING:
+                self._constants.replaced(f"{space.name}:{name}", space, name, live, held)
+                if any(isinstance(item, FunctionType) for item in reached):
+                    return None
+        return self._taken(origin, taken, owner) if origin is not None else None
 
     def _taken(self, origin: Space, name: str, owner: str) -> Space | None:
         """Follow ``from origin import name``: an attribute first, else a submodule."""
@@ -231,9 +233,13 @@ class Reach:
             return
         self.watch.function(function)
         code = function.__code__
-        part = f"{space.name}:{code.co_qualname}"
         source = space.source_for(code)
-        nodes = source.find(code) if source is not None else []
+        is_foreign = space.source is not None and source is not space.source  # `f.__code__ = g.__code__`
+        qualname = function.__qualname__ if is_foreign else code.co_qualname
+        part = f"{space.name}:{qualname}"
+        if function is self._roots[-1]:
+            self._own = part
+        source, nodes = source.find(code) if source is not None else (None, [])
         free = cell_contents(function)
         if not nodes or source is None:
             if source is None or _is_made_from_text(function):
@@ -252,12 +258,12 @@ class Reach:
                 self.watch.closure(function, names.nonlocals)
         content = contents[0] if len(contents) == 1 else short_digest([item.encode() for item in contents])
         if is_inner and function is not self._roots[-1]:
-            owners = _owners(space, source, code.co_qualname, code.co_firstlineno)
+            owners = _owners(space, source, qualname, code.co_firstlineno)
             self._nested.append((part, owners, content))
         else:
             self._add(part, content)
-        if "." in code.co_qualname and not is_inner:
-            self._resolve(space, code.co_qualname.partition(".")[0], part)
+        if "." in qualname and not is_inner:
+            self._resolve(space, qualname.partition(".")[0], part)
 
     def _class(self, cls: type) -> None:
         """Add a live class whole: what it says itself, each method, its bases and metaclass."""
@@ -271,6 +277,8 @@ class Reach:
             return
         source, nodes = space.class_definitions(cls)
         part = f"{space.name}:{cls.__qualname__}"
+        if cls is self._roots[-1]:
+            self._own = part
         attributes = cls.__dict__
         self.watch.sizes.append((attributes, len(attributes)))
         reached = self._class_members(cls, {name for node in nodes for name in methods(node)})
@@ -365,12 +373,6 @@ class Reach:
         for part, content in self._constants.finish(self.watch):
             self._add(part, content)
         self.unresolved.update(self._constants.unresolved)
-
-
-def _own_name(function: Any) -> str:
-    if isinstance(function, FunctionType):
-        return f"{function.__globals__.get('__name__')}:{function.__code__.co_qualname}"
-    return f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '')}"
 
 
 def _is_made_from_text(member: FunctionType | type) -> bool:

@@ -36,6 +36,8 @@ Stat = tuple[int, int, int]
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
+MAX_VERSIONS = 10  # of a file that is edited and reloaded all day
+
 _sources: dict[str, Source] = {}
 """By module name."""
 _by_file: dict[str, dict[str, Source]] = {}
@@ -71,6 +73,8 @@ class Source:
         self.text = text
         self.stat = stat
         self.flags = flags
+        self.older: Source | None = None
+        """What the module was loaded from before it was reloaded."""
         self.differs = False
         """Whether the loaded code was found to be older than `text`."""
         self.first_values: dict[str, str] = {}
@@ -89,17 +93,30 @@ class Source:
                 self._unreadable = True
         return self._parsed
 
-    def find(self, code: CodeType) -> list[Node]:
-        """The syntax `code` was compiled from; empty when it comes from other text."""
+    def find(self, code: CodeType) -> tuple[Source, list[Node]]:
+        """The syntax `code` was compiled from, and the version of the text it stands in.
+
+        Looks into the texts before a reload too: a function may be held from then.
+        The list is empty when the code comes from none of them.
+        """
+        version: Source | None = self
+        while version is not None:
+            nodes = version.find_here(code)
+            if nodes:
+                return version, nodes
+            version = version.older
+        if code.co_filename == self.file and self.stat[1] / 1e9 > _process_start():
+            self.differs = True
+        return self, []
+
+    def find_here(self, code: CodeType) -> list[Node]:
+        """The syntax in this text that `code` was compiled from."""
         if self.parsed is None:
             return []
         try:
-            nodes = self.parsed.find(code, loosely=self._is_rewritten())
+            return self.parsed.find(code, loosely=self._is_rewritten())
         except (SyntaxError, RecursionError):
             return []
-        if not nodes and code.co_filename == self.file and self.stat[1] / 1e9 > _process_start():
-            self.differs = True
-        return nodes
 
     def form(self, node: object, make: Callable[[], Any]) -> tuple[str, FreeNames]:
         """Digest and free names of what `make` makes of `node`, worked out once."""
@@ -268,9 +285,20 @@ def _keep(name: str, spec: Any, file: str) -> Source | None:
     if old is not None:
         _by_file.get(old.file, {}).pop(name, None)
     source = Source(name, spec, file, text, stat)
+    if old is not None and old.file == file:
+        source.older = old.older if old.text == text else old
+        _forget_all_but(source, MAX_VERSIONS)
     _sources[name] = source
     _by_file.setdefault(file, {})[name] = source
     return source
+
+
+def _forget_all_but(source: Source, n_versions: int) -> None:
+    version: Source | None = source
+    for _ in range(n_versions - 1):
+        version = version.older if version is not None else None
+    if version is not None:
+        version.older = None
 
 
 def _read(file: str) -> tuple[bytes, Stat]:
