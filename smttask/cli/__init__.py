@@ -48,10 +48,10 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="smttask", message="%(prog)s %(version)s")
 def main() -> None:
-    r"""Typed pure functions as tasks: results on disk, runs in a Sumatra record store.
+    """Typed pure functions as tasks: results on disk, runs in a Sumatra record store.
 
     \b
     Example:
       git init lab && cd lab
       smttask project init
-    """
+    """  # noqa: D301 - click looks for the character itself

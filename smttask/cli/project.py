@@ -36,7 +36,7 @@ def project() -> None:
 def init(
     folder: Path, name: str | None, input_store: str | None, output_store: str | None, template: bool
 ) -> None:
-    r"""Make DIR, inside a git repository, a project.
+    """Make DIR, inside a git repository, a project.
 
     Nothing that is there already is overwritten, so a second call does no harm.
     In a terminal, options that are not given are asked for.
@@ -45,7 +45,7 @@ def init(
     Example:
       git init lab
       smttask project init lab --name "My lab"
-    """
+    """  # noqa: D301 - click looks for the character itself
     root = Path(os.path.realpath(folder))
     known = is_project(root)
     if not known:
@@ -97,12 +97,12 @@ def _copy_template(root: Path) -> list[str]:
 @project.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 def status(as_json: bool) -> None:
-    r"""Show the current project: its root, stores, git state and number of records.
+    """Show the current project: its root, stores, git state and number of records.
 
     \b
     Example:
       smttask project status --json
-    """
+    """  # noqa: D301 - click looks for the character itself
     facts = _facts(get_current_project())
     if as_json:
         click.echo(json.dumps(facts, indent=2))

@@ -91,7 +91,7 @@ def run(
     \b
     Example:
       smttask run -n4 tasks/
-    """
+    """  # noqa: D301 - click looks for the character itself
     check_paths(paths)
     first = os.path.abspath(paths[0])
     instructions = Instructions(

@@ -49,6 +49,8 @@ class CapturedOutput:
     @property
     def text(self) -> str:
         """What was written so far; a first line says if more came before."""
+        with _lock:
+            _drain()  # what the pipes still hold
         text = "".join(tuple(self._parts))
         if self._is_cut or len(text) > KEPT_CHARACTERS:
             return CUT + text[-KEPT_CHARACTERS:]
