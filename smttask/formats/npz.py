@@ -12,17 +12,20 @@ from __future__ import annotations
 import json
 import re
 import struct
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from smttask.formats.numpy import AnyArray, is_plain_array, read_array, write_array
 from smttask.typing.jsonform import from_json, to_json
 
+if TYPE_CHECKING:
+    import zipfile
+
 __all__ = ["NpzFormat"]
 
 TREE = "tree.json"
+STORED = 0  # zip's number for a member that is not compressed
 
 
 class NpzFormat:
@@ -49,6 +52,8 @@ class NpzFormat:
 
     def save(self, value: Any, file: BinaryIO) -> None:
         """Write the zip file forwards, never seeking."""
+        import zipfile  # with its compressors 10 ms, which only these files need
+
         members = _Members(value)
         tree = to_json(value, on_large=members.add)
         with zipfile.ZipFile(_Forward(file), "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
@@ -59,6 +64,8 @@ class NpzFormat:
 
     def load(self, path: Path, *, mmap: bool = False) -> Any:
         """Read the value with all its arrays; `mmap` makes no difference."""
+        import zipfile
+
         with open(path, "rb") as file:
             try:
                 archive = zipfile.ZipFile(file)
@@ -107,7 +114,7 @@ class _Forward:
 
 def _read_member(file: BinaryIO, info: zipfile.ZipInfo) -> AnyArray:
     """The array in a member, straight from the file: checksums are the caller's, not zip's."""
-    if info.compress_type != zipfile.ZIP_STORED:
+    if info.compress_type != STORED:
         raise ValueError(f"its member {info.filename!r} is compressed")
     file.seek(info.header_offset + 26)
     n_name, n_extra = struct.unpack("<HH", file.read(4))

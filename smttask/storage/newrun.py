@@ -216,8 +216,9 @@ class NewRun:
             self._move_links(head)
             self._is_committed = True
             if durability == "power":
-                for folder in (self._links, os.path.dirname(self._links)):
-                    sync(folder)
+                for folder in (f"{self._links}/{OLDER_DIR}", self._links, os.path.dirname(self._links)):
+                    if os.path.isdir(folder):
+                        sync(folder)
         except BaseException as error:
             if not self._is_committed:
                 self._discard()
