@@ -19,7 +19,7 @@ from smttask.storage.manifest import Head, read_rest
 
 __all__ = ["find_stored", "load_stored"]
 
-_told: set[tuple[str, str, str]] = set()
+_told: set[tuple[Path, str, str, str]] = set()
 
 
 def find_stored(unit: Unit, project: Project, code: str) -> Head | None:
@@ -51,7 +51,7 @@ def find_stored(unit: Unit, project: Project, code: str) -> Head | None:
                 changed=tuple(changed),
                 label=head.label,
             )
-        if (fact := (unit.name, head.code, code)) not in _told:
+        if (fact := (project.root, unit.name, head.code, code)) not in _told:
             _told.add(fact)
             warnings.warn(
                 f"Task {unit.name!r} loads results made by other code: {', '.join(changed)}. "

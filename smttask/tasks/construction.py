@@ -95,7 +95,7 @@ def _references(tree: Any) -> list[str]:
     while stack:
         item = stack.pop()
         if isinstance(item, Mapping):
-            if item.keys() == {"$task"} and isinstance(item["$task"], str):
+            if isinstance(item.get("$task"), str):
                 found[item["$task"]] = None
             else:
                 stack.extend(item.values())
@@ -157,6 +157,8 @@ def _compare_digest(
             "the file was edited; construct the task with the inputs you want and save it",
             source=origin,
         )
+    if defaults == set(task.defaulted):  # then only the digest of an upstream task moved, which said so
+        return
     warnings.warn(
         f"Task {entry['name']!r} ({key}) was described under other defaults; "
         f"the values in {origin} hold, and its digest is {task.digest} now.",

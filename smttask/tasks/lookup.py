@@ -59,7 +59,7 @@ def _task_in(module: ModuleType, name: str, origin: str) -> type[Task[Any]]:
 
 
 def get_class(module_name: str, qualname: str) -> type:
-    """The enum, dataclass or model that a value in a description is of.
+    """The enum, dataclass, named tuple or model that a value in a description is of.
 
     Raises
     ------
@@ -69,12 +69,14 @@ def get_class(module_name: str, qualname: str) -> type:
     module = _get_module(module_name, f"class {qualname!r}", "description")
     found = _walk(module, qualname)
     is_value_type = isinstance(found, type) and (
-        issubclass(found, Enum) or hasattr(found, "__dataclass_fields__") or hasattr(found, "model_fields")
+        issubclass(found, Enum)
+        or any(hasattr(found, mark) for mark in ("__dataclass_fields__", "model_fields"))
+        or (issubclass(found, tuple) and hasattr(found, "_fields"))
     )
     if not is_value_type:
         raise DescriptionError(
             f"{module_name}.{qualname} is no type of values.",
-            f"found: {type(found).__name__}\nexpected: an enum, a dataclass or a pydantic model",
+            f"found: {type(found).__name__}\nexpected: an enum, a dataclass, a named tuple or a pydantic model",
             "a description may name only these",
         )
     return found  # type: ignore[no-any-return]

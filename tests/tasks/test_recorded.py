@@ -332,12 +332,8 @@ def test_without_a_project_a_recorded_task_says_how_to_make_one(tmp_path: Path) 
 
 def test_one_file_under_two_module_names_is_refused(scratch: Any) -> None:
     """Its tasks would have two identities."""
-    project = scratch(
-        {
-            "pkg/__init__.py": "",
-            "pkg/mod.py": "from smttask import RecordedTask\n@RecordedTask\ndef F(x: int) -> int:\n    return x\n",
-        }
-    )
+    text = "from smttask import RecordedTask\n@RecordedTask\ndef F(x: int) -> int:\n    return x\n"
+    project = scratch({"pkg/__init__.py": "", "pkg/mod.py": text})
     project.load("pkg.mod")
     import sys
 

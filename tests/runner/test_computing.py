@@ -1,0 +1,121 @@
+"""A miss: only committed, loaded code runs, and a failing record store loses nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+
+from smttask import config
+from smttask.errors import RecordStoreWarning, RepositoryError, StaleModuleError, UncommittedChangesError
+
+TASKS = """
+from smttask import RecordedTask
+from smttask.testing import count_call
+
+@RecordedTask
+def Square(x: float) -> float:
+    count_call()
+    return x**2
+"""
+
+
+@pytest.fixture
+def lab(scratch: Any) -> Any:
+    return scratch({"tasks.py": TASKS})
+
+
+def test_uncommitted_changes_are_refused_with_both_ways_out(lab: Any) -> None:
+    """Files are listed; nothing is computed, stored or recorded."""
+    lab.write({"tasks.py": TASKS + "\nextra = 1\n"}, commit=False)
+    with pytest.raises(
+        UncommittedChangesError, match="changed: tasks.py(.|\n)*commit(.|\n)*allow_uncommitted"
+    ) as caught:
+        lab.load("tasks").Square(3).run()
+    assert caught.value.files == ("tasks.py",)
+    assert lab.calls("Square") == 0
+    assert not (lab.root / "data").exists()
+
+
+def test_allowed_changes_are_stored_as_a_diff_once(lab: Any) -> None:
+    """Record and manifest name it."""
+    lab.write({"tasks.py": TASKS + "\nextra = 1\n"}, commit=False)
+    with config.use(allow_uncommitted_changes=True):
+        for x in (3, 4):
+            lab.load("tasks").Square(x).run()
+    records = list(lab.project.records.records())
+    assert all("+extra = 1" in record.diff for record in records)
+    assert len(list((lab.root / "data/run_dump/.values").glob("*.diff"))) == 1
+
+
+def test_untracked_code_is_refused_even_then(lab: Any) -> None:
+    """git could not bring it back."""
+    lab.write({"new.py": TASKS}, commit=False)
+    with (
+        config.use(allow_uncommitted_changes=True),
+        pytest.raises(UncommittedChangesError, match="not tracked: new.py"),
+    ):
+        lab.load("new").Square(3).run()
+
+
+def test_dirty_directories_are_not_looked_at(lab: Any) -> None:
+    """Changes there do not stop a run."""
+    lab.write({"notes/a.txt": "one"})
+    lab.write({"notes/a.txt": "two"}, commit=False)
+    with config.use(dirty_directories=["notes"]):
+        assert lab.load("tasks").Square(3).run() == 9.0
+
+
+def test_a_module_edited_since_it_was_loaded_is_refused(lab: Any) -> None:
+    """What would run is not what the file says; a hit is still served, a touched file is fine."""
+    tasks = lab.load("tasks")
+    tasks.Square(3).run()
+    lab.write({"tasks.py": TASKS.replace("x**2", "x**3")})
+    assert tasks.Square(3).run() == 9.0
+    with pytest.raises(StaleModuleError, match="restart Python or reload the module") as caught:
+        tasks.Square(4).run()
+    assert caught.value.files == (str(lab.root / "tasks.py"),)
+    lab.write({"tasks.py": TASKS})
+    assert tasks.Square(4).run() == 16.0
+
+
+def test_a_commit_is_kept_alive_by_a_hidden_ref(lab: Any) -> None:
+    """Even after the branch moved on, the code of a run is there."""
+    from smttask.testing import git
+
+    lab.load("tasks").Square(3).run()
+    commit = next(iter(lab.project.records.records())).version
+    assert f"refs/smttask/{commit}" in git(lab.root, "show-ref")
+
+
+def test_without_a_commit_the_run_is_refused(tmp_path: Any) -> None:
+    """The message says to commit."""
+    import shutil
+
+    from smttask.testing import git, scratch_project
+
+    with scratch_project(tmp_path / "p", {"tasks.py": TASKS}, commit=False) as lab:
+        shutil.rmtree(lab.root / ".git")
+        git(lab.root, "init", "--quiet")
+        with pytest.raises(RepositoryError, match="no commit yet"):
+            lab.load("tasks").Square(3).run()
+
+
+@pytest.mark.parametrize("damage", ["locked", "damaged", "read-only schema"])
+def test_a_failing_record_store_loses_no_result(lab: Any, damage: str) -> None:
+    """The result is stored and returned; a warning says what is wrong with the store."""
+    path = lab.root / ".smt" / "records"
+    if damage == "damaged":
+        path.write_bytes(b"no database at all" * 100)
+    else:
+        connection = sqlite3.connect(path)
+        connection.execute("DELETE FROM django_migrations WHERE app = 'django_store'")
+        connection.commit()
+        connection.close()
+    task = lab.load("tasks").Square(3)
+    with pytest.warns(RecordStoreWarning, match="runs without a record; its result is stored all the same"):
+        assert task.run() == 9.0
+    assert task.record_error is not None
+    assert task.run() == 9.0
+    assert lab.calls("Square") == 1

@@ -1,0 +1,66 @@
+"""Records that a dead process left open are closed by whoever meets them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+from smttask.runner import settle_open_runs
+
+TASKS = """
+import os, signal
+from smttask import RecordedTask
+
+@RecordedTask
+def Die(x: int) -> int:
+    if not os.environ.get("SURVIVE"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+"""
+
+
+def test_the_record_of_a_killed_process_becomes_killed(scratch: Any) -> None:
+    """The next one who takes the lock closes it, then computes."""
+    lab = scratch({"tasks.py": TASKS})
+    assert lab.run("import tasks; tasks.Die(1).run()", check=False).returncode == -9
+    (record,) = lab.project.records.records()
+    assert record.status == "running"
+    assert lab.run("import tasks; print(tasks.Die(1).run())", SURVIVE="1").stdout == "1\n"
+    assert [record.status for record in lab.project.records.records()] == ["finished", "killed"]
+    assert not list((lab.root / ".smt" / "locks").iterdir())
+
+
+def test_a_finished_run_whose_record_is_open_is_closed_from_its_manifest(scratch: Any) -> None:
+    """The process died between the two: result and record are both whole afterwards."""
+    lab = scratch({"tasks.py": TASKS})
+    lab.run(
+        "import os, smttask.records.sqlite as s, tasks\n"
+        "s.SQLiteRecordStore.close_record = lambda *a, **k: os._exit(1)\n"
+        "tasks.Die(1).run()",
+        check=False,
+        SURVIVE="1",
+    )
+    (record,) = lab.project.records.records()
+    assert record.status == "running"
+    assert settle_open_runs(lab.project) == [record.label]
+    (record,) = lab.project.records.records()
+    assert record.status == "finished"
+    assert [key.path for key in record.output_data] == [f"Die/{record.label}.json"]
+
+
+def test_runs_of_living_processes_are_left_alone(scratch: Any) -> None:
+    """Only the records of dead owners are touched."""
+    lab = scratch(
+        {"tasks.py": TASKS.replace("os.kill(os.getpid(), signal.SIGKILL)", "import time; time.sleep(60)")}
+    )
+    process = subprocess.Popen([sys.executable, "-c", "import tasks; tasks.Die(1).run()"], cwd=lab.root)
+    try:
+        while not lab.project.records.count():
+            time.sleep(0.05)
+        assert settle_open_runs(lab.project) == []
+    finally:
+        process.kill()
+        process.wait()
+    assert len(settle_open_runs(lab.project)) == 1
