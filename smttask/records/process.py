@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,7 +38,7 @@ def this_process() -> Process:
 
 @lru_cache(maxsize=1)
 def _process(pid: int) -> Process:
-    return Process(socket.gethostname(), pid, _start(pid) or "")
+    return Process(platform.node(), pid, _start(pid) or "")
 
 
 def is_dead(process: Process) -> bool:

@@ -12,7 +12,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,15 +129,14 @@ def _alone(path: Path) -> Iterator[None]:
 def _make(path: Path) -> None:
     for rubbish in path.parent.glob(f"{path.name}.new-*"):
         rubbish.unlink(missing_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f"{path.name}.new-", dir=path.parent)
-    os.close(handle)
+    name = f"{path}.new-{os.getpid()}"
+    open(name, "xb").close()
     try:
         _migrate(path, name)
         connection = sqlite3.connect(name)
         connection.executescript(OWN_TABLES)
         connection.execute(f"PRAGMA journal_mode = {journal_mode_for(path)}")
         connection.close()
-        os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
     finally:
         for rubbish in path.parent.glob(f"{os.path.basename(name)}*"):
@@ -171,14 +169,6 @@ def _migrate(path: Path, new: str) -> None:
             path=path,
             output=child.stderr,
         )
-
-
-def _umask() -> int:
-    """Return the umask without setting it, where the system tells; else the usual one."""
-    try:
-        return int(re.search(r"Umask:\s*(\d+)", Path("/proc/self/status").read_text())[1], 8)  # type: ignore[index]
-    except (OSError, TypeError):
-        return 0o022
 
 
 def connect(path: Path, timeout_s: float) -> sqlite3.Connection:

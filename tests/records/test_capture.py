@@ -149,10 +149,12 @@ with captured_output(descriptors=True) as outer:
         os.system("echo inner program")
         print("inner python")
     os.write(1, "ü".encode()[:1]); os.write(1, "ü".encode()[1:] + b"\\n")
-    left = subprocess.Popen(["sh", "-c", "sleep 0.4; echo late"])
+    left = subprocess.Popen(["sh", "-c", "read go; echo late"], stdin=subprocess.PIPE)
 print("after", flush=True)
-left.wait()
-import time; time.sleep(0.1)
+left.communicate(b"go\\n")
+for thread in threading.enumerate():
+    if thread.name.startswith("smttask output"):
+        thread.join()
 os.write(2, repr((outer.text, inner.text)).encode())
 """
 
