@@ -18,7 +18,7 @@ from smttask.executors.files import check_paths, iter_files
 from smttask.executors.local import run_files
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Summary
-from smttask.executors.progress import Display, Lines, duration_text, report
+from smttask.executors.progress import Display, Lines, report
 
 SIGINT_STATUS = 130
 WAIT = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
@@ -118,7 +118,7 @@ def run(
                 summary = run_files(
                     files, n=n, instructions=instructions, display=display, shows_output=verbose
                 )
-            status = _finish(summary, paths, verbose=verbose, quiet=quiet)
+            status = _finish(summary, paths, verbose=verbose, quiet=quiet, keeps=instructions.keep)
     except KeyboardInterrupt:
         status = SIGINT_STATUS
     sys.exit(status)
@@ -141,17 +141,14 @@ def _wait(wait_s: float, quiet: bool) -> None:
         time.sleep(wait_s)
 
 
-def _finish(summary: Summary, paths: tuple[str, ...], *, verbose: bool, quiet: bool) -> int:
+def _finish(summary: Summary, paths: tuple[str, ...], *, verbose: bool, quiet: bool, keeps: bool) -> int:
     """Tell what came of all; the exit status."""
     if not summary.counts and summary.signal is None:
         raise _nothing(paths)
-    for line in report(summary, verbose=verbose):
+    for line in report(summary, verbose=verbose, keeps=keeps):
         click.echo(line, err=True)
     if not quiet:
-        counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items())
-        click.echo(
-            f"{summary.counts.total()} tasks: {counts or 'none begun'} in {duration_text(summary.duration_s)}"
-        )
+        click.echo(counts_text(summary))
     return summary.exit_status
 
 

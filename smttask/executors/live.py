@@ -66,9 +66,9 @@ class LiveDisplay(Display):
         if outcome.is_failure or self._verbose:
             self._console.print(Text(outcome_text(outcome), style="red" if outcome.is_failure else ""))
 
-    def output(self, path: str | None, text: str) -> None:
+    def output(self, text: str) -> None:
         """See `Display`."""
-        self._console.print(Text(text.removesuffix("\n")))
+        self._console.print(Text(text))
 
     def tell(self, text: str) -> None:
         """See `Display`."""

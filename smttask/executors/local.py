@@ -185,7 +185,7 @@ class _Run:
         elif kind == "ended":
             self._ended(worker, content["status"])
         elif kind == "output":
-            self._display.output(worker.path, content["text"])
+            self._display.output(content["text"])
         elif kind == "note" and content["text"] not in self._told:
             self._told.add(content["text"])
             self._display.tell(content["text"])

@@ -28,6 +28,8 @@ class Outcome:
         The rest of our own messages, or the traceback.
     is_ours
         Whether `details` is the rest of a message of smttask.
+    is_lost
+        Whether it went well and the result ends with the process, as those of memoized tasks do.
     """
 
     path: str
@@ -36,6 +38,7 @@ class Outcome:
     error: str = ""
     details: str = ""
     is_ours: bool = False
+    is_lost: bool = False
 
     @property
     def is_failure(self) -> bool:
@@ -53,6 +56,8 @@ class Summary:
         Number of files by `Outcome.status`.
     failures
         Those that failed or were killed; their files are still there.
+    n_lost
+        Files whose results were not stored; they are still there.
     n_left
         Files that were not begun.
     signal
@@ -61,6 +66,7 @@ class Summary:
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[Outcome] = field(default_factory=list)
+    n_lost: int = 0
     n_left: int = 0
     duration_s: float = 0.0
     signal: int | None = None
@@ -68,6 +74,7 @@ class Summary:
     def add(self, outcome: Outcome) -> None:
         """Count `outcome`."""
         self.counts[outcome.status] += 1
+        self.n_lost += outcome.is_lost
         if outcome.is_failure:
             self.failures.append(outcome)
 

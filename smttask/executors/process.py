@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 import signal
@@ -34,8 +33,9 @@ LINGER_S = 0.5  # how long to wait for output when child processes of a dead wor
 class WorkerProcess:
     """A fresh Python process that runs description files; its messages come to a queue.
 
-    Besides the messages of `smttask.executors.worker` there is ``"output"`` (``text``), with what
-    tasks print, if `passes_output`, and as the last one ``"ended"`` (``status``, as `subprocess` has it).
+    Besides the messages of `smttask.executors.worker` there is ``"output"`` (``text``), whole
+    lines that tasks printed, if `passes_output`, and as the last one ``"ended"``
+    (``status``, of the process as `subprocess` has it).
 
     Attributes
     ----------
@@ -127,11 +127,17 @@ class WorkerProcess:
             self._events.put((self, kind, content))
 
     def _read_output(self, stream: IO[bytes]) -> None:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        open_line = b""
         while data := os.read(stream.fileno(), 65536):
             self._output = (self._output + data)[-KEPT_OUTPUT_BYTES:]
-            if self._passes_output:
-                self._events.put((self, "output", {"text": decoder.decode(data)}))
+            lines, line_break, rest = (open_line + data).rpartition(b"\n")
+            open_line = rest[-KEPT_OUTPUT_BYTES:]
+            self._pass_on(lines + line_break)
+        self._pass_on(open_line)
+
+    def _pass_on(self, output: bytes) -> None:
+        if output and self._passes_output:
+            self._events.put((self, "output", {"text": output.decode(errors="replace").removesuffix("\n")}))
 
     def _watch(self, readers: list[threading.Thread]) -> None:
         """Tell the end of the process; end of file is no sign, as its children may hold the pipes."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
-from typing import Self
+from typing import Self, get_args
 
 import click
 
 from smttask.executors.files import SUFFIX
-from smttask.executors.outcome import Outcome, Summary
+from smttask.executors.outcome import Outcome, Status, Summary
 
-__all__ = ["Display", "Lines", "Pace", "duration_text", "report", "task_name"]
+__all__ = ["Display", "Lines", "Pace", "counts_text", "duration_text", "report", "task_name"]
 
 PACE_OVER_S = 30.0
 PACE_OVER_N = 20
@@ -36,8 +36,8 @@ class Display:
     def finished(self, worker: int, outcome: Outcome) -> None:
         """The worker with this number came to an end with a file."""
 
-    def output(self, path: str | None, text: str) -> None:
-        """The task of the file `path` printed `text`."""
+    def output(self, text: str) -> None:
+        """Tasks printed `text`, whole lines."""
 
     def tell(self, text: str) -> None:
         """Something that the user should know."""
@@ -59,7 +59,6 @@ class Lines(Display):
         self._quiet = quiet
         self._n_finished = 0
         self._total = "?"
-        self._is_line_open = False
 
     def planned(self, n: int, *, is_all: bool) -> None:
         """See `Display`."""
@@ -69,22 +68,15 @@ class Lines(Display):
         """See `Display`."""
         self._n_finished += 1
         if not self._quiet:
-            self._echo(f"[{self._n_finished}/{self._total}] {outcome_text(outcome)}")
+            click.echo(f"[{self._n_finished}/{self._total}] {outcome_text(outcome)}")
 
-    def output(self, path: str | None, text: str) -> None:
+    def output(self, text: str) -> None:
         """See `Display`."""
-        click.echo(text, nl=False)
-        self._is_line_open = not text.endswith("\n")
+        click.echo(text)
 
     def tell(self, text: str) -> None:
         """See `Display`."""
-        self._echo(text, err=True)
-
-    def _echo(self, text: str, *, err: bool = False) -> None:
-        if self._is_line_open:
-            click.echo()
-            self._is_line_open = False
-        click.echo(text, err=err)
+        click.echo(text, err=True)
 
 
 class Pace:
@@ -156,14 +148,15 @@ def outcome_text(outcome: Outcome) -> str:
     )
 
 
-def report(summary: Summary, *, verbose: bool = False) -> Iterator[str]:
-    """Lines on the failures and those not begun: the file, the error, and what to do.
+def report(summary: Summary, *, verbose: bool = False, keeps: bool = False) -> Iterator[str]:
+    """Lines on the failures and the files not begun: the file, the error, and what to do.
 
     What follows the first line of our own messages is told once; tracebacks only if `verbose`.
     """
     if summary.failures:
         n, total = len(summary.failures), summary.counts.total()
-        yield f"{n} of {total} tasks failed; {'its file stays' if n == 1 else 'their files stay'}:"
+        stays = "its file stays" if n == 1 else "their files stay"
+        yield f"{n} of {total} task{'' if total == 1 else 's'} failed; {stays}:"
     told: set[str] = set()
     for outcome in summary.failures:
         yield f"  {outcome.path}"
@@ -171,5 +164,19 @@ def report(summary: Summary, *, verbose: bool = False) -> Iterator[str]:
         if outcome.details and (verbose or (outcome.is_ours and outcome.details not in told)):
             told.add(outcome.details)
             yield from (f"      {line}" for line in outcome.details.splitlines())
+    if summary.n_lost and not keeps:
+        yield f"{_files(summary.n_lost)} still there: the results were kept in memory only."
     if summary.n_left:
-        yield f"{summary.n_left} files were not begun."
+        yield f"{_files(summary.n_left)} not begun."
+
+
+def _files(n: int) -> str:
+    return "1 file is" if n == 1 else f"{n} files are"
+
+
+def counts_text(summary: Summary) -> str:
+    """Numbers of files by what became of them, and the time, in one line."""
+    n = summary.counts.total()
+    counts = [f"{summary.counts[status]} {status}" for status in get_args(Status) if summary.counts[status]]
+    what = f"{n} task{'' if n == 1 else 's'}: {', '.join(counts) or 'none begun'}"
+    return f"{what} in {duration_text(summary.duration_s)}"

@@ -117,10 +117,11 @@ class TaskFiles:
         if (unrecorded := getattr(task, "record_error", None)) is not None:
             line = f"stored, but not recorded: {unrecorded.what}"
             return replace(describe_failure(path, unrecorded, duration_s), error=line)
-        if not orders.keep and self._is_stored(task):
+        is_stored = self._is_stored(task)
+        if is_stored and not orders.keep:
             Path(path).unlink(missing_ok=True)
         status: Status = "computed" if task.last_hit == "computed" else "found"
-        return Outcome(path, status, duration_s)
+        return Outcome(path, status, duration_s, is_lost=not is_stored)
 
     def find(self, path: str) -> bool | None:
         """Whether the result of the task in the file `path` is stored; None if the file is gone."""
@@ -153,7 +154,7 @@ def _import(module: str, folder: str) -> None:
         ) from error
 
 
-def describe_failure(path: str, error: BaseException, duration_s: float, *, killed: bool = False) -> Outcome:
+def describe_failure(path: str, error: BaseException, duration_s: float) -> Outcome:
     """The outcome of the file `path` whose task raised `error`."""
     is_ours = isinstance(error, SmttaskError)
     if isinstance(error, SmttaskError):
@@ -163,7 +164,7 @@ def describe_failure(path: str, error: BaseException, duration_s: float, *, kill
         line = f"{type(error).__name__}: {first}" if first else type(error).__name__
         trace = _of_user(error.__traceback__)
         details = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
-    return Outcome(path, "killed" if killed else "failed", duration_s, line, details, is_ours)
+    return Outcome(path, "failed", duration_s, line, details, is_ours)
 
 
 def _of_user(trace: TracebackType | None) -> TracebackType | None:

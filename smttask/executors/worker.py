@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 
 from smttask.errors import SmttaskError, SmttaskWarning
 from smttask.executors.messages import Instructions, decoded, encoded
+from smttask.executors.outcome import Outcome
 from smttask.executors.taskfile import TaskFiles, describe_failure
 from smttask.records.capture import captured_output
 
@@ -61,7 +62,7 @@ class Worker:
         self._answers = answers
         self._sending = threading.Lock()
         self._may_stop = False
-        self._is_stopped = False
+        self._stopped_by = 0
 
     def send(self, kind: str, **content: Any) -> None:
         """Tell the parent something; any thread may."""
@@ -82,16 +83,17 @@ class Worker:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Raise once; Ctrl-C reaches us from the terminal and again from the parent."""
-        was_stopped, self._is_stopped = self._is_stopped, True
-        if self._may_stop and not was_stopped:
-            raise KeyboardInterrupt
+        if not self._stopped_by:
+            self._stopped_by = number
+            if self._may_stop:
+                raise KeyboardInterrupt
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
         """Where a signal may interrupt: waiting for an order, and running a task. Not while we send."""
         try:
             self._may_stop = True
-            if self._is_stopped:
+            if self._stopped_by:
                 raise KeyboardInterrupt
             yield
         finally:
@@ -130,8 +132,13 @@ class Worker:
             with self._stoppable():
                 outcome = files.run(path)
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, fails that task alone
-            killed = self._is_stopped and isinstance(error, KeyboardInterrupt)
-            outcome = describe_failure(path, error, perf_counter() - begin, killed=killed)
+            duration_s = perf_counter() - begin
+            if self._stopped_by and isinstance(error, KeyboardInterrupt):
+                outcome = Outcome(
+                    path, "killed", duration_s, f"stopped by {signal.Signals(self._stopped_by).name}"
+                )
+            else:
+                outcome = describe_failure(path, error, duration_s)
         self.send("outcome", **asdict(outcome))
 
     def _pass_on_warnings(self) -> None:
