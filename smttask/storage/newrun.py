@@ -138,6 +138,7 @@ class NewRun:
         path = f"{self._dir}/{temporary_name(file_name)}"
         self._written.append(path)
         try:
+            os.makedirs(self._dir, exist_ok=True)  # it may have been deleted while the function ran
             with HashingFile(path, expected_bytes=getattr(value, "nbytes", 0)) as file:
                 if choice.text is None:
                     format.save(value, cast(BinaryIO, file))
@@ -230,7 +231,8 @@ class NewRun:
     def _name_files(self, manifest: str, text: bytes, is_synced: bool) -> None:
         """Give all files their names, the manifest last."""
         claim = f"{self._dir}/{temporary_name(self.label + '.json')}"
-        fd = os.open(claim, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        os.makedirs(self._dir, exist_ok=True)  # it may have been deleted while the function ran
+        fd = os.open(claim, os.O_CREAT | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
         try:
             n_done = 0
             while n_done < len(text):

@@ -145,9 +145,12 @@ def test_a_thread_that_waits_for_another_hears_of_it(lock):
 def test_a_thread_that_asks_for_its_own_lock_is_an_error(lock):
     """A computation that waits for itself fails at once instead of for ever."""
     with computing(lock):
-        with pytest.raises(
-            LockError, match=r"(?s)already held by this thread.*its own result.*take the task out"
-        ), computing(lock):
+        with (
+            pytest.raises(
+                LockError, match=r"(?s)already held by this thread.*its own result.*take the task out"
+            ),
+            computing(lock),
+        ):
             pass
         with pytest.raises(LockError, match="held by"):
             self_in_child(lock)

@@ -6,6 +6,7 @@ import errno
 import os
 import pickle
 import resource
+import shutil
 import signal
 import subprocess
 import threading
@@ -78,6 +79,16 @@ def test_a_value_that_does_not_fit_is_kept_although_the_run_failed(
     else:
         assert content in path.read_bytes()
     assert scratch.find() is None
+
+
+@pytest.mark.parametrize("value", [1.5, np.arange(3.0)])
+def test_a_store_deleted_during_a_run_is_made_anew(value, scratch, key, started):
+    """Whoever empties the data folder while a long run computes does not lose its result."""
+    with scratch.store.start(key, started) as run:
+        shutil.rmtree(scratch.store.input_dir)
+        run.save_output("", value)
+        run.commit(task="t", code=CODE, rest={})
+    np.testing.assert_equal(scratch.value(), value)
 
 
 def test_durable_results_are_stored_the_same(scratch, key, started):
