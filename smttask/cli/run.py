@@ -18,7 +18,7 @@ from smttask.executors.files import check_paths, iter_files
 from smttask.executors.local import run_files
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Summary
-from smttask.executors.progress import Display, Lines, report
+from smttask.executors.progress import Display, Lines, counts_text, report
 
 SIGINT_STATUS = 130
 WAIT = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
