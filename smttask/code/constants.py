@@ -11,7 +11,6 @@ from smttask.code.bindings import MISSING, Binding, literal_value
 from smttask.code.names import FreeNames
 from smttask.code.space import Space
 from smttask.code.syntax import short_digest, value_form
-from smttask.code.watch import Watch
 
 __all__ = ["LiveConstants"]
 
@@ -76,11 +75,16 @@ class LiveConstants:
             self._attributes.append((part, attributes, name, form if form not in expected else None))
         return names
 
-    def finish(self, watch: Watch) -> Iterator[tuple[str, str]]:
-        """Yield part and content digest of each value that counts; stop watching what is state."""
+    def is_state(self, namespace: Mapping[str, Any], name: str) -> bool:
+        """Whether reached code rebinds an entry of a module's or a class's namespace."""
+        if isinstance(namespace, dict):
+            return (id(namespace), name) in self._state
+        return name in self._attribute_stores
+
+    def finish(self) -> Iterator[tuple[str, str]]:
+        """Yield part and content digest of each value that counts."""
         for part, namespace, name, form, expected, space in self._pending:
-            if (id(namespace), name) in self._state:
-                watch.forget(namespace, name)
+            if self.is_state(namespace, name):
                 self.unresolved.add(f"{part}: rebound while running")
             elif expected is EXPECTED_UNKNOWN:
                 if space.source is not None and space.source.first_values.setdefault(name, form) != form:
@@ -88,9 +92,7 @@ class LiveConstants:
             elif expected != {form}:
                 yield part, _digest(form)
         for part, attributes, name, other in self._attributes:
-            if name in self._attribute_stores:
-                watch.forget(attributes, name)
-            elif other is not None:
+            if other is not None and not self.is_state(attributes, name):
                 yield part, _digest(f"{name}={other}")
 
 

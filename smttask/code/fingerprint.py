@@ -81,8 +81,8 @@ def fingerprint(function: Callable[..., Any] | type, scope: CodeScope) -> CodeFi
         unresolved=tuple(sorted(reach.unresolved)),
         files=tuple(reach.files),
     )
-    while len(_known) >= MAX_REMEMBERED:
-        _known.pop(next(iter(_known)), None)
+    if len(_known) >= MAX_REMEMBERED:
+        _known.clear()  # at once: other threads may be here too
     _known[id(function)] = _Known(function, scope, reach.watch, made)
     return made
 

@@ -15,6 +15,7 @@ __all__ = ["FreeNames", "attribute_chain", "free_names"]
 
 Chain = tuple[str, ...]
 DYNAMIC = frozenset({"eval", "exec", "globals", "__import__", "import_module", "getattr"})
+OWN_OBJECTS = ("self", "cls")  # whose class counts whole
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -208,7 +209,8 @@ class _Walk:
         if module is not None:
             self.names.imports.add((0, module, ()))
             return []
-        scope.calls.append((chain[0], text, start or ()))
+        if not start or start[0] not in OWN_OBJECTS:
+            scope.calls.append((chain[0], text, start or ()))
         return arguments[1:] if start else arguments
 
     def function(

@@ -69,7 +69,7 @@ class Reach:
     @property
     def files(self) -> list[str]:
         """Source files of all modules in which a part was found or a name looked up."""
-        return sorted(self._spaces.files())
+        return sorted(set(self._spaces.files()))
 
     # ------------------------------------------------------------ names
 
@@ -77,21 +77,21 @@ class Reach:
         """Follow ``a.b.c`` from the names of `space`."""
         current: Space | None = space
         for name in chain:
-            current = self._resolve(current, name, owner) if current is not None else None
+            current = self._resolve(current, name) if current is not None else None
             if current is None:
                 return
         if current is not None and current is not space:
             self.unresolved.add(f"{owner}: module {current.name} as a value")
 
-    def _resolve(self, space: Space, name: str, owner: str) -> Space | None:
+    def _resolve(self, space: Space, name: str) -> Space | None:
         """Queue what `name` stands for; give the space to go on in if it is a module."""
         key = (id(space), name)
         if key not in self._resolved:
             self._resolved[key] = None  # a circle of imports ends here
-            self._resolved[key] = self._look_up(space, name, owner)
+            self._resolved[key] = self._look_up(space, name)
         return self._resolved[key]
 
-    def _look_up(self, space: Space, name: str, owner: str) -> Space | None:
+    def _look_up(self, space: Space, name: str) -> Space | None:
         live = space.get(name)
         bindings = space.bindings(name)
         if space.namespace is not None and (live is not MISSING or bindings or not hasattr(builtins, name)):
@@ -103,14 +103,14 @@ class Reach:
         for binding in bindings:
             by_kind.setdefault(binding.kind, []).append(binding)
         for binding in by_kind.get("import", []):
-            found = self._imported(space, binding.statement, name, live, owner) or found
+            found = self._imported(space, binding.statement, name, live) or found
         if "definition" in by_kind:
             self._defined(space, name, by_kind["definition"], live)
         if any(not binding.changes_only for binding in by_kind.get("assignment", [])):
             self._assigned(space, name, by_kind["assignment"], live)
-        return found if by_kind else self._unbound(space, name, live, owner)
+        return found if by_kind else self._unbound(space, name, live)
 
-    def _imported(self, space: Space, node: Node, name: str, live: object, owner: str) -> Space | None:
+    def _imported(self, space: Space, node: Node, name: str, live: object) -> Space | None:
         """Follow an import statement to the module it names, or to what was put in its place."""
         if isinstance(node, ast.Import):
             if live is not MISSING:
@@ -126,15 +126,15 @@ class Reach:
                 self._constants.replaced(f"{space.name}:{name}", space, name, live, held)
                 if any(isinstance(item, FunctionType) for item in reached):
                     return None
-        return self._taken(origin, taken, owner) if origin is not None else None
+        return self._taken(origin, taken) if origin is not None else None
 
-    def _taken(self, origin: Space, name: str, owner: str) -> Space | None:
+    def _taken(self, origin: Space, name: str) -> Space | None:
         """Follow ``from origin import name``: an attribute first, else a submodule."""
         if origin.get(name) is MISSING and not origin.bindings(name) and not origin.star_imports():
             submodule = self._spaces.named(f"{origin.name}.{name}")
             if submodule is not None:
                 return submodule
-        return self._resolve(origin, name, owner)
+        return self._resolve(origin, name)
 
     def _defined(self, space: Space, name: str, bindings: Iterable[Binding], live: object) -> None:
         """Follow a ``def`` or ``class`` statement, or what stands in its place."""
@@ -158,19 +158,19 @@ class Reach:
             self._follow(code_behind(live))
             self._constants.assigned(part, space, name, live, bindings)
 
-    def _unbound(self, space: Space, name: str, live: object, owner: str) -> Space | None:
+    def _unbound(self, space: Space, name: str, live: object) -> Space | None:
         """Follow a name that no statement of the module binds: star imports, notebooks, injected names."""
         for node in space.star_imports():
             origin = self._spaces.named(space.absolute(node.level, node.module or ""))
             if origin is not None and (origin.get(name) is not MISSING or origin.bindings(name)):
                 if live is not MISSING and origin.get(name) is not live:
                     break
-                return self._resolve(origin, name, owner)
+                return self._resolve(origin, name)
         if live is MISSING:
             submodule = self._spaces.submodule(space, name)
             if submodule is None and name != "__getattr__" and (space.get("__getattr__") is not MISSING):
-                self.unresolved.add(f"{owner}: {space.name}.__getattr__({name!r})")
-                return self._resolve(space, "__getattr__", owner)
+                self.unresolved.add(f"{space.name}:{name}: __getattr__(…)")
+                return self._resolve(space, "__getattr__")
             return submodule
         reached = list(code_behind(live))
         self._follow(reached)
@@ -205,7 +205,7 @@ class Reach:
             return
         rest = chain
         if chain:
-            following = self._taken(origin, chain[0], owner)
+            following = self._taken(origin, chain[0])
             if following is None or len(chain) == 1:
                 return
             origin, rest = following, chain[1:]
@@ -263,7 +263,7 @@ class Reach:
         else:
             self._add(part, content)
         if "." in qualname and not is_inner:
-            self._resolve(space, qualname.partition(".")[0], part)
+            self._resolve(space, qualname.partition(".")[0])
 
     def _class(self, cls: type) -> None:
         """Add a live class whole: what it says itself, each method, its bases and metaclass."""
@@ -304,9 +304,9 @@ class Reach:
             members = [m for m in code_behind(value) if m is not cls]
             if name not in names_in_body:
                 members = [m for m in members if not _is_made_from_text(m)]
-            if members:
+            if isinstance(value, type) or any(isinstance(member, FunctionType) for member in members):
                 self.watch.name(attributes, name, value)
-                self._follow(members)
+            self._follow(members)
             reached.update(
                 m.__code__.co_qualname if isinstance(m, FunctionType) else m.__qualname__ for m in members
             )
@@ -370,9 +370,10 @@ class Reach:
         for part, owners, content in self._nested:
             if not any(owner in self._parts for owner in owners):
                 self._add(part, content)
-        for part, content in self._constants.finish(self.watch):
+        for part, content in self._constants.finish():
             self._add(part, content)
         self.unresolved.update(self._constants.unresolved)
+        self.watch.forget(self._constants.is_state)
 
 
 def _is_made_from_text(member: FunctionType | type) -> bool:

@@ -36,6 +36,7 @@ Stat = tuple[int, int, int]
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
+MAIN_NAMES = ("__main__", "__mp_main__")  # the latter in a worker that multiprocessing spawned
 MAX_VERSIONS = 10  # of a file that is edited and reloaded all day
 
 _sources: dict[str, Source] = {}
@@ -88,7 +89,7 @@ class Source:
         """The syntax of the text, or None where it is not Python."""
         if self._parsed is None and not self._unreadable:
             try:
-                self._parsed = ParsedSource(self.text, self._compiled, is_main=self.name == "__main__")
+                self._parsed = ParsedSource(self.text, self._compiled, is_main=self.name in MAIN_NAMES)
             except (SyntaxError, ValueError, RecursionError):
                 self._unreadable = True
         return self._parsed

@@ -11,7 +11,7 @@ from typing import Any
 from smttask.code.bindings import MISSING, Binding
 from smttask.code.live import code_behind
 from smttask.code.scope import OWN_PACKAGE, CodeScope
-from smttask.code.source import Source, find_source_file, source_of, text_source, unloaded_source
+from smttask.code.source import MAIN_NAMES, Source, find_source_file, source_of, text_source, unloaded_source
 from smttask.code.watch import Watch
 
 __all__ = ["Space", "Spaces"]
@@ -24,7 +24,6 @@ class Space:
         self.name = name
         self.namespace = namespace
         self.source = source
-        self.text_sources: set[str] = set()
 
     def get(self, name: str) -> Any:
         """The live object called `name`, or `MISSING`."""
@@ -44,17 +43,23 @@ class Space:
         """The full name of a module imported with `level` dots."""
         if not level:
             return module
-        base = self.name
-        is_package = self.source is not None and self.source.file.endswith("__init__.py")
-        for _ in range(level - is_package):
-            base = base.rpartition(".")[0]
-        return f"{base}.{module}" if module else base
+        package = None if self.namespace is None else self.namespace.get("__package__")
+        if not isinstance(package, str):
+            package = self.name if self.is_package() else self.name.rpartition(".")[0]
+        for _ in range(level - 1):
+            package = package.rpartition(".")[0]
+        return f"{package}.{module}" if module else package
+
+    def is_package(self) -> bool:
+        """Whether modules may lie below it."""
+        return self.source is not None and self.source.file.endswith("__init__.py")
 
     def is_home_of(self, item: FunctionType | type, name: str) -> bool:
         """Whether a live function or class is what the module defines as `name`."""
         if isinstance(item, FunctionType):
             return item.__globals__ is self.namespace and item.__code__.co_qualname == name
-        return item.__module__ == self.name and item.__qualname__ == name
+        home = self.name if self.namespace is None else self.namespace.get("__name__")
+        return item.__module__ == home and item.__qualname__ == name
 
     def source_for(self, code: CodeType) -> Source | None:
         """The source in which to look for `code`: a notebook has one for each cell."""
@@ -112,7 +117,8 @@ class Spaces:
         )
         space = None
         if is_ours:
-            space = Space(name, namespace, source_of(name, namespace, keep=is_module))
+            source = source_of(name, namespace, keep=is_module)
+            space = Space("__main__" if name in MAIN_NAMES else name, namespace, source)
         self._by_namespace[key] = space
         self._held.append(namespace)  # so that its id is not given to another
         return space
@@ -136,8 +142,7 @@ class Spaces:
 
     def submodule(self, space: Space, name: str) -> Space | None:
         """The module `name` of the package `space`."""
-        is_package = space.source is not None and space.source.file.endswith("__init__.py")
-        return self.named(f"{space.name}.{name}") if is_package else None
+        return self.named(f"{space.name}.{name}") if space.is_package() else None
 
     def is_found(self, name: str) -> bool:
         """Whether a module of this name could be imported."""

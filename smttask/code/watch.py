@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Mapping, Sized
+from collections.abc import Callable, Container, Mapping, Sized
 from dataclasses import dataclass, field
 from types import CellType, CodeType, FunctionType
 
@@ -39,9 +39,10 @@ class Watch:
         else:
             self.names.append((namespace, name, value))
 
-    def forget(self, namespace: Mapping[str, object], name: str) -> None:
-        """Stop watching an entry that the watched code changes itself."""
-        self.names = [item for item in self.names if item[0] is not namespace or item[1] != name]
+    def forget(self, is_state: Callable[[Mapping[str, object], str], bool]) -> None:
+        """Stop watching the entries that the watched code changes itself."""
+        self.names = [entry for entry in self.names if not is_state(entry[0], entry[1])]
+        self.absent = [entry for entry in self.absent if not is_state(*entry)]
 
     def function(self, function: FunctionType) -> None:
         """Watch the code and the defaults of a function."""

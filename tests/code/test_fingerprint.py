@@ -177,7 +177,7 @@ def test_code_that_an_import_hook_rewrote_counts_by_its_source(modules):
     assert code not in plain
     assert found.files == (__file__,)
     modules.write(
-        main='from __future__ import annotations\n\n\ndef asserting(x):\n    assert x == 3\n    return "three"\n'
+        main="from __future__ import annotations\ndef asserting(x):\n    assert x == 3\n    return 'three'"
     )
     assert list(found.parts.values()) == list(modules.fingerprint("asserting").parts.values())
 
@@ -222,6 +222,36 @@ def test_fresh_processes_agree_and_tell_what_was_edited_between_them(project):
     assert changed_parts(first, run()) == ["helpers:Base.step changed"]
     (project.root / "helpers.py").write_text("# A comment.\n\n" + old.replace("A model.", "The model."))
     assert changed_parts(first, run()) == []
+
+
+SCRIPT = """
+import multiprocessing
+from pathlib import Path
+from smttask.code.fingerprint import fingerprint
+from smttask.code.scope import CodeScope
+
+class Model:
+    def step(self): return 1
+
+def f(x): return Model().step() + x
+
+def look(_):
+    return fingerprint(f, CodeScope(Path(__file__).resolve().parent))
+
+if __name__ == "__main__":
+    here = look(0)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(look, [0]) == [here]
+    print(*here.parts, here.unresolved)
+"""
+
+
+def test_a_script_has_one_fingerprint_in_the_main_process_and_in_spawned_workers(modules):
+    """There the script goes by another name, but is the same code."""
+    path = modules.root / "script.py"
+    path.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, cwd=modules.root)
+    assert done.stdout.split() == ["__main__:f", "__main__:Model", "__main__:Model.step", "()"], done.stderr
 
 
 def test_changes_are_told_own_function_first():

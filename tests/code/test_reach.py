@@ -138,12 +138,14 @@ def test_a_file_of_a_module_not_loaded_yet_may_change(modules):
         ("exec('def g(x): return 1')\ndef f(x): return g(x)", ("main:g: no source",)),
         ("import math\ndef f(x): return getattr(math, x)", ()),
         ("def f(x):\n    getattr = dict.get\n    return getattr(x, x)", ()),
+        ("class C:\n    def m(self, x): return getattr(self, x)\ndef f(x): return C().m(x)", ()),
+        ("import lazy\ndef f(x): return lazy.g", ("lazy:g: __getattr__(…)",)),
         ("class C:\n    def m(self): return eval('1')\ndef f(x): return C().m()", ("main:C.m: eval(…)",)),
     ],
 )
 def test_what_cannot_be_followed_is_named(modules, main, unresolved):
     """Nobody takes a fingerprint for complete that is not."""
-    modules.write(main=main, helpers="")
+    modules.write(main=main, helpers="", lazy="def __getattr__(name): return 1")
     assert modules.fingerprint().unresolved == unresolved
 
 
