@@ -159,11 +159,10 @@ def report(summary: Summary, *, verbose: bool = False, keeps: bool = False) -> I
         yield f"{n} of {total} task{'' if total == 1 else 's'} failed; {stays}:"
     told: set[str] = set()
     for outcome in summary.failures:
-        yield f"  {outcome.path}"
-        yield f"    {'killed: ' if outcome.status == 'killed' else ''}{outcome.error}"
+        yield f"  {outcome.path}: {outcome.error}"
         if outcome.details and (verbose or (outcome.is_ours and outcome.details not in told)):
             told.add(outcome.details)
-            yield from (f"      {line}" for line in outcome.details.splitlines())
+            yield from (f"    {line}" for line in outcome.details.splitlines())
     if summary.n_lost and not keeps:
         yield f"{_files(summary.n_lost)} still there: the results were kept in memory only."
     if summary.n_left:

@@ -16,7 +16,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from time import perf_counter
 from types import FrameType
@@ -108,17 +108,17 @@ class Worker:
         if not first:
             return
         files = TaskFiles(Instructions.from_message(decoded(first)[1]))
-        try:
-            files.__enter__()
-            max_processes = files.max_processes
-        except SmttaskError as error:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(files)
+                max_processes = files.max_processes
+            except SmttaskError as error:
+                message = {"what": error.what, "found": error.found, "remedy": error.remedy}
+                self.send("broken", type=type(error).__name__, **message)
+                return
             self.send(
-                "broken", what=error.what, found=error.found, remedy=error.remedy, type=type(error).__name__
+                "ready", max_processes=max_processes, root=str(files.project.root) if files.project else ""
             )
-            return
-        with files:
-            root = "" if files.project is None else str(files.project.root)
-            self.send("ready", max_processes=max_processes, root=root)
             while True:
                 with self._stoppable():
                     line = orders.readline()
