@@ -8,6 +8,7 @@ through all of them: ``"spectrum.series.degree"`` is an input of an input of an 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -107,11 +108,16 @@ def has_parameter(content: str, digest: str, question: str, get_upstream: GetUps
     True
     """
     try:
-        steps, wanted = json.loads(question)
+        steps, wanted = _parsed_question(question)
         found, form = find_parameter(json.loads(content), digest, steps, get_upstream)
         return found and is_equal(form, wanted)
     except (ValueError, LookupError, TypeError, RecursionError):
         return False
+
+
+@functools.lru_cache(maxsize=8)  # SQL asks the same of each of many records
+def _parsed_question(question: str) -> Any:
+    return json.loads(question)
 
 
 def task_reference(node: JSON) -> str | None:

@@ -49,7 +49,8 @@ HAS_TAG = (
     " WHERE t.name = ? AND c.app_label = 'django_store' AND c.model = 'record')"
 )
 LAST_CHARACTER = "\U0010ffff"
-PLAIN_NAME = re.compile(r'[^"\\\[\]]+')
+# Names beyond ASCII stand escaped in the JSON text, where SQLite before 3.45 does not find them
+PLAIN_NAME = re.compile(r"[\w +-]+", re.ASCII)
 LARGEST_INTEGER = 2**63 - 1
 _PROJECT = object()  # stands for the project's name among the values of a condition
 
@@ -58,7 +59,6 @@ _PROJECT = object()  # stands for the project's name among the values of a condi
 PLACE = """'$.tasks."' || s.digest || '".inputs' || ?"""
 BY_PYTHON = "smttask_has_parameter(p.content, s.digest, ?)"
 IF_JSON = "CASE WHEN p.type = 'JSONParameterSet' THEN {} ELSE 0 END"
-BY_TYPE = f"CASE coalesce(json_type(p.content, {PLACE}), 'missing') {{}} ELSE 0 END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +148,9 @@ class Selection:
 
     def sql(self, columns: str) -> str:
         """Return the SELECT statement of `columns`, for `values`."""
-        tests = " AND ".join(["r.project_id = ?", *(f"({condition})" for condition, _ in self.conditions)])
         order = "ASC" if self.is_oldest_first else "DESC"
         return (
-            f"SELECT {columns} {FROM} WHERE {tests}"
+            f"SELECT {columns} {FROM} WHERE {self._tests()}"
             f" ORDER BY r.timestamp {order}, r.db_id {order} LIMIT {self._limit()} OFFSET {self.start}"
         )
 
@@ -159,13 +158,18 @@ class Selection:
         """Return the statement that counts the records, for `values`."""
         if self._is_sliced:
             return f"SELECT count(*) FROM ({self.sql('r.db_id')})"
-        tests = " AND ".join(["r.project_id = ?", *(f"({condition})" for condition, _ in self.conditions)])
-        return f"SELECT count(*) {FROM} WHERE {tests}"
+        if not self.conditions:
+            return "SELECT count(*) FROM django_store_record WHERE project_id = ?"
+        return f"SELECT count(*) {FROM} WHERE {self._tests()}"
 
     def values(self, project_name: str) -> tuple[Any, ...]:
         """Return the values for the question marks of `sql` and `count_sql`."""
         values = (project_name if value is _PROJECT else value for value in self._condition_values())
         return (project_name, *values)
+
+    def _tests(self) -> str:
+        # "+" keeps SQLite from reading by project and sorting, where the index of timestamps has the order
+        return " AND ".join(["+r.project_id = ?", *(f"({condition})" for condition, _ in self.conditions)])
 
     @property
     def _is_sliced(self) -> bool:
@@ -186,18 +190,29 @@ def _parameter_condition(path: str, wanted: Any) -> tuple[Any, ...]:
     is_large = isinstance(wanted, float | int) and not -LARGEST_INTEGER <= wanted <= LARGEST_INTEGER
     if is_large or any(isinstance(step, str) and not PLAIN_NAME.fullmatch(step) for step in steps):
         return IF_JSON.format(BY_PYTHON), question
-    place = "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps)
-    by_python = ["object"] + ["missing"] * (len(steps) > 1)
-    cases, values = [], []
+    first, rest = _place(steps[:1]), _place(steps[1:])
+    # dataclasses and models have their fields one level deeper
+    places = [first + rest, f'{first}."fields"{rest}'] if rest else [first]
+    cases: list[tuple[str, str, tuple[Any, ...]]] = [("object", BY_PYTHON, (question,))]
     if wanted is None or isinstance(wanted, bool):
-        cases = [f"WHEN '{json.dumps(wanted)}' THEN 1"]
+        cases.append((json.dumps(wanted), "1", ()))
     elif isinstance(wanted, str | int | float):
         for kind in ["text"] if isinstance(wanted, str) else ["integer", "real"]:
-            cases.append(f"WHEN '{kind}' THEN json_extract(p.content, {PLACE}) = ?")
-            values += [place, wanted]
+            cases.append((kind, f"{_at_first('json_extract', places)} = ?", (*places, wanted)))
     else:
-        by_python.append("array")
-    for kind in by_python:
-        cases.append(f"WHEN '{kind}' THEN {BY_PYTHON}")
-        values.append(question)
-    return IF_JSON.format(BY_TYPE.format(" ".join(cases))), place, *values
+        cases.append(("array", BY_PYTHON, (question,)))
+    if rest:  # what is not found there may stand in the inputs of a task
+        is_searched = f"json_type(p.content, {PLACE}) IN ('object', 'array')"
+        cases.append(("missing", f"{is_searched} AND {BY_PYTHON}", (first, question)))
+    tests = " ".join(f"WHEN '{kind}' THEN {test}" for kind, test, _ in cases)
+    values = [value for _, _, values in cases for value in values]
+    return IF_JSON.format(f"CASE {_at_first('json_type', places)} {tests} ELSE 0 END"), *places, *values
+
+
+def _at_first(function: str, places: Sequence[str]) -> str:
+    """Return the SQL that asks `function` about the first of `places` that there is."""
+    return f"coalesce({', '.join([f'{function}(p.content, {PLACE})'] * len(places))}, 'missing')"
+
+
+def _place(steps: Sequence[str | int]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps)

@@ -12,7 +12,7 @@ from smttask.formats.registry import load_inline
 from smttask.records.parameters import find_parameter, path_steps, task_reference
 from smttask.records.reading import split_status
 from smttask.storage.manifest import read_head
-from smttask.view.parameters import Parameters
+from smttask.view.parameters import Parameters, form_text
 
 if TYPE_CHECKING:
     from smttask.view.store import RecordStoreView
@@ -35,6 +35,7 @@ BASE = (
 )
 TEXTS = ("reason", "outcome", "version", "main_file", "user")
 UNNAMED_OUTPUT = "result"
+NAMES_CLASS = {"$dataclass", "$model", "$enum"}  # shown as text: it sorts, groups, and needs no import
 
 
 def record_frame(
@@ -115,13 +116,13 @@ def _inputs(view: RecordStoreView, content: str, digest: str, wanted: Wanted) ->
 
 
 def _cell(parameters: Parameters, form: Any) -> Any:
-    """What a table shows for an input: its value, a task's digest, or what cannot be read in JSON form."""
+    """What a table shows for an input: its value, a task's digest, a text for what is large or of a class."""
     if not isinstance(form, dict | list):
         return form
-    if isinstance(form, dict) and isinstance(form.get("$array"), dict):
-        return form.get("summary")
     if (digest := task_reference(form)) is not None:
         return digest
+    if isinstance(form, dict) and (isinstance(form.get("$array"), dict) or not NAMES_CLASS.isdisjoint(form)):
+        return form_text(form)
     try:
         return parameters.value(form)
     except SmttaskError:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ __all__ = [
 N_SHOWN = 20  # records in the display of a view; the table of all is `dframe`
 COLUMNS = ("label", "task", "started", "duration", "status", "tags", "reason")
 SHORTENED = ("task", "tags", "reason")  # where the terminal is narrow
+SHORTEST = 12
 Show = Callable[[Any], str]
 
 LONGEST = 2_000  # characters of one value; outcomes and reasons may hold anything
@@ -137,27 +138,28 @@ def record_text(record: RecordView) -> str:
 
 @safely()
 def view_text(view: RecordStoreView) -> str:
-    """A table of the first records, as wide as the terminal."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    """A table of the first records, as wide as the terminal where that can be."""
     view = view[:]  # so that functions decide once
     n_records = len(view)
     lines = [heading(view, n_records)]
-    if n_records:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-        columns = zip(COLUMNS, zip(*(cells(record) for record in view[:N_SHOWN]), strict=True), strict=True)
-        filled = [(name, texts) for name, texts in columns if any(texts)]
-        for name, texts in filled:
-            needed = None if name in SHORTENED else max(map(len, texts))
-            table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=needed)
-        for row in zip(*(texts for _, texts in filled), strict=True):
-            table.add_row(*map(Text, row))
-        console = Console(file=io.StringIO(), color_system=None, legacy_windows=False)
-        with console.capture() as captured:
-            console.print(table)
-        lines += [line.rstrip() for line in captured.get().splitlines()]
+    columns = zip(COLUMNS, *(cells(record) for record in view[:N_SHOWN]), strict=True)
+    lines += _table([column for column in columns if any(column[1:])])
     if n_records > N_SHOWN:
         lines.append(f"… and {n_records - N_SHOWN} more; dframe() has all")
     return "\n".join(lines)
+
+
+def _table(columns: Sequence[Sequence[str]]) -> list[str]:
+    """Lines with the texts of `columns` side by side; the last of `SHORTENED` give way first."""
+    widths = {column[0]: max(map(len, column)) for column in columns}
+    excess = sum(widths.values()) + 2 * len(widths) - 2 - shutil.get_terminal_size().columns
+    for name in reversed([name for name in SHORTENED if name in widths]):
+        kept = max(widths[name] - max(excess, 0), min(widths[name], SHORTEST))
+        excess -= widths[name] - kept
+        widths[name] = kept
+    rows = zip(*columns, strict=True)
+    return ["  ".join(map(_fitted, row, widths.values())).rstrip() for row in rows]
+
+
+def _fitted(text: str, width: int) -> str:
+    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
