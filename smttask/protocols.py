@@ -35,11 +35,6 @@ class Runnable:
         """Name of the computation with every input, defaults included."""
         raise AttributeError("full_digest")
 
-    @property
-    def input_outlines(self) -> Mapping[str, Any]:
-        """The outline (see `smttask.identity.outline`) of every input, by name."""
-        raise AttributeError("input_outlines")
-
 
 @runtime_checkable
 class Format(Protocol):

@@ -1,8 +1,8 @@
-"""What a value and a task are called: canonical bytes, digests, and outlines that tell which part changed."""
+"""What a value and a task are called: canonical bytes, digests, and the defaults that they leave out."""
 
 from smttask.identity.canonical import CanonicalForms, canonical_bytes, canonical_forms, named_bytes
 from smttask.identity.digest import DIGEST_LENGTH, digest
-from smttask.identity.outline import fields_outline, is_same, outline, task_table
+from smttask.identity.standing import merged, standing_defaults, still_stand
 
 __all__ = [
     "DIGEST_LENGTH",
@@ -10,9 +10,8 @@ __all__ = [
     "canonical_bytes",
     "canonical_forms",
     "digest",
-    "fields_outline",
-    "is_same",
+    "merged",
     "named_bytes",
-    "outline",
-    "task_table",
+    "standing_defaults",
+    "still_stand",
 ]

@@ -62,13 +62,12 @@ class UnitFacts:
         results used, theirs.
     parameters
         Description of the task: upstream tasks by digest and label, large values by digest.
-    inputs
-        Outline of the inputs.
+    defaults
+        What stands at which default, in the task and in all that it depends on: digests by
+        task or class and by input or field.
     upstream
         Digest of each direct upstream task -> its name, its label if it is recorded,
         and the code of the result used.
-    upstream_inputs
-        Outlines of the inputs of all upstream tasks, by full digest.
     input_data
         Stored results and files that were read.
     """
@@ -78,9 +77,8 @@ class UnitFacts:
     main_file: str
     parameters: Mapping[str, Any]
     parameters_text: str
-    inputs: Mapping[str, Any]
+    defaults: Mapping[str, Mapping[str, str]]
     upstream: Mapping[str, Mapping[str, str]]
-    upstream_inputs: Mapping[str, Any]
     input_data: tuple[DataKey, ...]
     reason: str
     script_arguments: str

@@ -7,12 +7,13 @@ others need is computed once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from smttask.identity.standing import Standing, merged
 from smttask.tasks.watching import combined_code
 from smttask.typing.ownership import fresh
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from smttask.tasks.task import Task
 
 __all__ = ["RunOptions", "Session"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Session:
         self._values: dict[str, Any] = {}
         self._consumers: dict[str, int] = {}
         self._expected: dict[str, str] = {}
+        self._standing: dict[str, Standing] = {}
         #: Combined code of the results used, which under some policies is not that of today.
         self.codes: dict[str, str] = {}
         #: Manifests of the stored results used.
@@ -118,22 +122,34 @@ class Session:
 
     def expected_code(self, task: Task[Any]) -> str:
         """Name of the code of `task` and of all that it depends on, as loaded now."""
-        stack = [task]
-        while stack:
-            current = stack[-1]
-            if current.full_digest in self._expected:
-                stack.pop()
-                continue
-            missing = [
-                upstream for upstream in current.upstream if upstream.full_digest not in self._expected
-            ]
-            if missing:
-                stack.extend(missing)
-                continue
-            codes = [self._expected[upstream.full_digest] for upstream in current.upstream]
-            self._expected[current.full_digest] = combined_code(current.own_fingerprint().digest, codes)
-            stack.pop()
-        return self._expected[task.full_digest]
+        return _gathered(
+            task,
+            self._expected,
+            lambda current, upstream: combined_code(current.own_fingerprint().digest, upstream),
+        )
+
+    def standing_defaults(self, task: Task[Any]) -> Standing:
+        """What stands at which default in `task` and in all that it depends on."""
+        return _gathered(
+            task,
+            self._standing,
+            lambda current, upstream: merged([current.own_standing_defaults, *upstream]),
+        )
+
+
+def _gathered(task: Task[Any], known: dict[str, T], make: Callable[[Task[Any], list[T]], T]) -> T:
+    """What `make` gives for `task` and what it gave for its upstream tasks; no recursion."""
+    stack = [task]
+    while stack:
+        current = stack[-1]
+        missing = [upstream for upstream in current.upstream if upstream.full_digest not in known]
+        if missing and current.full_digest not in known:
+            stack.extend(missing)
+            continue
+        stack.pop()
+        if current.full_digest not in known:
+            known[current.full_digest] = make(current, [known[u.full_digest] for u in current.upstream])
+    return known[task.full_digest]
 
 
 _session: ContextVar[Session | None] = ContextVar("smttask_session", default=None)

@@ -19,7 +19,7 @@ from smttask.errors import (
     OutputError,
     RecordStoreError,
 )
-from smttask.identity.outline import is_same, task_table
+from smttask.identity.standing import still_stand
 from smttask.project import Project, current_project, get_current_project
 from smttask.records.record import DataKey
 from smttask.runner import Stored, UnitFacts, compute_stored, find_stored, load_stored
@@ -250,15 +250,7 @@ class _Unit:
         return policy
 
     def is_same(self, rest: Mapping[str, Any]) -> bool:
-        return is_same(
-            rest["inputs"],
-            self.task.input_outlines,
-            old_tasks=rest["upstream_inputs"],
-            new_tasks=self._upstream_inputs(),
-        )
-
-    def _upstream_inputs(self) -> dict[str, Any]:
-        return task_table(self.task.upstream, lambda task: task.upstream)
+        return still_stand(rest["defaults"], self.session.standing_defaults(self.task))
 
     def upstream_codes(self) -> Mapping[str, str]:
         return {upstream.digest: self.session.expected_code(upstream) for upstream in self.task.upstream}
@@ -290,9 +282,8 @@ class _Unit:
             main_file=_main_file(definition.__module__, project.root),
             parameters=parameters,
             parameters_text=json.dumps(parameters, separators=(",", ":"), allow_nan=False),
-            inputs=task.input_outlines,
+            defaults=session.standing_defaults(task),
             upstream=upstream,
-            upstream_inputs=self._upstream_inputs(),
             input_data=tuple(self._input_data(project)),
             reason=reason,
             script_arguments=" ".join(part for part in (task.name, self.options.source) if part),

@@ -12,7 +12,7 @@ from smttask.code.fingerprint import CodeFingerprint
 from smttask.errors import DescriptionError, ResultNotFoundError, SmttaskError, short_repr
 from smttask.identity.canonical import named_bytes
 from smttask.identity.digest import digest
-from smttask.identity.outline import fields_outline, outline
+from smttask.identity.standing import Standing, merged, standing_defaults
 from smttask.project import project_root
 from smttask.protocols import Runnable
 from smttask.settings import config
@@ -73,6 +73,7 @@ class Task(Runnable, Generic[R]):
     def __init__(self, *args: Any, reason: str | None = None, **kwargs: Any) -> None:
         self._values, short, self._full_bytes = bind_inputs(self._signature, args, kwargs, self.path_root())
         self._defaulted = tuple(name for name in self._values if name not in short)
+        self._with_fields = tuple(name for name, data in short.items() if data is not self._full_bytes[name])
         self._digest = digest(named_bytes(self.full_name, short))
         self.reason = "" if reason is None else str(reason)
         self.last_hit = None
@@ -93,13 +94,6 @@ class Task(Runnable, Generic[R]):
     def full_digest(self) -> str:
         """20 hex digits that name this computation with every input, defaults included."""
         return digest(named_bytes(self.full_name, self._full_bytes))
-
-    @cached_property
-    def input_outlines(self) -> Mapping[str, Any]:
-        """Names of the parts of every input, to see later which of them changed."""
-        root = self.path_root()
-        parts = {name: outline(value, root=root) for name, value in self._values.items()}
-        return cast("dict[str, Any]", fields_outline(self.full_name, parts, self._defaulted))
 
     @property
     def defaulted(self) -> tuple[str, ...]:
@@ -146,6 +140,14 @@ class Task(Runnable, Generic[R]):
 
     def __hash__(self) -> int:
         return hash(self._digest)
+
+    @property
+    def own_standing_defaults(self) -> Standing:
+        """What among the inputs stands at which default; upstream tasks have tables of their own."""
+        root = self.path_root()
+        own = {name: digest(self._full_bytes[name]) for name in self._defaulted}
+        tables = [standing_defaults(self._values[name], root=root) for name in self._with_fields]
+        return merged([{self.full_name: own} if own else {}, *tables])
 
     # -- inputs
 
