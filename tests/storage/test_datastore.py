@@ -85,11 +85,13 @@ def test_other_full_inputs_are_a_hit_only_if_they_are_the_same_all_the_same(scra
 
 
 def test_same_code_wins_over_newer(scratch, a_key, started):
-    """Among results with the same inputs one by the same code comes before a newer one by other code."""
-    scratch.put("same code", a_key(full="1" * 40), code=CODE_A)
+    """Where the latest result has other inputs, one by the same code comes before a newer one."""
+    scratch.put("same code", a_key(full="1" * 40), code=CODE_A, same=True)
     scratch.put("newer", code=CODE_B, started=started + LATER)
-    assert scratch.value(code=CODE_A, is_same=lambda rest: True) == "same code"
+    scratch.put("another default", a_key(full="2" * 40), code=CODE_A, started=started + 2 * LATER, same=False)
+    assert scratch.value(code=CODE_A, is_same=lambda rest: rest["same"]) == "same code"
     assert scratch.value(code=CODE_A) == "newer"
+    assert scratch.value(a_key(full="3" * 40), code=CODE_A) is None
 
 
 def test_suffixes_and_folders_do_not_meet(scratch, a_key):
@@ -192,8 +194,7 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path, scratch, started, ke
     """A store that cannot be read or made says what stands in its way."""
     (tmp_path / "file").write_text("x")
     store = DataStore(tmp_path / "file", tmp_path / "out")
-    with pytest.raises(StorageError, match=r"(?s)Cannot look for Analyze 3f9c.*move it away"):
-        store.find(key, CODE_A, bool)
+    assert store.find(key, CODE_A, bool) is None
     with (
         pytest.raises(StorageError, match=r"(?s)Cannot store the result.*move it away"),
         store.start(key, started) as run,
@@ -203,6 +204,15 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path, scratch, started, ke
     store = DataStore(tmp_path / "in", tmp_path / "file")
     with pytest.raises(StorageError, match="Cannot start a run of Analyze"):
         store.start(key, started)
+
+
+def test_a_store_that_cannot_be_read_is_no_miss(scratch):
+    """A result that may be there and cannot be looked at is an error, not computed anew without a word."""
+    head = scratch.put()
+    head.path.unlink()
+    head.path.symlink_to(head.path.name)
+    with pytest.raises(StorageError, match=r"(?s)Cannot look for Analyze 3f9c.*symbolic links"):
+        scratch.find()
 
 
 def test_stores_may_be_links_to_other_disks(tmp_path, scratch, key):
