@@ -31,7 +31,7 @@ check: $(READY)  ## lint, types, floors
 
 bench: $(READY)  ## one table of times, each beside its peer
 	$(BIN)/python -m pip install -q -r requirements/bench.txt
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks
 
 docs: $(READY)  ## HTML in docs/_build/html, a warning is an error
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

@@ -1,0 +1,72 @@
+"""One table of times, each beside its peer: ``python -m benchmarks [ROW …] [--json FILE]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import warnings
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.measure import FULL, TINY
+from benchmarks.rows import ROWS, Row
+from benchmarks.table import HEADER, Result
+from benchmarks.workbench import Workbench
+
+
+def main() -> int:
+    """Print the table; 0 if all rows could be measured and hold."""
+    arguments = _arguments()
+    rows = [row for row in ROWS if not arguments.rows or row.key in arguments.rows]
+    bench = Workbench(TINY if arguments.tiny else FULL)
+    begin = perf_counter()
+    print(HEADER, flush=True)
+    results = []
+    for row in rows:
+        result = _measured(row, bench)
+        results.append(result)
+        print("\n".join(result.lines()), flush=True)
+    n_hold = sum(result.holds for result in results)
+    n_goal = sum(result.reaches_goal for result in results)
+    taken_s = perf_counter() - begin
+    print(
+        f"\n{n_hold} of {len(results)} rows hold, {n_goal} reach their goal; {taken_s:.0f} s on"
+        f" {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}.\n"
+        "Bounds grow by the factor under `machine`: how much slower the first peer beside is than stated."
+    )
+    if arguments.json:
+        facts = {"python": platform.python_version(), "platform": platform.platform(), "tiny": arguments.tiny}
+        text = json.dumps({**facts, "rows": [result.to_json() for result in results]}, indent=1)
+        arguments.json.write_text(text + "\n", encoding="utf-8")
+    is_good = [not result.error if arguments.tiny else result.holds for result in results]
+    return 0 if all(is_good) else 1
+
+
+def _measured(row: Row, bench: Workbench) -> Result:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a run without a record, say, is none that counts
+            return Result(row, row.measure(bench), is_judged=bench.scale is FULL)
+    except Exception as error:  # noqa: BLE001 - the other rows are measured all the same
+        return Result(row, {}, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+
+
+def _arguments() -> argparse.Namespace:
+    keys = [row.key for row in ROWS]
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, epilog=f"rows: {', '.join(keys)}"
+    )
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="only these rows")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there, in seconds")
+    parser.add_argument("--tiny", action="store_true", help="each row once on next to no data: does it run?")
+    arguments = parser.parse_args()
+    if unknown := [key for key in arguments.rows if key not in keys]:
+        parser.error(f"no row {', '.join(unknown)}; rows: {', '.join(keys)}")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""Tables of many records, and one more record among many."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bulk import fill
+from benchmarks.measure import OURS, Round, Samples, alternate, batches, once
+from benchmarks.raw import open_store
+from benchmarks.workbench import Workbench
+from smttask import RSView
+from smttask.records.record import Record
+from smttask.records.sqlite import SQLiteRecordStore
+from smttask.testing import ScratchProject
+
+__all__ = ["filter_records", "save_among_many", "table", "table_with_inputs"]
+
+#: The input of the record that the others are copies of, as JSON has it.
+GIVEN = '"x":0.5'
+#: Records in the small store that the large one is compared with.
+N_FEW = 100
+
+RAW_TABLE = (
+    "SELECT r.label, s.task, r.timestamp, r.duration, r.tags, r.reason, r.outcome, r.version, r.main_file,"
+    ' r."user" FROM django_store_record r JOIN smttask_run s ON s.record_id = r.db_id'
+    " ORDER BY r.timestamp DESC"
+)
+RAW_TABLE_WITH_INPUTS = RAW_TABLE.replace(
+    " FROM django_store_record r",
+    ", p.content FROM django_store_record r JOIN django_store_parameterset p ON p.id = r.parameters_id",
+)
+RAW_FILTER = (
+    "SELECT r.label FROM django_store_record r JOIN django_store_parameterset p ON p.id = r.parameters_id"
+    " JOIN smttask_run s ON s.record_id = r.db_id"
+    " WHERE json_extract(p.content, '$.tasks.\"' || s.digest || '\".inputs.x') = ?"
+)
+
+
+def table(bench: Workbench) -> Samples:
+    """The table of all records."""
+    with _many_records(bench) as (scratch, raw):
+        contenders = {
+            OURS: once(lambda: RSView().dframe()),
+            "raw SQL": once(lambda: raw.execute(RAW_TABLE).fetchall()),
+        }
+        samples = alternate(bench.scale.slow_rounds, contenders)
+        return {**samples, **_list_of_sumatra(scratch)}
+
+
+def table_with_inputs(bench: Workbench) -> Samples:
+    """The same with a column for each input."""
+    with _many_records(bench) as (_, raw):
+        contenders = {
+            OURS: once(lambda: RSView().dframe(parameters=True)),
+            "raw SQL": once(lambda: raw.execute(RAW_TABLE_WITH_INPUTS).fetchall()),
+        }
+        return alternate(bench.scale.slow_rounds, contenders)
+
+
+def filter_records(bench: Workbench) -> Samples:
+    """Labels of the records with a given value of an input."""
+    wanted = float(bench.scale.n_records // 2)
+    with _many_records(bench) as (_, raw):
+        if len(RSView().filter.params(eq={"x": wanted})) != 1:
+            raise RuntimeError("the filter does not find the one record")
+        contenders = {
+            OURS: once(lambda: RSView().filter.params(eq={"x": wanted}).labels()),
+            "raw SQL": once(lambda: raw.execute(RAW_FILTER, (wanted,)).fetchall()),
+        }
+        return alternate(bench.scale.slow_rounds, contenders)
+
+
+def save_among_many(bench: Workbench) -> Samples:
+    """A record opened and closed in a store of many records, beside a store of few."""
+    with bench.project() as scratch:
+        template = _one_record(scratch)
+        rounds: dict[str, Round] = {}
+        for name, n_records in ((OURS, bench.scale.n_many), (f"at {N_FEW}", N_FEW)):
+            path = scratch.root / f"records-{n_records}"
+            shutil.copyfile(scratch.root / ".smt" / "records", path)
+            fill(path, n_records, GIVEN)
+            store = scratch.project.records_at(path)
+            rounds[name] = batches(bench.scale.calls, _saving(store, template))
+        return alternate(bench.scale.rounds, rounds)
+
+
+def _saving(store: SQLiteRecordStore, template: Record) -> Any:
+    def save(number: int) -> None:
+        digest = f"f{number:019x}"
+        label = f"saved-{number:06d}"
+        record = replace(
+            template,
+            label=label,
+            digest=digest,
+            full_digest=digest,
+            manifest=f"Square/{label}.json",
+            timestamp=template.timestamp + timedelta(days=1, milliseconds=number),
+            parameters=template.parameters.replace(template.digest, digest),
+            output_data=(),
+            status="running",
+        )
+        keys = [replace(key, path=record.manifest) for key in template.output_data]
+        store.open_record(record)
+        store.close_record(
+            label,
+            status="finished",
+            duration_s=0.001,
+            output_data=keys,
+            dependencies=record.dependencies,
+        )
+
+    return save
+
+
+@contextmanager
+def _many_records(bench: Workbench) -> Iterator[tuple[ScratchProject, Any]]:
+    """A project with many records in its store, and a plain connection to that."""
+    with bench.project() as scratch:
+        _one_record(scratch)
+        fill(scratch.root / ".smt" / "records", bench.scale.n_records, GIVEN)
+        raw = open_store(scratch.root / ".smt" / "records")
+        yield scratch, raw
+        raw.close()
+
+
+def _one_record(scratch: ScratchProject) -> Record:
+    """The only record of the project, which nobody has open any more."""
+    lab: Any = scratch.load("lab")
+    lab.Square(0.5).run()
+    store = scratch.project.records
+    record = store.get(store.labels()[0])
+    store.close()
+    return record
+
+
+def _list_of_sumatra(scratch: ScratchProject) -> Samples:
+    """``smt list``, once, since it takes its time."""
+    command = Path(sys.executable).with_name("smt")
+
+    def smt_list() -> None:
+        subprocess.run([command, "list"], cwd=scratch.root, capture_output=True, check=True)
+
+    return {"smt list": [once(smt_list)()]} if command.exists() else {}

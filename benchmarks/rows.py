@@ -1,0 +1,184 @@
+"""The rows of the table: what is measured, its bounds, and what stands beside it.
+
+Stated times are those of the machine for which the bounds were set: two cores of a
+shared server, ext4 on a virtual disk, Python 3.11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks import arrays, commands, lookups, records, sources
+from benchmarks.measure import Samples
+from benchmarks.workbench import Workbench
+
+__all__ = ["ROWS", "Peer", "Row"]
+
+US, MS = 1e-6, 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another way to do the same, or a part that nobody can do without.
+
+    Parameters
+    ----------
+    name
+        As the samples have it.
+    stated_s
+        Seconds it takes on the machine for which the bounds were set; None where that decides nothing.
+    """
+
+    name: str
+    stated_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table.
+
+    Parameters
+    ----------
+    key
+        What it is asked for by.
+    must, goal
+        Upper bounds of the median: seconds, or with `is_relative` multiples of the first peer's median.
+    peers
+        The first one tells how fast the machine is at the moment. Those that are not
+        installed are left out.
+    """
+
+    key: str
+    title: str
+    must: float
+    goal: float | None
+    measure: Callable[[Workbench], Samples]
+    peers: tuple[Peer, ...]
+    is_relative: bool = False
+
+
+RAW_HIT = (Peer("raw calls", 40 * US), Peer("diskcache", 40 * US), Peer("joblib.Memory", 150 * US))
+PROCESSES = (Peer("import pydantic", 70 * MS), Peer("python -c pass", 11 * MS))
+
+ROWS = (
+    Row(
+        "record",
+        "recorded run of a trivial task, not stored before",
+        2 * MS,
+        0.8 * MS,
+        lookups.record,
+        (Peer("raw calls", 0.55 * MS), Peer("joblib.Memory", 0.4 * MS)),
+    ),
+    Row("hit", "hit, same process", 100 * US, 50 * US, lookups.hit, RAW_HIT),
+    Row("hit-other", "hit, other process", 120 * US, 60 * US, lookups.hit_elsewhere, RAW_HIT),
+    Row(
+        "first-hit",
+        "first hit of a process, imports aside",
+        60 * MS,
+        None,
+        lookups.first_hit,
+        (Peer("joblib.Memory", 1.2 * MS),),
+    ),
+    Row(
+        "construct",
+        "construct a task with three scalars",
+        25 * US,
+        12 * US,
+        lookups.construct,
+        (Peer("pydantic model", 0.7 * US),),
+    ),
+    Row(
+        "array-digest",
+        "100 MB argument, read-only: digest",
+        30 * MS,
+        15 * MS,
+        arrays.digest_array,
+        (Peer("blake3, 2 threads", 13 * MS), Peer("joblib.hash", 165 * MS)),
+    ),
+    Row(
+        "array-construct",
+        "100 MB argument, writeable: construct",
+        150 * MS,
+        80 * MS,
+        arrays.construct_array,
+        (Peer("memcpy, then blake3", 53 * MS), Peer("memcpy", 40 * MS), Peer("joblib.hash", 165 * MS)),
+    ),
+    Row("store", "100 MB result: store", 2, 1.5, arrays.store_array, (Peer("np.save"),), is_relative=True),
+    Row(
+        "load",
+        "100 MB result: load with checksum",
+        2,
+        1.5,
+        arrays.load_array,
+        (Peer("np.load"),),
+        is_relative=True,
+    ),
+    Row(
+        "mmap",
+        "100 MB result: memory-mapped",
+        2 * MS,
+        1 * MS,
+        arrays.map_array,
+        (Peer("np.load(mmap)", 0.07 * MS),),
+    ),
+    Row(
+        "code-first",
+        "code of 50 functions in 10 modules: first",
+        50 * MS,
+        20 * MS,
+        sources.first_fingerprint,
+        (Peer("ast.parse", 1.9 * MS),),
+    ),
+    Row(
+        "code-again",
+        "code of 50 functions in 10 modules: again",
+        20 * US,
+        5 * US,
+        sources.fingerprint_again,
+        (Peer("look at each name", 1.5 * US),),
+    ),
+    Row("import", "from smttask import RecordedTask", 0.5, 0.35, commands.import_all, PROCESSES),
+    Row("help", "smttask --help", 0.4, 0.25, commands.print_help, PROCESSES),
+    Row(
+        "run",
+        "smttask run -n2 on 200 trivial tasks",
+        4,
+        2,
+        commands.run_many,
+        (Peer("ProcessPoolExecutor", 0.45),),
+    ),
+    Row(
+        "dframe",
+        "dframe of 10 000 records",
+        300 * MS,
+        150 * MS,
+        records.table,
+        (Peer("raw SQL", 45 * MS), Peer("smt list")),
+    ),
+    Row(
+        "dframe-inputs",
+        "dframe of 10 000 records and their inputs",
+        300 * MS,
+        150 * MS,
+        records.table_with_inputs,
+        (Peer("raw SQL", 35 * MS),),
+    ),
+    Row(
+        "filter",
+        "filter 10 000 records by a parameter",
+        100 * MS,
+        50 * MS,
+        records.filter_records,
+        (Peer("raw SQL", 9.5 * MS),),
+    ),
+    Row(
+        "growth",
+        "save a record at 100 000 in the store",
+        1.5,
+        None,
+        records.save_among_many,
+        (Peer("at 100"),),
+        is_relative=True,
+    ),
+)

@@ -1,0 +1,73 @@
+"""Where rows are measured: scratch projects with the tasks of ``benchmarks/lab``, and fresh processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Scale
+from smttask.testing import ScratchProject, scratch_project
+
+__all__ = ["Workbench", "run_process"]
+
+LAB = Path(__file__).parent / "lab"
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """What a row may use.
+
+    Parameters
+    ----------
+    scale
+        How much it measures.
+    """
+
+    scale: Scale
+
+    @contextmanager
+    def project(self, files: Mapping[str, str] | None = None) -> Iterator[ScratchProject]:
+        """Make a project with the tasks of ``benchmarks/lab`` and further `files`, for the block."""
+        lab = {path.name: path.read_text(encoding="utf-8") for path in LAB.glob("*.py")}
+        with (
+            tempfile.TemporaryDirectory(prefix="smttask-bench-", ignore_cleanup_errors=True) as folder,
+            scratch_project(Path(folder) / "project", {**lab, **(files or {})}) as scratch,
+        ):
+            yield scratch
+
+    def child(self, scratch: ScratchProject, *args: object) -> Any:
+        """What ``python -m benchmarks.child`` prints, called in the root of `scratch`."""
+        return json.loads(run_process(scratch.root, "-m", "benchmarks.child", *map(str, args)))
+
+
+def run_process(folder: Path, *args: str) -> str:
+    """What a fresh Python prints that is called with `args` in `folder`.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails; the message ends in the last line of what it printed as error.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SMTTASK_")}
+    done = subprocess.run(
+        [sys.executable, *args],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        last_line = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise RuntimeError(f"python {' '.join(args)}: {last_line}")
+    return done.stdout
