@@ -7,7 +7,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 from pydantic.dataclasses import is_pydantic_dataclass
@@ -18,7 +18,9 @@ from smttask.errors import SignatureError
 from smttask.typing.arrays import accept_array, accept_scalar
 from smttask.typing.registry import Accept, acceptor_of
 
-__all__ = ["DataclassNode", "prepared"]
+__all__ = ["INNER", "DataclassNode", "prepared"]
+
+INNER = "smttask_inner"  # metadata of a schema: the dataclass that stands here, inside itself
 
 _ALIAS_TYPES = tuple({TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType)})
 _UNTOUCHED = (typing.Literal, type, Callable)
@@ -108,10 +110,6 @@ class DataclassNode:
     copied and its ``__post_init__`` is not run again.
     """
 
-    inner: ClassVar[
-        Callable[[type], Callable[[Any], Any]]
-    ]  # set by validation: makes the Validator of a class
-
     def __init__(self, cls: type, inside: tuple[Any, ...], typevars: Mapping[Any, Any]) -> None:
         self.cls = cls
         self.typevars = typevars
@@ -124,7 +122,7 @@ class DataclassNode:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
         if self.cls in self.inside:
-            return core_schema.no_info_plain_validator_function(self._validate_inner)
+            return core_schema.any_schema(metadata={INNER: self.cls})
         try:
             hints = typing.get_type_hints(self.cls, include_extras=True)
         except NameError as error:
@@ -140,9 +138,6 @@ class DataclassNode:
             fields[name] = core_schema.typed_dict_field(handler.generate_schema(annotation), required=False)
         inner = core_schema.typed_dict_schema(fields, extra_behavior="forbid")
         return core_schema.no_info_wrap_validator_function(self._validate, inner)
-
-    def _validate_inner(self, value: Any) -> Any:
-        return type(self).inner(self.cls)(value)
 
     def _validate(self, value: Any, handler: Any) -> Any:
         if isinstance(value, self.cls):

@@ -16,9 +16,10 @@ from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic_core import PydanticCustomError, core_schema
 
 from smttask.protocols import Runnable
+from smttask.typing.annotations import INNER
 from smttask.typing.registry import acceptor_of
 
-__all__ = ["holds_task", "is_stream", "lenient_schema", "python_kin", "strict_schema"]
+__all__ = ["holds_task", "inner_validators", "is_stream", "lenient_schema", "python_kin", "strict_schema"]
 
 Schema = dict[str, Any]
 _CHILD = (
@@ -46,6 +47,8 @@ _TRANSPARENT = frozenset(
         "arguments",
     }
 )
+# How `smttask.typing.validation` validates a dataclass: by variant, (class, value) -> value.
+inner_validators: dict[str, Callable[[type, Any], Any]] = {}
 _FLOATS = (float, int, np.floating)
 _STREAMS = (Iterator, io.IOBase)
 _NO_STREAMS = frozenset(
@@ -123,17 +126,31 @@ def _rewritten(schema: Any, node: Callable[[Schema, str], Any], variant: str) ->
                 new[key] = _rewritten(children, node, variant)
             else:
                 new[key] = {name: _rewritten(child, node, variant) for name, child in children.items()}
-        elif isinstance(children, list):
-            new[key] = [
-                (_rewritten(child[0], node, variant), *child[1:]) if isinstance(child, tuple)
-                else _rewritten(child, node, variant)
-                for child in children
-            ]  # fmt: skip
+        elif isinstance(children, (list, tuple)):
+            new[key] = [_rewritten_item(child, node, variant) for child in children]
     return new if kind.endswith("-field") else node(new, variant)
+
+
+def _rewritten_item(child: Any, node: Callable[[Schema, str], Any], variant: str) -> Any:
+    """One of a list of schemas, of (schema, label) pairs, or of the names that some schemas list."""
+    if isinstance(child, tuple):
+        return (_rewritten(child[0], node, variant), *child[1:])
+    return _rewritten(child, node, variant) if isinstance(child, dict) else child
+
+
+def _inner_node(schema: Schema, variant: str) -> Any:
+    """A dataclass inside itself: its own validator of the same kind, found when it is needed.
+
+    Were it free to try both kinds, each level would double the work for what fits neither.
+    """
+    cls = schema["metadata"][INNER]
+    return core_schema.no_info_plain_validator_function(lambda value: inner_validators[variant](cls, value))
 
 
 def _strict_node(schema: Schema, variant: str) -> Any:
     kind = schema["type"]
+    if INNER in schema.get("metadata", ()):
+        return _inner_node(schema, "strict")
     if kind == "float":
         # numpy's bool and integers have __float__ too, which the float schema alone would use.
         return core_schema.chain_schema([core_schema.is_instance_schema(_FLOATS), {**schema, "strict": True}])
@@ -168,6 +185,8 @@ def _known_class(schema: Schema) -> Any:
 
 def _lenient_node(schema: Schema, variant: str) -> Any:
     kind = schema["type"]
+    if INNER in schema.get("metadata", ()):
+        return _inner_node(schema, "lenient")
     if kind in _TRANSPARENT:
         return schema
     if (kind in _NUMBERS or _means_numbers(schema)) and variant == "lenient":

@@ -13,8 +13,8 @@ from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from smttask.errors import InputError, SignatureError, short_repr
 from smttask.protocols import Runnable
-from smttask.typing.annotations import DataclassNode, prepared
-from smttask.typing.schema import is_stream, lenient_schema, strict_schema
+from smttask.typing.annotations import prepared
+from smttask.typing.schema import inner_validators, is_stream, lenient_schema, strict_schema
 
 __all__ = ["Validator", "annotation_name"]
 
@@ -66,7 +66,7 @@ class Validator:
     [1.0, 2.0]
     """
 
-    __slots__ = ("_exact", "_lenient", "_strict", "annotation", "iterators", "place")
+    __slots__ = ("_exact", "_lenient", "_schema", "annotation", "iterators", "place", "strict")
 
     def __init__(self, annotation: object, *, place: str = "value", iterators: bool = False) -> None:
         self.annotation = annotation
@@ -75,8 +75,9 @@ class Validator:
         # For these the type alone decides; the schema would only say so again, later.
         self._exact = annotation if annotation in _AS_IS else None
         schema = _core_schema(annotation, place)
-        self._strict = _schema_validator(strict_schema(schema))
-        self._lenient: Any = schema
+        self.strict = _schema_validator(strict_schema(schema)).validate_python
+        self._schema = schema
+        self._lenient: SchemaValidator | None = None  # made when something does not fit at once
 
     def __call__(self, value: Any, *, place: str | None = None) -> Any:
         """The converted value.
@@ -97,20 +98,26 @@ class Validator:
                 place=place,
             )
         try:
-            return self._strict.validate_python(value)
+            return self.strict(value)
         except ValidationError:
             pass
         except RecursionError:
             raise self._too_deep(place or self.place) from None
-        if isinstance(self._lenient, dict):
-            self._lenient = _schema_validator(lenient_schema(self._lenient))
+        try:
+            return self.lenient(value, place or self.place)
+        except RecursionError:
+            raise self._too_deep(place or self.place) from None
+
+    def lenient(self, value: Any, place: str) -> Any:
+        """The converted value, by the slower schema that converts and lets tasks pass."""
+        if self._lenient is None:
+            self._lenient = _schema_validator(lenient_schema(self._schema))
+            self._schema = None
         try:
             return self._lenient.validate_python(value)
         except ValidationError as error:
             failure = error
-        except RecursionError:
-            raise self._too_deep(place or self.place) from None
-        raise _input_error(failure, value, self.annotation, place or self.place) from failure
+        raise _input_error(failure, value, self.annotation, place) from failure
 
     def _too_deep(self, place: str) -> InputError:
         return InputError(
@@ -129,7 +136,8 @@ def _inner(cls: type) -> Validator:
     return Validator(cls, place="")
 
 
-DataclassNode.inner = _inner
+inner_validators["strict"] = lambda cls, value: _inner(cls).strict(value)
+inner_validators["lenient"] = lambda cls, value: _inner(cls).lenient(value, "")
 
 
 def _core_schema(annotation: Any, place: str) -> Any:
@@ -221,6 +229,8 @@ def _place_in(value: Any, loc: Sequence[Any]) -> str:
     """How one would write the way to the fault: `loc` without the names of union branches."""
     text = ""
     for step in loc:
+        if isinstance(value, Mapping):  # where pydantic writes keys that are neither int nor str as text
+            step = next((key for key in value if key not in loc and str(key) == step), step)
         if isinstance(value, Mapping) and step in value:
             text, value = f"{text}[{step!r}]", value[step]
         elif isinstance(step, int) and isinstance(value, Sequence) and -len(value) <= step < len(value):
