@@ -258,7 +258,7 @@ class DataStore:
     def _best_older(
         self, key: Key, code: str, is_same: Callable[[dict[str, Any]], bool], on_damaged: OnDamaged | None
     ) -> Head | None:
-        """The newest result with the same inputs that an older link leads to, by the same code if possible."""
+        """The newest result with the same inputs behind an older link, by the same code if possible."""
         heads = [self._follow(path, key, on_damaged) for path in self._older_links(key)]
         whole = [head for head in heads if head is not None]
         whole.sort(key=lambda head: (head.code == code, head.label), reverse=True)
