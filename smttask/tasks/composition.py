@@ -53,8 +53,8 @@ def iter_leaves(value: object) -> Iterator[object]:
 
     Examples
     --------
-    >>> list(iter_leaves([1, {"a": (2.0, range(3))}]))
-    [2.0, range(0, 3)]
+    >>> list(iter_leaves([[1, 2], {"a": ("text", range(3))}]))
+    ['text', range(0, 3)]
     """
     stack = [value]
     while stack:

@@ -69,4 +69,4 @@ def test_a_value_without_tasks_is_returned_as_it_is() -> None:
 def test_leaves_are_what_is_no_container() -> None:
     """Containers of nothing but numbers and text are passed over whole."""
     leaf = range(3)
-    assert list(iter_leaves([1, {"a": (2.0, leaf)}])) == [2.0, leaf] or list(iter_leaves([leaf])) == [leaf]
+    assert list(iter_leaves([[1, 2.0], {"a": ("text", leaf)}, {}])) == ["text", leaf]
