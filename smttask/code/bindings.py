@@ -89,6 +89,7 @@ class ParsedSource:
         self.bindings: dict[str, list[Binding]] = {}
         self.star_imports: list[ast.ImportFrom] = []
         self._definitions: dict[str, list[Node]] | None = None
+        self._lambdas: list[Node] | None = None
         self._compiled = compiled
         self._codes: dict[str, list[CodeType]] | None = None
         self._index(is_main)
@@ -122,7 +123,9 @@ class ParsedSource:
         if line is None:
             return []
         if code.co_name == "<lambda>":
-            return [n for n in ast.walk(self.tree) if isinstance(n, ast.Lambda) and n.lineno == line]
+            if self._lambdas is None:
+                self._lambdas = [node for node in ast.walk(self.tree) if isinstance(node, ast.Lambda)]
+            return [node for node in self._lambdas if node.lineno == line]
         return [node for node in self.definitions(code.co_qualname) if _first_line(node) == line]
 
     def names_bound_around(self, line: int) -> list[str]:

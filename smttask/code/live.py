@@ -8,7 +8,7 @@ from itertools import islice
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-__all__ = ["cell_contents", "code_behind", "names_in_code", "own_attributes", "wrapped_chain"]
+__all__ = ["cell_contents", "code_behind", "names_in_code", "own_attributes", "own_methods", "wrapped_chain"]
 
 PLAIN = (int, float, complex, str, bytes, type(None), ModuleType, BuiltinFunctionType)
 CONTAINERS = (dict, list, tuple, set, frozenset, type(type.__dict__))
@@ -61,6 +61,15 @@ def wrapped_chain(value: object) -> list[object]:
         if inner is None or any(inner is known for known in chain):
             return chain
         chain.append(inner)
+
+
+def own_methods(cls: type) -> Iterator[FunctionType]:
+    """Yield the functions that were written in the body of `cls`."""
+    prefix = f"{cls.__qualname__}."
+    for value in cls.__dict__.values():
+        for member in code_behind(value):
+            if isinstance(member, FunctionType) and member.__code__.co_qualname.startswith(prefix):
+                yield member
 
 
 def cell_contents(function: FunctionType) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import sys
 from collections import deque
 from collections.abc import Callable, Container, Iterable
 from functools import partial
@@ -75,13 +74,23 @@ class Reach:
 
     def load(self, space: Space, chain: Chain, owner: str) -> None:
         """Follow ``a.b.c`` from the names of `space`."""
-        current: Space | None = space
-        for name in chain:
-            current = self._resolve(current, name) if current is not None else None
-            if current is None:
-                return
+        current = self._resolve(space, chain[0]) if chain else space
+        for name in chain[1:]:
+            current = self._attribute(current, name) if current is not None else None
         if current is not None and current is not space:
             self.unresolved.add(f"{owner}: module {current.name} as a value")
+
+    def _attribute(self, space: Space, name: str) -> Space | None:
+        """Follow ``module.name`` or ``from module import name``: a name in it, else a submodule."""
+        if space.get(name) is not MISSING or space.bindings(name):
+            return self._resolve(space, name)
+        submodule = self._spaces.submodule(space, name)
+        if submodule is not None:
+            return submodule
+        if space.get("__getattr__") is not MISSING or space.bindings("__getattr__"):
+            self.unresolved.add(f"{space.name}:{name}: __getattr__(…)")
+            self._resolve(space, "__getattr__")
+        return self._resolve(space, name)
 
     def _resolve(self, space: Space, name: str) -> Space | None:
         """Queue what `name` stands for; give the space to go on in if it is a module."""
@@ -126,15 +135,7 @@ class Reach:
                 self._constants.replaced(f"{space.name}:{name}", space, name, live, held)
                 if any(isinstance(item, FunctionType) for item in reached):
                     return None
-        return self._taken(origin, taken) if origin is not None else None
-
-    def _taken(self, origin: Space, name: str) -> Space | None:
-        """Follow ``from origin import name``: an attribute first, else a submodule."""
-        if origin.get(name) is MISSING and not origin.bindings(name) and not origin.star_imports():
-            submodule = self._spaces.named(f"{origin.name}.{name}")
-            if submodule is not None:
-                return submodule
-        return self._resolve(origin, name)
+        return self._attribute(origin, taken) if origin is not None else None
 
     def _defined(self, space: Space, name: str, bindings: Iterable[Binding], live: object) -> None:
         """Follow a ``def`` or ``class`` statement, or what stands in its place."""
@@ -167,11 +168,7 @@ class Reach:
                     break
                 return self._resolve(origin, name)
         if live is MISSING:
-            submodule = self._spaces.submodule(space, name)
-            if submodule is None and name != "__getattr__" and (space.get("__getattr__") is not MISSING):
-                self.unresolved.add(f"{space.name}:{name}: __getattr__(…)")
-                return self._resolve(space, "__getattr__")
-            return submodule
+            return None
         reached = list(code_behind(live))
         self._follow(reached)
         if not self._constants.injected(f"{space.name}:{name}", space, name, live) and not reached:
@@ -198,20 +195,13 @@ class Reach:
     def _import_inside(self, space: Space, owner: str, level: int, module_name: str, chain: Chain) -> None:
         """Follow an import inside a function, whether or not it was carried out already."""
         name = space.absolute(level, module_name)
-        origin = self._spaces.named(name, watch=True)
-        if origin is None:
-            if not self._spaces.is_found(name):
-                self.unresolved.add(f"{owner}: import {name}")
-            return
-        rest = chain
-        if chain:
-            following = self._taken(origin, chain[0])
-            if following is None or len(chain) == 1:
-                return
-            origin, rest = following, chain[1:]
-        self.load(origin, rest, owner)
-        if not rest:
-            self.unresolved.add(f"{owner}: module {name} as a value")
+        current = self._spaces.named(name, watch=True)
+        if current is None and not self._spaces.is_found(name):
+            self.unresolved.add(f"{owner}: import {name}")
+        for attribute in chain:
+            current = self._attribute(current, attribute) if current is not None else None
+        if current is not None:
+            self.unresolved.add(f"{owner}: module {current.name} as a value")
 
     # ------------------------------------------------------------ functions and classes
 
@@ -267,12 +257,7 @@ class Reach:
 
     def _class(self, cls: type) -> None:
         """Add a live class whole: what it says itself, each method, its bases and metaclass."""
-        module = sys.modules.get(cls.__module__)
-        space = (
-            self._spaces.of_module(module, force=cls in self._roots)
-            if isinstance(module, ModuleType)
-            else None
-        )
+        space = self._spaces.of_class(cls, force=cls in self._roots)
         if space is None:
             return
         source, nodes = space.class_definitions(cls)
@@ -286,7 +271,11 @@ class Reach:
             self._class_body(space, source, cls.__qualname__, node, reached)
             for name in self._constants.attributes(part, node, attributes):
                 self.watch.name(attributes, name, attributes[name])
-        if not nodes and space.source is None:
+        if not nodes and any(
+            b.kind == "assignment" for b in space.bindings(cls.__qualname__)
+        ):  # a named tuple
+            self._resolve(space, cls.__qualname__)
+        elif not nodes:
             self.unresolved.add(f"{part}: no source")
             plain = sorted(
                 f"{k}={value_form(v)}" for k, v in attributes.items() if value_form(v) and k[0] != "_"

@@ -44,6 +44,8 @@ _sources: dict[str, Source] = {}
 _by_file: dict[str, dict[str, Source]] = {}
 _texts: dict[tuple[str, str, int], Source] = {}
 """Notebook cells and the like: by invented file name, text and flags."""
+_unloaded: dict[str, Source] = {}
+"""Sources that no loaded module was made from, by file."""
 _seen: set[str] = set()
 """Names that stood in `sys.modules` when it was last looked through."""
 
@@ -199,11 +201,15 @@ def source_of(name: str, namespace: dict[str, Any], *, keep: bool = True) -> Sou
 
 def unloaded_source(name: str, file: str) -> Source | None:
     """The source of a module that is not loaded, as its file stands now."""
+    known = _unloaded.get(file)
     try:
+        if known is not None and known.name == name and known.stat == _stat(os.stat(file)):
+            return known
         text, stat = _read(file)
     except OSError:
         return None
-    return Source(name, None, file, text, stat)
+    _unloaded[file] = Source(name, None, file, text, stat)
+    return _unloaded[file]
 
 
 def text_source(code: CodeType) -> Source | None:

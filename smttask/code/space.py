@@ -9,7 +9,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from smttask.code.bindings import MISSING, Binding
-from smttask.code.live import code_behind
+from smttask.code.live import own_methods
 from smttask.code.scope import OWN_PACKAGE, CodeScope
 from smttask.code.source import MAIN_NAMES, Source, find_source_file, source_of, text_source, unloaded_source
 from smttask.code.watch import Watch
@@ -70,10 +70,8 @@ class Space:
     def class_definitions(self, cls: type) -> tuple[Source | None, list[ast.ClassDef]]:
         """The class statements that `cls` may come from, and the source they stand in."""
         source = self.source
-        for value in cls.__dict__.values() if source is None else ():
-            for member in code_behind(value):
-                if source is None and isinstance(member, FunctionType):
-                    source = text_source(member.__code__)
+        if source is None:
+            source = next(filter(None, (text_source(method.__code__) for method in own_methods(cls))), None)
         if source is None or source.parsed is None:
             return None, []
         return source, [n for n in source.parsed.definitions(cls.__qualname__) if isinstance(n, ast.ClassDef)]
@@ -96,6 +94,18 @@ class Spaces:
         """The space of a loaded module; `force` takes it in wherever it lies, unless it is smttask's."""
         namespace: dict[str, Any] = object.__getattribute__(module, "__dict__")
         return self._of(namespace, str(namespace.get("__name__")), force, is_module=True)
+
+    def of_class(self, cls: type, *, force: bool = False) -> Space | None:
+        """The space a class was written in, also when its ``__module__`` names one that shows it off."""
+        module = sys.modules.get(cls.__module__)
+        space = self.of_module(module, force=force) if isinstance(module, ModuleType) else None
+        if space is None or space.source is None or space.class_definitions(cls)[1]:
+            return space
+        for method in own_methods(cls):
+            found = self.of_globals(method.__globals__, force=force)
+            if found is not None and found.class_definitions(cls)[1]:
+                return found
+        return space
 
     def of_globals(self, namespace: dict[str, Any], *, force: bool = False) -> Space | None:
         """The space a function looks its globals up in, also when that is no module any more."""

@@ -231,6 +231,17 @@ def test_a_notebook_without_file_counts_by_the_source_of_its_cells(modules, monk
     assert fingerprint(notebook.f, modules.scope).digest != first.digest
 
 
+def test_classes_that_are_made_or_shown_elsewhere_are_found(modules):
+    """A named tuple counts by its call, a class that says it is of another module where it was written."""
+    modules.write(
+        main="import collections, pkg\nP = collections.namedtuple('P', 'x y')\ndef f(x): return P(x, pkg.C())",
+        pkg____init__="from .inner import C",
+        pkg__inner="class C:\n    __module__ = 'pkg'\n    def m(self): return 1",
+    )
+    assert list(modules.fingerprint().parts) == ["main:f", "main:P", "pkg.inner:C", "pkg.inner:C.m"]
+    assert list(modules.fingerprint("P").parts) == ["main:P"]
+
+
 def test_names_for_type_checkers_alone_and_main_blocks_do_not_count(modules):
     """What never runs when the module is imported cannot change a result."""
     main = """
