@@ -149,6 +149,12 @@ class _Run:
         self._dismissed.add(worker)
         worker.dismiss()
 
+    def _let_go_surplus(self) -> None:
+        """End workers that are more than the project allows, those that still start first."""
+        for worker in sorted(self._crew, key=lambda worker: worker.is_ready):
+            if len(self._crew) > self._limit and worker.path is None:
+                self._dismiss(worker)
+
     def _end_workers(self) -> None:
         for worker in self._crew | self._dismissed:
             worker.kill()
@@ -175,13 +181,12 @@ class _Run:
         if worker is None:
             return self._stop(content["number"])
         if kind == "outcome":
-            self._finished(worker, Outcome(**content))
+            self._finished(worker, Outcome(**{**content, "path": worker.path}))
         elif kind == "ready":
             worker.is_ready = True
             self._root = content["root"]
             self._limit = min(self._limit, content["max_processes"] or self._limit)
-            if len(self._crew) > self._limit or self.summary.signal is not None:
-                self._dismiss(worker)
+            self._let_go_surplus()
         elif kind == "ended":
             self._ended(worker, content["status"])
         elif kind == "output":
@@ -201,7 +206,7 @@ class _Run:
             self._dismiss(worker)
 
     def _ended(self, worker: WorkerProcess, status: int) -> None:
-        has_to_start = not worker.is_ready and self.summary.signal is None
+        has_to_start = worker in self._crew and not worker.is_ready and self.summary.signal is None
         self._crew.discard(worker)
         self._dismissed.discard(worker)
         if worker.path is not None:

@@ -80,7 +80,7 @@ class WorkerProcess:
     def run(self, path: str, now: float) -> None:
         """Hand it the file `path` at the time `now`."""
         self.path, self.since = path, now
-        self._write(encoded("run", path=path))
+        self._write(encoded("run", path=os.path.abspath(path)))  # tasks may change its working directory
 
     def dismiss(self) -> None:
         """Let it end after the task that it runs."""
@@ -148,7 +148,7 @@ class WorkerProcess:
 
 
 def _search_path() -> list[str]:
-    """What `sys.path` is here, without the folder of the script, and with that of smttask."""
-    paths = sys.path if sys.flags.safe_path else sys.path[1:]
+    """What `sys.path` is here, and the folder of smttask; not the working directory of the moment."""
+    paths = [path for path in sys.path if path]
     package = os.path.dirname(os.path.dirname(os.path.abspath(smttask.__file__)))
     return [*paths, *([] if package in paths else [package])]

@@ -127,7 +127,7 @@ class Worker:
                 self._run(files, decoded(line)[1]["path"])
 
     def _run(self, files: TaskFiles, path: str) -> None:
-        begin = perf_counter()
+        folder, begin = os.getcwd(), perf_counter()
         try:
             with self._stoppable():
                 outcome = files.run(path)
@@ -139,6 +139,8 @@ class Worker:
                 )
             else:
                 outcome = describe_failure(path, error, duration_s)
+        finally:
+            os.chdir(folder)
         self.send("outcome", **asdict(outcome))
 
     def _pass_on_warnings(self) -> None:
