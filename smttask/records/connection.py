@@ -19,7 +19,7 @@ __all__ = ["Database"]
 # A page cache that holds the tails of all indexes at 100 000 records; the default is 2 MB
 CACHE_KIB = 16_384
 # Pages in the write-ahead log before it is moved into the database, which costs an fsync
-CHECKPOINT_PAGES = 4_000
+CHECKPOINT_PAGES = 8_000
 # SQLite may give up on these before its timeout, which does not cover all of its locks
 PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 PAUSE_S = 0.005
