@@ -132,7 +132,8 @@ class DataKey:
 
         Examples
         --------
-        >>> DataKey.of_file("/p/data/x.csv", "/p", size=3, blake3="ab", created=datetime.now(UTC)).path
+        >>> now = datetime.fromisoformat("2026-11-22T10:15:00Z")
+        >>> DataKey.of_file("/p/data/x.csv", "/p", size=3, blake3="ab", created=now).path
         'data/x.csv'
         """
         text, prefix = os.fspath(path), os.path.join(os.fspath(root), "")
@@ -214,7 +215,7 @@ def fit(text: str, width: int | None = None) -> str:
     >>> fit("short", 20)
     'short'
     >>> fit("a" * 30, 20)
-    'aaaaaaa~e0e9e4d0e4f3'
+    'aaaaaaa~0f5b50af502c'
     """
     stored = text if text.isascii() and "\0" not in text else _UNSTORABLE.sub("\ufffd", text)
     if width is None or len(stored) <= width:
