@@ -151,18 +151,16 @@ def test_what_cannot_be_followed_is_named(modules, main, unresolved):
 
 def test_the_decorators_of_smttask_do_not_count_and_tasks_are_what_they_wrap(modules):
     """Other options for keeping a result, or a task where a function was, keep results."""
-    modules.write(
-        smttask_like="""
-        def RecordedTask(f):
-            return type(f.__name__, (), {"__wrapped__": f, "__module__": f.__module__})
-        RecordedTask.__module__ = "smttask.tasks"
-        """,
-        main="from other import Other\ndef f(x): return Other(x).run()",
-        other="from smttask_like import RecordedTask\n@RecordedTask\ndef Other(x): return x",
-    )
+
+    def other(decorator: str, value: str = "x") -> str:
+        imports = "import smttask\nfrom smttask import MemoizedTask as M"
+        return f"{imports}\n{decorator}\ndef Other(x: int) -> int: return {value}"
+
+    modules.write(main="from other import Other\ndef f(x): return Other(x).run()", other=other("@M"))
     assert list(modules.fingerprint().parts) == ["main:f", "other:Other"]
-    assert modules.changes(other="def Other(x): return x") == []
-    assert modules.changes(other="def Other(x): return x + 1") == ["other:Other changed"]
+    assert modules.changes(other=other("@smttask.RecordedTask(on_code_change='ignore')")) == []
+    assert modules.changes(other=other("")) == []
+    assert modules.changes(other=other("@M", "x + 1")) == ["other:Other changed"]
 
 
 def test_chains_and_circles_of_any_length_are_followed(modules):
@@ -234,7 +232,7 @@ def test_a_notebook_without_file_counts_by_the_source_of_its_cells(modules, monk
 def test_classes_that_are_made_or_shown_elsewhere_are_found(modules):
     """A named tuple counts by its call, a class that says it is of another module where it was written."""
     modules.write(
-        main="import collections, pkg\nP = collections.namedtuple('P', 'x y')\ndef f(x): return P(x, pkg.C())",
+        main="import collections, pkg\nP = collections.namedtuple('P', 'x')\ndef f(x): return P(pkg.C())",
         pkg____init__="from .inner import C",
         pkg__inner="class C:\n    __module__ = 'pkg'\n    def m(self): return 1",
     )
