@@ -58,7 +58,7 @@ _PROJECT = object()  # stands for the project's name among the values of a condi
 # programs stored in other forms. What is no plain value, or stands in another task's inputs, is for Python.
 PLACE = """'$.tasks."' || s.digest || '".inputs' || ?"""
 BY_PYTHON = "smttask_has_parameter(p.content, s.digest, ?)"
-IF_JSON = "CASE WHEN p.type = 'JSONParameterSet' THEN {} ELSE 0 END"
+IF_JSON = "CASE WHEN p.type = 'JSONParameterSet' AND s.digest <> '' THEN {} ELSE 0 END"
 
 
 @dataclass(frozen=True, slots=True)

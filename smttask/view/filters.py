@@ -154,7 +154,9 @@ def _reference(task: Runnable) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """A numpy scalar as the number that it is: it looks for numbers, whatever type holds them."""
+    """What is looked for in the form that finds most: a numpy scalar as a number, a tuple as a list."""
+    if type(value) is tuple:
+        return list(value)
     return value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value
 
 

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from smttask import RSView
+from smttask.records.record import Record
+from smttask.testing import scratch_project
+from smttask.view.text import duration_text, printable
+
+
+def test_a_view_is_shown_as_a_table(lab: SimpleNamespace) -> None:
+    """The display of a view says how many records there are and has a line for each."""
+    lines = repr(lab.view).splitlines()
+    assert lines[0] == "7 records of 'scratch', newest first"
+    assert lines[1].split() == ["label", "task", "started", "duration", "status", "reason"]
+    assert [line.split()[0] for line in lines[2:]] == lab.view.labels()
+    assert "crashed" in repr(lab.view.filter.tags("crashed"))
+    assert repr(lab.view.filter.task("Nothing")) == "0 records of 'scratch'"
+
+
+def test_times_are_shown_in_local_time(lab: SimpleNamespace) -> None:
+    """The display of a run has the time that a clock on the wall showed."""
+    record = lab.view[0]
+    assert f"{record.timestamp.astimezone():%Y-%m-%d %H:%M}" in repr(lab.view[:1])
+
+
+def test_a_narrow_terminal_shortens_the_reason_first(
+    lab: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is little room the labels stay whole and long texts are cut."""
+    view = lab.view.filter.task("Square")
+    monkeypatch.setenv("COLUMNS", "60")
+    assert all(label in repr(view) for label in view.labels())
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "x is 3.0 <b>" in repr(view)
+
+
+def test_a_record_is_shown_with_its_fields_and_inputs(lab: SimpleNamespace) -> None:
+    """The display of a record names task, status, inputs and upstream runs; its repr is one line."""
+    record = lab.view.filter.task(lab.deep)[0]
+    shown = str(record)
+    assert "labtasks.Analyze" in shown
+    assert "Model(sigma=0.25, n=3)" in shown
+    assert "Mode.FAST" in shown
+    assert f"task {lab.flat.digest}, run {lab.view.filter.task(lab.flat)[0].label}" in shown
+    assert repr(record) == f"<RecordView {record.label} Analyze finished>"
+
+
+def test_html_is_escaped(lab: SimpleNamespace) -> None:
+    """Nothing that a user wrote becomes markup in a notebook."""
+    crashed = lab.view.filter.tags("crashed")[0]
+    assert "x is 3.0 &lt;b&gt;" in lab.view._repr_html_()
+    assert "<b>, " not in lab.view._repr_html_()
+    assert "negative &lt;x&gt;" in crashed._repr_html_()
+    assert crashed.label in crashed._repr_html_()
+    assert "0 records" in lab.view.filter.task("Nothing")._repr_html_()
+
+
+@pytest.mark.parametrize("n_records", [20, 23])
+def test_a_long_view_shows_its_beginning(tmp_path: Path, n_records: int) -> None:
+    """Of more than 20 records the first are shown, with the number of the others."""
+    with scratch_project(tmp_path / "p") as scratch:
+        for number in range(n_records):
+            moment = datetime(2026, 11, 22, 10, 15, number, tzinfo=UTC)
+            scratch.project.records.open_record(Record(label=f"run {number}", timestamp=moment))
+        view = RSView()
+        assert ("… and 3 more" in repr(view)) == (n_records == 23)
+        assert ("and 3 more" in view._repr_html_()) == (n_records == 23)
+        assert repr(view).count("run ") == view._repr_html_().count('<td style="text-align:left">run ') == 20
+
+
+def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:
+    """A reason cannot move the cursor, colour the screen or add lines."""
+    with scratch_project(tmp_path / "p") as scratch:
+        record = Record(label="a", timestamp=datetime.now(UTC), reason="\x1b[31mred\nline\x07")
+        scratch.project.records.open_record(record)
+        assert "\x1b" not in repr(RSView()) + str(RSView()[0])
+        assert len(repr(RSView()).splitlines()) == 3
+    assert printable("x" * 5000).endswith("x…")
+    assert len(printable("x" * 5000)) == 2001
+
+
+def test_displays_never_raise(tmp_path: Path) -> None:
+    """A damaged record store, or a function that fails, is told in place of the table, escaped in HTML."""
+    with scratch_project(tmp_path / "p") as scratch:
+        view = RSView()
+        scratch.project.records.open_record(Record(label="a", timestamp=datetime.now(UTC)))
+        failing = view.filter(lambda record: record.nothing)
+        assert "cannot be shown: AttributeError" in repr(failing)
+        assert failing._repr_html_().startswith("&lt;RecordStoreView that cannot be shown")
+        scratch.project.records.close()
+        (scratch.root / ".smt" / "records").write_bytes(b"no database" * 1000)
+        assert "cannot be shown: RecordStoreError" in repr(view)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.00012, "0.12 ms"), (0.25, "250 ms"), (2.5, "2.5 s"), (75, "1 min 15 s"), (7265, "2 h 1 min")],
+)
+def test_durations_are_shown_as_people_say_them(seconds: float, text: str) -> None:
+    """A duration has the unit that fits it."""
+    assert duration_text(timedelta(seconds=seconds).total_seconds()) == text
