@@ -43,13 +43,15 @@ def dtype_to_json(dtype: np.dtype[Any]) -> Any:
         return {"base": dtype_to_json(base), "shape": list(shape)}
     if dtype.names is None:
         return "T" if dtype.kind == "T" else dtype.str
-    fields = [dtype.fields[name] for name in dtype.names]  # type: ignore[index]
-    return {
+    fields: list[Any] = [dtype.fields[name] for name in dtype.names]  # type: ignore[index]
+    form = {
         "names": list(dtype.names),
         "formats": [dtype_to_json(field[0]) for field in fields],
         "offsets": [field[1] for field in fields],
         "itemsize": dtype.itemsize,
     }
+    titles = [field[2] if len(field) > 2 else None for field in fields]
+    return form if titles == [None] * len(titles) else {**form, "titles": titles}
 
 
 def dtype_from_json(form: Any) -> np.dtype[Any]:
@@ -59,13 +61,8 @@ def dtype_from_json(form: Any) -> np.dtype[Any]:
     if "base" in form:
         return np.dtype((dtype_from_json(form["base"]), tuple(form["shape"])))
     formats = [dtype_from_json(item) for item in form["formats"]]
-    parts = {
-        "names": form["names"],
-        "formats": formats,
-        "offsets": form["offsets"],
-        "itemsize": form["itemsize"],
-    }
-    return np.dtype(parts)  # type: ignore[call-overload, no-any-return]
+    parts = {key: form[key] for key in ("names", "offsets", "itemsize", "titles") if key in form}
+    return np.dtype({**parts, "formats": formats})  # type: ignore[call-overload, no-any-return]
 
 
 def array_to_json(

@@ -27,7 +27,7 @@ from smttask.typing.jsonform import from_json, to_json
 
 class Color(Enum):
     RED = 1
-    CRIMSON = 1
+    GREEN = 2
 
 
 class Access(Flag):
@@ -75,7 +75,7 @@ VALUES = [
     *(1 + 2j, complex(float("nan"), -0.0), [1.0, 2], (1, (2,)), {1, 2}, {"b", "a"}, frozenset({1})),
     *({"a": 1}, {1: 2, (1, 2): 3}, {"$a": 1}, {"$array": [1]}, {"ä\ud800": 1}, {}, [], ()),
     *(
-        Color.CRIMSON,
+        Color.GREEN,
         Access.READ | Access.WRITE,
         Level.LOW,
         Grid(1, [2]),
