@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -193,7 +194,7 @@ def _run_here(files: Iterator[str], instructions: Instructions, display: Display
         for path in files:
             begin_task = time.monotonic()
             try:
-                outcome = task_files.run(path)
+                outcome = replace(task_files.run(os.path.abspath(path)), path=path)
             except Exception as error:  # noqa: BLE001 - whatever a task raises is what the debugger is for
                 outcome = describe_failure(path, error, time.monotonic() - begin_task)
                 click.echo(f"{outcome.error}\n{outcome.details}", err=True)
