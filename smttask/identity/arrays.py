@@ -6,15 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from blake3 import blake3
 
+from smttask.hashing import new_hasher
 from smttask.typing.arrayform import zeroed_below
 from smttask.typing.places import UnfitValue
 
 __all__ = ["array_content", "joined", "sized"]
 
 _LARGE = 64 * 1024  # buffers of more bytes enter by their blake3
-_THREADS = 1 << 20  # below this, starting threads costs more than it saves
 _EXTENDED = 10  # bytes that mean something in the 80-bit floats of x86, stored in 12 or 16
 
 Hashed = dict[int, tuple[Any, bytes]]
@@ -66,7 +65,7 @@ def array_content(array: Any, write: Callable[[Any], bytes], hashed: Hashed) -> 
 
 
 def _hash(content: Any) -> bytes:
-    result: bytes = blake3(content, max_threads=blake3.AUTO if len(content) >= _THREADS else 1).digest()
+    result: bytes = new_hasher(len(content)).update(content).digest()
     return result
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from blake3 import blake3
+from smttask.hashing import new_hasher
 
 __all__ = ["DIGEST_LENGTH", "digest"]
 
 DIGEST_LENGTH = 20
 _MAX_LENGTH = 64
-_MANY_BYTES = 1 << 20  # below this, starting threads costs more than it saves
 
 
 def digest(canonical: bytes, *, length: int = DIGEST_LENGTH) -> str:
@@ -32,10 +31,8 @@ def digest(canonical: bytes, *, length: int = DIGEST_LENGTH) -> str:
     Examples
     --------
     >>> digest(b"x")
-    'fc2f6dcd8ed5e4e5e6b7'
+    '3ae7d805f6789a6402ac'
     """
     if not 1 <= length <= _MAX_LENGTH:
         raise ValueError(f"A digest has 1 to {_MAX_LENGTH} hex digits, not {length}.")
-    if len(canonical) < _MANY_BYTES:
-        return blake3(canonical).hexdigest()[:length]
-    return blake3(canonical, max_threads=blake3.AUTO).hexdigest()[:length]
+    return new_hasher(len(canonical)).update(canonical).hexdigest()[:length]

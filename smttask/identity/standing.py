@@ -18,8 +18,7 @@ from smttask.identity.canonical import canonical_bytes, canonical_forms
 from smttask.identity.defaults import usual_bytes
 from smttask.identity.digest import digest
 from smttask.protocols import Runnable
-from smttask.typing.places import class_name
-from smttask.typing.places import stored_fields
+from smttask.typing.places import class_name, stored_fields
 
 __all__ = ["Standing", "merged", "standing_defaults", "still_stand"]
 

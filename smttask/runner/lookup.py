@@ -12,6 +12,7 @@ from smttask.errors import (
     DamagedResultError,
     DamagedResultWarning,
     ResultNotFoundError,
+    StorageError,
 )
 from smttask.project import Project
 from smttask.runner.unit import Stored, Unit
@@ -96,5 +97,10 @@ def load_stored(
         return None
     except DamagedResultError as error:
         _report_damaged(project.data.set_aside(head), error.found)
+        return None
+    except StorageError as error:
+        if not getattr(error, "is_whole", False):
+            raise
+        warnings.warn(f"A stored result is not used: {error}", CodeChangedWarning, stacklevel=2)
         return None
     return Stored(outputs, head)

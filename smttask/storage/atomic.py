@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import BinaryIO, cast
 
 from smttask.errors import StorageError
-from smttask.storage.hashing import HashingFile
+from smttask.hashing import HashingFile
 
 __all__ = [
     "create_link",

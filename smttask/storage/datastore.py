@@ -15,9 +15,9 @@ from typing import Any
 
 from smttask.errors import DamagedResultError, ResultNotFoundError, StorageError
 from smttask.formats.registry import get_format, load_inline
+from smttask.hashing import PARALLEL_BYTES, FileHashing, hash_file
 from smttask.storage.atomic import read_link, storage_error, unlink_if_there
 from smttask.storage.damage import DamageKeeper, OnDamaged
-from smttask.storage.hashing import PARALLEL_BYTES, FileHashing, hash_file
 from smttask.storage.layout import OLDER_DIR, Key, link_name, older_name, older_prefix
 from smttask.storage.manifest import Head, OutputEntry, damaged, read_head, read_rest
 from smttask.storage.newrun import NewRun
@@ -320,6 +320,7 @@ def _unloadable(path: str, format_name: str, error: Exception) -> StorageError:
         f"{path}\n{type(error).__name__}: {error}",
         "import what defines its classes, or go back to the code that wrote it; or recompute",
         path=path,
+        is_whole=True,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from smttask.errors import DamagedResultError, StorageError
 from smttask.formats.registry import Choice, choose
+from smttask.hashing import HashingFile
 from smttask.protocols import Format
 from smttask.storage.atomic import (
     create_link,
@@ -22,7 +23,6 @@ from smttask.storage.atomic import (
     unlink_if_there,
     write_whole,
 )
-from smttask.storage.hashing import HashingFile
 from smttask.storage.layout import (
     OLDER_DIR,
     Key,

@@ -11,9 +11,9 @@ from blake3 import blake3
 
 from smttask.errors import ResultNotFoundError
 from smttask.formats.registry import format_for, iter_formats
+from smttask.hashing import HashingFile, hash_file
 from smttask.storage.atomic import storage_error, write_whole
 from smttask.storage.damage import move_aside
-from smttask.storage.hashing import HashingFile, hash_file
 from smttask.storage.layout import VALUES_DIR
 from smttask.storage.manifest import damaged
 

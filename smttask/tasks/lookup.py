@@ -76,7 +76,7 @@ def get_class(module_name: str, qualname: str) -> type:
     if not is_value_type:
         raise DescriptionError(
             f"{module_name}.{qualname} is no type of values.",
-            f"found: {type(found).__name__}\nexpected: an enum, a dataclass, a named tuple or a pydantic model",
+            f"found: {type(found).__name__}\nexpected: an enum, dataclass, named tuple or pydantic model",
             "a description may name only these",
         )
     return found  # type: ignore[no-any-return]

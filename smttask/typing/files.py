@@ -7,10 +7,10 @@ from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from time import time_ns
 from typing import Any, NamedTuple
 
-from blake3 import blake3
 from pydantic_core import core_schema
 
 from smttask.errors import InputError, short_repr
+from smttask.hashing import new_hasher
 from smttask.typing.registry import TypeEntry, register_entry
 
 __all__ = ["InputFile", "file_digest"]
@@ -38,7 +38,7 @@ def file_digest(path: Path) -> str:
     known = _known.get(str(path))
     if known is not None and known[0] == stat:
         return known[1]
-    hasher = blake3(max_threads=blake3.AUTO if stat.size > 1_000_000 else 1)
+    hasher = new_hasher(stat.size)
     hashed_at_ns = time_ns()
     with open(path, "rb") as file:
         while block := file.read(1 << 22):

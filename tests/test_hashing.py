@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
-from smttask.storage import hashing
-from smttask.storage.hashing import FileHashing, HashingFile, hash_file
+from smttask import hashing
+from smttask.hashing import FileHashing, HashingFile, hash_file
 
 
 def is_right(path, file):
