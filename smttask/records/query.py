@@ -94,8 +94,18 @@ class Selection:
         """Keep records whose label begins with `prefix`."""
         return self.where("r.label >= ? AND r.label < ?", prefix, prefix + LAST_CHARACTER)
 
-    def with_task(self, name: str) -> Selection:
-        """Keep records of the task `name`, or ``module.name``."""
+    def with_labels(self, *labels: str) -> Selection:
+        """Keep records with one of these labels, whole."""
+        return self.where("r.label IN (SELECT value FROM json_each(?))", json.dumps(labels))
+
+    def with_label_like(self, pattern: str) -> Selection:
+        """Keep records whose label fits `pattern`, with ``*``, ``?`` and ``[…]`` as in a shell."""
+        return self.where("r.label GLOB ?", pattern)
+
+    def with_task(self, name: str, module: str | None = None) -> Selection:
+        """Keep records of the task `name` of `module`; without one also of ``module.name``."""
+        if module is not None:
+            return self.where("s.module = ? AND s.task = ?", module, name)
         return self.where("(s.task = ? OR s.module || '.' || s.task = ?)", name, name)
 
     def with_digest(self, digest: str) -> Selection:

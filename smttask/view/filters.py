@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from smttask.errors import FilterError, InputError, short_repr
 from smttask.protocols import Runnable
-from smttask.records.query import Selection
 from smttask.records.record import STATUSES
 from smttask.tasks import Task
 from smttask.typing.jsonform import to_json
@@ -59,7 +58,7 @@ class RecordFilter:
     def label(self, label: str) -> RecordStoreView:
         """Keep records whose label begins with `label`; with ``*``, ``?`` or ``[`` it is a pattern."""
         if set(label) & set(PATTERN_CHARACTERS):
-            return self._where("r.label GLOB ?", label)
+            return self._view.narrowed(self._view.selection.with_label_like(label))
         return self._view.narrowed(self._view.selection.with_label(label))
 
     def task(self, task: str | Task[Any] | type[Task[Any]]) -> RecordStoreView:
@@ -74,7 +73,8 @@ class RecordFilter:
         if isinstance(task, str):
             return self._view.narrowed(self._view.selection.with_task(task))
         if isinstance(task, type) and issubclass(task, Task):
-            return self._where("s.module = ? AND s.task = ?", task.__wrapped__.__module__, task.__name__)
+            selection = self._view.selection.with_task(task.__name__, task.__wrapped__.__module__)
+            return self._view.narrowed(selection)
         if isinstance(task, Task):
             return self._view.narrowed(self._view.selection.with_digest(task.digest))
         raise InputError(
@@ -129,10 +129,6 @@ class RecordFilter:
         """
         forms = {path: to_json(_plain(value), on_task=_reference) for path, value in eq.items()}
         return self._view.narrowed(self._view.selection.with_parameters(forms))
-
-    def _where(self, condition: str, *values: str) -> RecordStoreView:
-        selection: Selection = self._view.selection
-        return self._view.narrowed(selection.where(condition, *values))
 
     def __getattr__(self, name: str) -> Any:
         near = difflib.get_close_matches(name, _names(), n=1)

@@ -74,7 +74,7 @@ class Parameters:
 
     def find_upstream(self, label: str) -> tuple[JSON, str] | None:
         """Parameters of another record, parsed, and its digest."""
-        rows = self._store.columns(Selection().where("r.label = ?", label), ["parameters", "digest"])
+        rows = self._store.columns(Selection().with_labels(label), ["parameters", "digest"])
         return (read_json(rows[0][0]), rows[0][1]) if rows else None
 
     def load_task(self, digest: str | None = None) -> Task[Any]:
@@ -109,8 +109,7 @@ class Parameters:
         """The parameters of these records; of those that were deleted, from their manifests."""
         if not labels:
             return []
-        selection = Selection().where("r.label IN (SELECT value FROM json_each(?))", json.dumps(labels))
-        found = dict(self._store.columns(selection, ["label", "parameters"]))
+        found = dict(self._store.columns(Selection().with_labels(*labels), ["label", "parameters"]))
         return [found[label] if label in found else self._from_manifest(label) for label in labels]
 
     def _from_manifest(self, label: str) -> str:

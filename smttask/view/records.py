@@ -73,7 +73,7 @@ class RecordView:
         self._store = store or project.records
         if row is None:
             self._store.get(label)  # says what is wrong if there is none
-            row = self._store.columns(Selection().where("r.label = ?", label), LIGHT_COLUMNS)[0]
+            row = self._store.columns(Selection().with_labels(label), LIGHT_COLUMNS)[0]
         fields = dict(zip(LIGHT_COLUMNS, row, strict=True))
         self.id: int = fields["id"]
         self.label: str = fields["label"]

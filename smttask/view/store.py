@@ -96,7 +96,7 @@ class RecordStoreView:
 
     def __contains__(self, item: object) -> bool:
         label = item.label if isinstance(item, RecordView) else item
-        return isinstance(label, str) and len(self.narrowed(self.selection.where("r.label = ?", label))) > 0
+        return isinstance(label, str) and len(self.narrowed(self.selection.with_labels(label))) > 0
 
     @overload
     def __getitem__(self, key: int | str) -> RecordView: ...
@@ -211,7 +211,7 @@ class RecordStoreView:
         raise self._not_found(f"There is no record at position {position}.")
 
     def _by_label(self, label: str) -> RecordView:
-        exact = list(self.narrowed(self.selection.where("r.label = ?", label)))
+        exact = list(self.narrowed(self.selection.with_labels(label)))
         found = exact or list(self.narrowed(self.selection.with_label(label))[:3])
         if len(found) == 1:
             return found[0]

@@ -67,13 +67,12 @@ def _base_columns(read: Mapping[str, Sequence[Any]]) -> dict[str, pd.Series]:
     moments = pd.to_datetime(
         pd.Series(read["timestamp"], dtype=object), format="ISO8601", utc=True, errors="coerce"
     )
+    durations = pd.Series(read["duration_s"], dtype="float64")  # in seconds
     return {
         "label": _text(read["label"]),
         "task": _text(read["task"]),
         "timestamp": moments.dt.as_unit("us"),
-        "duration": pd.to_timedelta(pd.Series(read["duration_s"], dtype="float64"), unit="s").dt.as_unit(
-            "us"
-        ),
+        "duration": pd.to_timedelta((durations * 1e6).round(), unit="us").dt.as_unit("us"),
         "status": _text([shown[text][0] for text in read["tags"]]),
         "tags": _text([shown[text][1] for text in read["tags"]]),
         **{name: _text(read[name]) for name in TEXTS},
