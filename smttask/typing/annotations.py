@@ -49,6 +49,10 @@ def prepared(annotation: Any, typevars: Mapping[Any, Any] | None = None, inside:
     if origin is None:
         return _prepared_class(annotation, inside)
     args = get_args(annotation)
+    if isinstance(origin, _ALIAS_TYPES):  # NDArray is one in newer numpy
+        if annotation in inside or not getattr(origin.__value__, "__parameters__", ()):
+            return annotation
+        return prepared(origin.__value__[args], typevars, (*inside, annotation))
     if origin is Annotated:
         if any(isinstance(item, Accept) for item in args[1:]):
             return annotation

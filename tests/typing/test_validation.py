@@ -78,6 +78,7 @@ class Pair(NamedTuple):
 
 
 Tree = TypeAliasType("Tree", "list[Tree] | int")
+Named = TypeAliasType("Named", dict[str, T], type_params=(T,))
 
 
 def same(left, right):
@@ -115,6 +116,7 @@ def same(left, right):
         (Path, "a/b", Path("a/b")),
         (Color, 1, Color.RED),
         (Tree, [1, [np.int64(2)]], [1, [2]]),
+        (Named[float], {"a": 1}, {"a": 1.0}),
         (slice, [1, 2, None], slice(1, 2, None)),
         (range, [0, 3, 1], range(3)),
     ],
