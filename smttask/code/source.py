@@ -18,11 +18,14 @@ from typing import Any
 
 from smttask.code.bindings import Node, ParsedSource
 from smttask.code.names import FreeNames, free_names
+from smttask.code.scope import CodeScope
 from smttask.code.syntax import short_digest, syntax_form
 
 __all__ = [
+    "MAIN_NAMES",
     "Source",
     "find_source_file",
+    "loaded_files",
     "remember_sources",
     "source_of",
     "stale_files",
@@ -177,6 +180,17 @@ def remember_sources(module_name: str) -> None:
         file = _source_file(_namespace(module))
         if file and (name == module_name or not is_installed(file)):
             source_of(name, _namespace(module))
+
+
+def loaded_files(scope: CodeScope) -> list[str]:
+    """Source files of all loaded modules in `scope`, ``__main__`` aside: its tasks are never recorded."""
+    remember_sources("")
+    return [
+        file
+        for file, sources in _by_file.items()
+        for name in sources
+        if name in sys.modules and name not in MAIN_NAMES and scope.contains_source(name, file)
+    ]
 
 
 def source_of(name: str, namespace: dict[str, Any], *, keep: bool = True) -> Source | None:

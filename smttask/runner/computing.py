@@ -10,8 +10,9 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
+from weakref import WeakSet
 
-from smttask.code.source import stale_files
+from smttask.code.source import loaded_files, stale_files
 from smttask.errors import OutputError, RecordStoreError, RecordStoreWarning, StaleModuleError
 from smttask.project import Project
 from smttask.records import provenance
@@ -28,6 +29,9 @@ from smttask.storage.newrun import NewRun
 __all__ = ["compute_stored"]
 
 logger = logging.getLogger("smttask")
+
+_settled: WeakSet[Project] = WeakSet()
+"""Projects of which all records were looked at once; later only those of the task in question."""
 
 
 def compute_stored(
@@ -65,10 +69,10 @@ def compute_stored(
 def _usable_code(unit: Unit, project: Project) -> RepositoryState:
     """State of the working copy, if the loaded code may be used for a new result."""
     files = unit.fingerprint.files
-    if stale := stale_files(files):
+    if stale := stale_files({*files, *loaded_files(project.scope)}):
         raise StaleModuleError(
             f"Task {unit.name!r} ({unit.key.name}) would run code that its file no longer holds.",
-            "edited since it was loaded: " + ", ".join(stale),
+            "edited since it was loaded: " + ", ".join(sorted(stale)),
             "restart Python or reload the module",
             files=tuple(stale),
         )
@@ -198,9 +202,10 @@ class _Run:
         )
 
     def _open_record(self) -> None:
-        """Close what dead processes left open of this task, then open the record of this run."""
+        """Close what dead processes left open, then open the record of this run."""
         try:
-            settle_open_runs(self.project, digest=self.unit.key.name)
+            settle_open_runs(self.project, digest=self.unit.key.name if self.project in _settled else None)
+            _settled.add(self.project)
             self.project.records.open_record(self.record)
         except RecordStoreError as error:
             self.record_error = error

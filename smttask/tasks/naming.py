@@ -9,15 +9,15 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smttask.code.source import MAIN_NAMES
 from smttask.errors import SignatureError
 from smttask.project import project_root
 
 if TYPE_CHECKING:
     from smttask.tasks.task import Task
 
-__all__ = ["MAIN_MODULES", "check_one_module", "find_defined", "find_named", "identity", "remember"]
+__all__ = ["check_one_module", "find_defined", "find_named", "identity", "remember"]
 
-MAIN_MODULES = ("__main__", "__mp_main__")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
 _session_name = f"session-{uuid.uuid4().hex}"
@@ -59,7 +59,7 @@ def identity(definition: Any, name: str | None, *, is_recorded: bool) -> tuple[s
             f"found: {definition.__qualname__}; another call would define another task of the same name",
             'define it at the top of a module, or name it: @RecordedTask(name="…")',
         )
-    if definition.__module__ in MAIN_MODULES:
+    if definition.__module__ in MAIN_NAMES:
         return f"__main__:{_main_place()}", definition.__qualname__
     return place
 
@@ -95,7 +95,7 @@ def find_named(name: str | None) -> type[Task[Any]] | None:
 def check_one_module(module: str) -> None:
     """Refuse a file that is imported under two names: its tasks would have two identities."""
     file = getattr(sys.modules.get(module), "__file__", None)
-    if file is None or module in MAIN_MODULES:
+    if file is None or module in MAIN_NAMES:
         return
     path = os.path.realpath(file)
     first = _module_of_file.setdefault(path, module)

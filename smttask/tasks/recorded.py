@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from smttask.code.fingerprint import CodeFingerprint
+from smttask.code.source import MAIN_NAMES
 from smttask.errors import (
     CodeChangedWarning,
     InputError,
@@ -30,7 +31,6 @@ from smttask.tasks.composition import iter_leaves
 from smttask.tasks.description import describe_task
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.memoized import memory
-from smttask.tasks.naming import MAIN_MODULES
 from smttask.tasks.task import Task
 from smttask.tasks.watching import combined_code
 from smttask.typing.files import InputFile
@@ -132,7 +132,7 @@ class Recorded(Task[R]):
     def _project(self, options: RunOptions) -> Project | None:
         """The project that keeps the result; None if it stays in memory."""
         definition = self.__wrapped__
-        if definition.__module__ in MAIN_MODULES:
+        if definition.__module__ in MAIN_NAMES:
             if options.asked:
                 raise NotRecordableError(
                     f"Task {self.name!r} ({self.digest}) cannot be recorded.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
 from smttask.code.fingerprint import CodeFingerprint
+from smttask.code.source import MAIN_NAMES
 from smttask.errors import DescriptionError, ResultNotFoundError, SmttaskError, short_repr
 from smttask.identity.canonical import named_bytes
 from smttask.identity.digest import digest
@@ -23,7 +24,6 @@ from smttask.tasks.description import describe_task, pickled_task, save_task
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.failed import Failed
 from smttask.tasks.inputs import TaskInputs, bind_inputs, upstream_tasks
-from smttask.tasks.naming import MAIN_MODULES
 from smttask.tasks.parameters import read_parameters
 from smttask.tasks.watching import own_fingerprint
 from smttask.typing.files import InputFile
@@ -119,7 +119,7 @@ class Task(Runnable, Generic[R]):
     def unsavable(self) -> str:
         """Why the task cannot be found again from a description; empty if it can."""
         definition = self.__wrapped__
-        if definition.__module__ in MAIN_MODULES:
+        if definition.__module__ in MAIN_NAMES:
             return "it is defined in __main__"
         return "it is defined inside a function" if "<locals>" in definition.__qualname__ else ""
 
