@@ -12,6 +12,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from smttask.protocols import view_registry
+
 if TYPE_CHECKING:
     from smttask import errors, typing
     from smttask.project import config
@@ -72,3 +74,4 @@ class _ScitypingFinder:
 
 
 sys.meta_path.append(_ScitypingFinder)
+view_registry.load_with(lambda: import_module("smttask.view"))

@@ -39,6 +39,8 @@ what was expected; what to do next. The first line alone makes sense in a log.
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
+from reprlib import Repr
 from typing import Any
 
 __all__ = [
@@ -77,6 +79,31 @@ __all__ = [
 REPR_LENGTH = 200
 
 
+class _Cutting(Repr):
+    """Looks only at the beginning of large and deeply nested values, so that their repr costs little."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = 20
+        self.maxstring = self.maxother = self.maxlong = 10 * REPR_LENGTH
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        if not is_dataclass(x) or type(x).__repr__ is object.__repr__:
+            return super().repr_instance(x, level)
+        if level <= 0:
+            return f"{type(x).__qualname__}(...)"
+        shown = (
+            f"{field.name}={self.repr1(getattr(x, field.name, '<unset>'), level - 1)}"
+            for field in fields(x)
+            if field.repr
+        )
+        return f"{type(x).__qualname__}({', '.join(shown)})"
+
+
+_cutting = _Cutting()
+
+
 def short_repr(value: object, *, length: int = REPR_LENGTH) -> str:
     """Show `value` in an error message, cut to `length` characters; never raises.
 
@@ -86,7 +113,7 @@ def short_repr(value: object, *, length: int = REPR_LENGTH) -> str:
     "'xxxxxx..."
     """
     try:
-        text = repr(value)
+        text = repr(value[: length + 1]) if isinstance(value, str | bytes) else _cutting.repr(value)
     except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the message it is part of
         text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
     return text if len(text) <= length else text[: length - 3] + "..."

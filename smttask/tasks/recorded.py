@@ -22,6 +22,7 @@ from smttask.errors import (
 )
 from smttask.identity.standing import still_stand
 from smttask.project import Project, current_project, get_current_project
+from smttask.protocols import view_registry
 from smttask.records.record import DataKey
 from smttask.runner import Stored, UnitFacts, compute_stored, find_stored, load_stored
 from smttask.settings import config
@@ -191,6 +192,14 @@ class Recorded(Task[R]):
             return self._head is not None
         with Session.current() as session:
             return memory.find(self._memory_key(session.expected_code(self), None))[0]
+
+    @property
+    def record(self) -> Any:
+        """The `RecordView` of the run that made the stored result; `ResultNotFoundError` if there is none."""
+        project, head = self._project(RunOptions()), self._head
+        if project is None or head is None:
+            raise self._not_found()
+        return view_registry.record_view(project, head.label)
 
     @property
     def folder(self) -> str:

@@ -119,6 +119,15 @@ def test_every_run_is_a_record_with_its_facts(tasks: Any) -> None:
     assert {Path(key.path).suffix for key in record.output_data} == {".json", ".npy"}
 
 
+def test_a_task_leads_to_the_record_of_its_result(tasks: Any) -> None:
+    """task.record is the run that made what run() returns."""
+    task = tasks.Square(3, reason="first")
+    with pytest.raises(ResultNotFoundError):
+        _ = task.record
+    task.run()
+    assert (task.record.reason, task.record.task) == ("first", task)
+
+
 def test_the_reason_of_a_run_replaces_that_of_its_task(tasks: Any) -> None:
     """run(reason=…) serves typed code."""
     tasks.Square(3, reason="old").run(reason="new")
