@@ -15,6 +15,8 @@ from smttask.errors import SmttaskError
 
 __all__ = ["main"]
 
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+
 #: name -> where the command is, and its line in the help of `smttask`
 COMMANDS = {
     "project": ("smttask.cli.project:project", "Make a project, or show its state."),
@@ -43,6 +45,8 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except SmttaskError as error:
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

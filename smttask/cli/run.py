@@ -21,7 +21,6 @@ from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Summary
 from smttask.executors.progress import Display, Lines, counts_text, report
 
-SIGINT_STATUS = 130
 WAIT = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
 
 
@@ -106,22 +105,17 @@ def run(
         if record_store is None or "://" in record_store
         else os.path.abspath(record_store),
     )
-    try:
-        _wait(wait_s, quiet)
-        files = iter_files(paths, reverse=reverse)
-        if dry_run:
-            status = _look_up(files, paths, instructions)
+    _wait(wait_s, quiet)
+    files = iter_files(paths, reverse=reverse)
+    if dry_run:
+        status = _look_up(files, paths, instructions)
+    else:
+        if debug:
+            summary = _run_here(files, instructions, Lines(quiet=quiet))
         else:
-            if debug:
-                summary = _run_here(files, instructions, Lines(quiet=quiet))
-            else:
-                display = partial(_display, verbose=verbose, quiet=quiet)
-                summary = run_files(
-                    files, n=n, instructions=instructions, display=display, shows_output=verbose
-                )
-            status = _finish(summary, paths, verbose=verbose, quiet=quiet, keeps=instructions.keep)
-    except KeyboardInterrupt:
-        status = SIGINT_STATUS
+            display = partial(_display, verbose=verbose, quiet=quiet)
+            summary = run_files(files, n=n, instructions=instructions, display=display, shows_output=verbose)
+        status = _finish(summary, paths, verbose=verbose, quiet=quiet, keeps=instructions.keep)
     sys.exit(status)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -16,15 +14,15 @@ from smttask import errors
 from smttask.errors import SmttaskError, WorkerError
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome, Summary
-from smttask.executors.process import Event, WorkerProcess
+from smttask.executors.process import Event, WorkerProcess, status_text
 from smttask.executors.progress import Display
+from smttask.executors.signals import stop_signals_to
 from smttask.settings import config
 
 __all__ = ["run_files"]
 
 READ_AHEAD = 1000
 REFRESH_S = 0.2
-STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def run_files(
@@ -62,7 +60,7 @@ def run_files(
         If worker processes cannot start.
     """
     run = _Run(iter(files), n, instructions or Instructions(), shows_output)
-    with _signals_told(run.events):
+    with stop_signals_to(lambda number: run.events.put((None, "signal", {"number": number}))):
         return run.finish(display)
 
 
@@ -83,7 +81,8 @@ class _Run:
         self._crew: set[WorkerProcess] = set()
         self._dismissed: set[WorkerProcess] = set()
         self._n_hired = 0
-        self._n_died = 0
+        self._has_killed = False
+        self._is_over = False
         self._root = ""
         self._told: set[str] = set()
 
@@ -98,11 +97,12 @@ class _Run:
                     self._display.planned(self._n_planned, is_all=self._is_planned)
                     while self._crew or self._dismissed:
                         self._hand_out()
-                        if not self._handle(*self._next_event()):
+                        self._handle(*self._next_event())
+                        if self._is_over:
                             break
         finally:
             self._end_workers()
-        if self._n_died and self.summary.signal is None:
+        if self._has_killed and not self._is_over:
             self._settle_records()
         self.summary.n_left = self._n_planned - self.summary.counts.total()
         self.summary.duration_s = monotonic() - begin
@@ -176,11 +176,11 @@ class _Run:
             except Empty:
                 continue
 
-    def _handle(self, worker: WorkerProcess | None, kind: str, content: dict[str, Any]) -> bool:
-        """Take in what was told; False if all is to end at once."""
+    def _handle(self, worker: WorkerProcess | None, kind: str, content: dict[str, Any]) -> None:
+        """Take in what was told."""
         if worker is None:
-            return self._stop(content["number"])
-        if kind == "outcome":
+            self._stop(content["number"])
+        elif kind == "outcome":
             self._finished(worker, Outcome(**{**content, "path": worker.path}))
         elif kind == "ready":
             worker.is_ready = True
@@ -196,13 +196,13 @@ class _Run:
             self._display.tell(content["text"])
         elif kind == "broken":
             raise _told_error(content)
-        return True
 
     def _finished(self, worker: WorkerProcess, outcome: Outcome) -> None:
         worker.path = None
         self.summary.add(outcome)
         self._display.finished(worker.number, outcome)
         if outcome.status == "killed":  # the worker ends now
+            self._has_killed = True
             self._dismiss(worker)
 
     def _ended(self, worker: WorkerProcess, status: int) -> None:
@@ -210,9 +210,10 @@ class _Run:
         self._crew.discard(worker)
         self._dismissed.discard(worker)
         if worker.path is not None:
-            self._n_died += 1
-            line = f"the worker was ended by {_status_text(status)}"
-            if status == -getattr(signal, "SIGKILL", 9):
+            line = f"the worker was ended by {status_text(status)}"
+            if self.summary.signal is not None:
+                line = "stopped with its worker"
+            elif status == -getattr(signal, "SIGKILL", 9):
                 line += "; if nobody did that, the machine had too little memory"
             outcome = Outcome(worker.path, "killed", monotonic() - worker.since, line, worker.last_output)
             self._finished(worker, outcome)
@@ -220,21 +221,22 @@ class _Run:
         elif has_to_start:
             raise WorkerError(
                 "A worker process could not start.",
-                f"ended by: {_status_text(status)}\n{worker.last_output}".rstrip(),
+                f"ended by: {status_text(status)}\n{worker.last_output}".rstrip(),
                 "see whether this Python can import smttask",
             )
         if self.summary.signal is None:
             self._hire()
 
-    def _stop(self, number: int) -> bool:
+    def _stop(self, number: int) -> None:
         """Let the running tasks be stopped; the second time, end all."""
         if self.summary.signal is not None:
+            self._is_over = True
             for worker in self._crew | self._dismissed:
                 worker.kill()
                 if worker.path is not None:
                     outcome = Outcome(worker.path, "killed", monotonic() - worker.since, "ended at once")
                     self.summary.add(outcome)
-            return False
+            return
         self.summary.signal = number
         self._waiting.clear()
         self._is_planned = True
@@ -250,10 +252,9 @@ class _Run:
         if n_running:
             tasks = "1 running task" if n_running == 1 else f"{n_running} running tasks"
             self._display.tell(f"Stopping {tasks}; once more (Ctrl-C) ends at once.")
-        return True
 
     def _settle_records(self) -> None:
-        """Close the records of runs whose worker died."""
+        """Close the records that workers which died, or were stopped while they opened one, left open."""
         if not self._root or self._instructions.record is False:
             return
         from smttask.project import get_project  # brings numpy, which this process needs only here
@@ -271,41 +272,8 @@ class _Run:
             self._display.tell(str(error))
 
 
-def _status_text(status: int) -> str:
-    """How a process ended, in words."""
-    if status >= 0:
-        return f"itself, with exit status {status}"
-    try:
-        return f"signal {-status} ({signal.Signals(-status).name})"
-    except ValueError:
-        return f"signal {-status}"
-
-
 def _told_error(content: dict[str, Any]) -> SmttaskError:
     """The error that a worker met before its first file."""
     kind = getattr(errors, content["type"], SmttaskError)
     error: SmttaskError = kind(content["what"], content["found"], content["remedy"])
     return error
-
-
-@contextmanager
-def _signals_told(events: SimpleQueue[Event]) -> Iterator[None]:
-    """Have signals that ask to stop told as events; only the main thread may."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def tell(number: int, frame: object) -> None:
-        events.put((None, "signal", {"number": number}))
-
-    before: dict[int, Callable[..., Any] | int | None] = {}
-    try:
-        for name in STOP_SIGNALS:
-            if (number := getattr(signal, name, None)) is not None and signal.getsignal(
-                number
-            ) != signal.SIG_IGN:
-                before[number] = signal.signal(number, tell)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -16,7 +16,7 @@ from typing import IO, Any
 import smttask
 from smttask.executors.messages import Instructions, decoded, encoded
 
-__all__ = ["Event", "WorkerProcess"]
+__all__ = ["Event", "WorkerProcess", "status_text"]
 
 #: The worker that tells (None: this process itself), the kind of message, its content.
 Event = tuple["WorkerProcess | None", str, dict[str, Any]]
@@ -91,10 +91,7 @@ class WorkerProcess:
 
     def interrupt(self) -> None:
         """Ask the running task to stop; the worker then ends."""
-        if os.name == "posix":
-            self._process.send_signal(signal.SIGINT)
-        else:
-            self._process.terminate()
+        self._process.terminate()  # SIGINT may be ignored, as shells have it for what they run beside
 
     def kill(self) -> None:
         """End it at once."""
@@ -152,3 +149,13 @@ def _search_path() -> list[str]:
     paths = [path for path in sys.path if path]
     package = os.path.dirname(os.path.dirname(os.path.abspath(smttask.__file__)))
     return [*paths, *([] if package in paths else [package])]
+
+
+def status_text(status: int) -> str:
+    """How a process ended, in words."""
+    if status >= 0:
+        return f"itself, with exit status {status}"
+    try:
+        return f"signal {-status} ({signal.Signals(-status).name})"
+    except ValueError:
+        return f"signal {-status}"

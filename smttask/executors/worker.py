@@ -25,12 +25,12 @@ from typing import Any, BinaryIO
 from smttask.errors import SmttaskError, SmttaskWarning
 from smttask.executors.messages import Instructions, decoded, encoded
 from smttask.executors.outcome import Outcome
+from smttask.executors.signals import STOP_SIGNALS
 from smttask.executors.taskfile import TaskFiles, describe_failure
 from smttask.records.capture import captured_output
 
 __all__ = ["main"]
 
-STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 PR_SET_PDEATHSIG = 1
 
 
@@ -62,7 +62,7 @@ class Worker:
         self._answers = answers
         self._sending = threading.Lock()
         self._may_stop = False
-        self._stopped_by = 0
+        self._is_stopped = False
 
     def send(self, kind: str, **content: Any) -> None:
         """Tell the parent something; any thread may."""
@@ -75,25 +75,24 @@ class Worker:
 
     def watch_signals(self) -> None:
         """Let signals that ask a process to stop, and the end of the parent, stop the running task."""
-        for name in STOP_SIGNALS:
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), self._stop)
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._stop)
         if sys.platform == "linux":  # elsewhere the task that runs when the parent is killed is completed
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Raise once; Ctrl-C reaches us from the terminal and again from the parent."""
-        if not self._stopped_by:
-            self._stopped_by = number
-            if self._may_stop:
-                raise KeyboardInterrupt
+        was_stopped, self._is_stopped = self._is_stopped, True
+        if self._may_stop and not was_stopped:
+            raise KeyboardInterrupt
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
         """Where a signal may interrupt: waiting for an order, and running a task. Not while we send."""
         try:
             self._may_stop = True
-            if self._stopped_by:
+            if self._is_stopped:
                 raise KeyboardInterrupt
             yield
         finally:
@@ -133,10 +132,8 @@ class Worker:
                 outcome = files.run(path)
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, fails that task alone
             duration_s = perf_counter() - begin
-            if self._stopped_by and isinstance(error, KeyboardInterrupt):
-                outcome = Outcome(
-                    path, "killed", duration_s, f"stopped by {signal.Signals(self._stopped_by).name}"
-                )
+            if self._is_stopped and isinstance(error, KeyboardInterrupt):
+                outcome = Outcome(path, "killed", duration_s, "stopped")
             else:
                 outcome = describe_failure(path, error, duration_s)
         finally:
