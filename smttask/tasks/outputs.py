@@ -11,7 +11,10 @@ from operator import itemgetter
 from types import UnionType
 from typing import Any, ClassVar, dataclass_transform
 
+from pydantic_core import PydanticCustomError, core_schema
+
 from smttask.errors import OutputError, SignatureError, SmttaskError, short_repr
+from smttask.typing.annotations import prepared
 from smttask.typing.validation import Validator
 
 __all__ = ["OutputSpec", "TaskOutput"]
@@ -25,7 +28,8 @@ class TaskOutput(tuple[Any, ...]):
 
     The function returns the object, a tuple in the order of the fields, or a dict
     by name, which may have an entry ``outcome``: a text for the record. What `run()`
-    gives is this object; it is also a tuple.
+    gives is this object; it is also a tuple. As an argument of another task it is
+    given as the object, a tuple, a dict, or a task that returns it.
 
     Examples
     --------
@@ -73,6 +77,25 @@ class TaskOutput(tuple[Any, ...]):
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return tuple(self)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
+        def by_position(value: Any) -> Any:
+            try:
+                return tuple(cls(**value) if isinstance(value, Mapping) else cls(*value))
+            except (OutputError, TypeError):
+                raise PydanticCustomError(
+                    "outputs",
+                    "expected a {name}, or a tuple or dict of {fields}",
+                    {"name": cls.__qualname__, "fields": ", ".join(cls._fields)},
+                ) from None
+
+        hints = typing.get_type_hints(cls, include_extras=True)
+        fields = [handler.generate_schema(prepared(hints[name])) for name in cls._fields]
+        return core_schema.no_info_after_validator_function(
+            lambda items: cls(*items),
+            core_schema.no_info_before_validator_function(by_position, core_schema.tuple_schema(fields)),
+        )
 
     def __repr__(self) -> str:
         fields = ", ".join(

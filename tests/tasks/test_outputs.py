@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from smttask import TaskOutput
-from smttask.errors import OutputError, SignatureError
+from smttask.errors import InputError, OutputError, SignatureError
 from smttask.tasks.outputs import OutputSpec, fits_type
+from smttask.typing.validation import Validator
 
 
 class Fit(TaskOutput):
@@ -109,3 +110,18 @@ def test_results_in_memory_are_checked_by_type_alone(annotation: Any, good: Any,
     assert not fits_type(annotation, bad)
     with pytest.raises(OutputError, match="the returned value does not fit"):
         OutputSpec(annotation, {}, "T").checked(bad)
+
+
+@pytest.mark.parametrize("given", [Fit(1.0, 2.0), (1, 2), {"slope": 1, "offset": 2.0}])
+def test_named_outputs_are_an_input_like_any_value(given: Any) -> None:
+    """An argument annotated with the class takes the object, a tuple or a dict, and gives the object."""
+    fit = Validator(list[Fit])([given])[0]
+    assert type(fit) is Fit
+    assert fit == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("given", [3, (1, 2, 3), {"slop": 1}])
+def test_what_are_no_outputs_is_refused_as_an_input(given: Any) -> None:
+    """The message names the place and the fields."""
+    with pytest.raises(InputError, match=r"x\[0\]: expected a Fit, or a tuple or dict of slope, offset"):
+        Validator(list[Fit], place="x")([given])
