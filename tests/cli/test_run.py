@@ -205,8 +205,18 @@ def test_from_anywhere(lab, tmp_path):
     assert [record.status for record in lab.records] == ["finished"]
 
 
+def test_two_commands_share_one_folder(lab):
+    """Each task is done once, and neither command fails."""
+    lab.save(*(lab.tasks.Square(x=x) for x in range(30)))
+    command = [sys.executable, "-m", "smttask", "run", "-q", "todo"]
+    both = [subprocess.Popen(command, cwd=lab.root, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [(process.communicate()[1], process.returncode) for process in both] == [("", 0)] * 2
+    assert [record.status for record in lab.records] == ["finished"] * 30
+    assert lab.left == []
+
+
 def test_wait_delays_the_start(lab):
-    """It says when it will begin; an interrupt while waiting leaves all as it is."""
+    """It says when it will begin."""
     lab.save(lab.tasks.Square(x=1))
     done = lab.run("--wait", "1s", "todo")
     assert done.returncode == 0
