@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from importlib.machinery import PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from smttask.code.bindings import Node, ParsedSource
 from smttask.code.names import FreeNames, free_names
@@ -49,6 +50,8 @@ _texts: dict[tuple[str, str, int], Source] = {}
 """Notebook cells and the like: by invented file name, text and flags."""
 _unloaded: dict[str, Source] = {}
 """Sources that no loaded module was made from, by file."""
+_loaded: WeakKeyDictionary[CodeScope, tuple[int, tuple[str, ...]]] = WeakKeyDictionary()
+"""Number of loaded modules, and the files of those in a scope."""
 _seen: set[str] = set()
 """Names that stood in `sys.modules` when it was last looked through."""
 
@@ -182,15 +185,22 @@ def remember_sources(module_name: str) -> None:
             source_of(name, _namespace(module))
 
 
-def loaded_files(scope: CodeScope) -> list[str]:
-    """Source files of all loaded modules in `scope`, ``__main__`` aside: its tasks are never recorded."""
-    remember_sources("")
-    return [
-        file
-        for file, sources in _by_file.items()
-        for name in sources
-        if name in sys.modules and name not in MAIN_NAMES and scope.contains_source(name, file)
-    ]
+def loaded_files(scope: CodeScope) -> tuple[str, ...]:
+    """Source files of all loaded modules in `scope`, ``__main__`` aside: its tasks are never recorded.
+
+    Looked through again when the number of loaded modules is another.
+    """
+    known = _loaded.get(scope)
+    if known is None or known[0] != len(sys.modules):
+        remember_sources("")
+        files = [
+            file
+            for file, sources in _by_file.items()
+            for name in sources
+            if name in sys.modules and name not in MAIN_NAMES and scope.contains_source(name, file)
+        ]
+        known = _loaded[scope] = (len(sys.modules), tuple(files))
+    return known[1]
 
 
 def source_of(name: str, namespace: dict[str, Any], *, keep: bool = True) -> Source | None:

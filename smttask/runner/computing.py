@@ -6,8 +6,9 @@ import logging
 import traceback
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from time import perf_counter
 from typing import Any
 from weakref import WeakSet
@@ -17,7 +18,7 @@ from smttask.errors import OutputError, RecordStoreError, RecordStoreWarning, St
 from smttask.project import Project
 from smttask.records import provenance
 from smttask.records.capture import CapturedOutput, captured_output
-from smttask.records.record import Record, check_widths
+from smttask.records.record import Dependency, Record, check_widths
 from smttask.records.repository import RepositoryState
 from smttask.runner.lookup import find_stored, load_stored
 from smttask.runner.recovery import output_keys, settle_open_runs
@@ -83,6 +84,16 @@ def _usable_code(unit: Unit, project: Project) -> RepositoryState:
     )
     project.repository.keep(state.commit)
     return state
+
+
+@cache
+def _platform_facts() -> dict[str, str]:
+    return asdict(provenance.platform())
+
+
+@lru_cache(maxsize=8)
+def _distribution_facts(distributions: tuple[Dependency, ...]) -> dict[str, list[str]]:
+    return {item.name: [item.version, item.path] for item in distributions}
 
 
 class _Run:
@@ -169,7 +180,7 @@ class _Run:
     ) -> Head:
         for name, value in outputs.items():
             self.new_run.save_output(name, value)
-        record = replace(self.record, dependencies=provenance.distributions())
+        record = self.record
         diff = self.project.data.put_text(record.diff) if record.diff else ""
         rest = {
             "module": record.module,
@@ -190,8 +201,8 @@ class _Run:
             "script_arguments": record.script_arguments,
             "user": record.user,
             "executable": [record.executable.path, record.executable.version],
-            "platform": asdict(provenance.platform()),
-            "distributions": {item.name: [item.version, item.path] for item in record.dependencies},
+            "platform": _platform_facts(),
+            "distributions": _distribution_facts(provenance.distributions()),
             "output_text": captured.text,
         }
         return self.new_run.commit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 from smttask.errors import DamagedResultError, RecordNotFoundError
@@ -59,12 +60,20 @@ def _settle(project: Project, label: str, manifest: str) -> None:
 
 
 def output_keys(head: Head, project: Project) -> list[DataKey]:
-    """The manifest and every output file of a result, relative to the output store."""
+    """The manifest and every output file of a result, relative to the output store.
+
+    Parameters
+    ----------
+    head
+        As `NewRun.commit` gave it, or read from the manifest in the output store itself.
+    """
     root = project.data.output_dir
-    stat = head.path.stat()
+    stat = os.stat(head.file)
     created = datetime.fromtimestamp(stat.st_mtime, UTC)
-    keys = [DataKey.of_file(head.path, root, size=stat.st_size, blake3="", created=created)]
-    for name, entry in head.outputs.items():
-        if (path := head.output_path(name)) is not None:
+    folder = os.path.dirname(head.file)
+    keys = [DataKey.of_file(head.file, root, size=stat.st_size, blake3="", created=created)]
+    for entry in head.outputs.values():
+        if entry.file is not None:
+            path = f"{folder}/{entry.file}"
             keys.append(DataKey.of_file(path, root, size=entry.size, blake3=entry.blake3, created=created))
     return keys

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -336,7 +337,11 @@ def _reference(parent: Task[Any], session: Session) -> Any:
 
 def _main_file(module: str, root: Path) -> str:
     """The module's file, relative to the project, or to where it is imported from."""
-    file = getattr(sys.modules.get(module), "__file__", None)
+    return _relative_file(module, getattr(sys.modules.get(module), "__file__", None), root)
+
+
+@lru_cache(maxsize=256)
+def _relative_file(module: str, file: str | None, root: Path) -> str:
     if file is None:
         return ""
     path = Path(file).resolve()
