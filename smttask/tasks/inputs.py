@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from smttask.tasks.signature import Signature
 from smttask.typing.ownership import fresh, owned
 
 __all__ = ["TaskInputs", "bind_inputs", "upstream_tasks"]
+
+
+_WITHOUT_PATHS = frozenset({int, float, bool, str, bytes, complex, type(None)})
 
 
 class TaskInputs(Mapping[str, Any]):
@@ -67,9 +70,14 @@ class TaskInputs(Mapping[str, Any]):
 
 
 def bind_inputs(
-    signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], root: Path | None
+    signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], get_root: Callable[[], Path | None]
 ) -> tuple[dict[str, Any], dict[str, bytes], dict[str, bytes]]:
     """Values of all inputs; canonical bytes of those not at their default; full canonical bytes of all.
+
+    Parameters
+    ----------
+    get_root
+        Gives the folder that paths count relative to; called only for values that may hold one.
 
     Raises
     ------
@@ -86,6 +94,7 @@ def bind_inputs(
         for name, parameter in signature.parameters.items():
             if name in given:
                 value = values[name] = owned(parameter.validate(given[name]))
+                root = None if type(value) in _WITHOUT_PATHS else get_root()
                 forms = canonical_forms(value, root=root, place=name)
                 full[name] = forms.full
                 if forms.short != parameter.default_bytes:

@@ -63,7 +63,7 @@ class Recorded(Task[R]):
         if options.recompute:
             return False, None
         code = session.expected_code(self)
-        if project is None or self._cached(options):
+        if project is None or self._is_cached(options, project):
             found, value = memory.find(self._memory_key(code, project))
             if found:
                 self.last_hit = "memory"
@@ -107,7 +107,7 @@ class Recorded(Task[R]):
         session.heads[self.full_digest] = stored.head
         self.last_hit = "computed" if stored.computed else "disk"
         self.record_error = stored.record_error
-        if self._cached(options) and not options.mmap:
+        if not options.mmap and self._is_cached(options, project):
             memory.keep(self._memory_key(code, project), value)
         return True, value
 
@@ -122,9 +122,9 @@ class Recorded(Task[R]):
         session.codes[self.full_digest] = code
         return value
 
-    def _cached(self, options: RunOptions) -> bool:
+    def _is_cached(self, options: RunOptions, project: Project) -> bool:
         cache = options.cache if options.cache is not None else self._options["cache"]
-        return bool(config.cache_runs if cache is None else cache)
+        return bool(project.setting("cache_runs") if cache is None else cache)
 
     def _memory_key(self, code: str, project: Project | None) -> Hashable:
         return (self._identity, self.full_digest, code, None if project is None else project.root)

@@ -71,7 +71,7 @@ class Task(Runnable, Generic[R]):
     last_hit: str | None
 
     def __init__(self, *args: Any, reason: str | None = None, **kwargs: Any) -> None:
-        self._values, short, self._full_bytes = bind_inputs(self._signature, args, kwargs, self.path_root())
+        self._values, short, self._full_bytes = bind_inputs(self._signature, args, kwargs, self.path_root)
         self._defaulted = tuple(name for name in self._values if name not in short)
         self._with_fields = tuple(name for name, data in short.items() if data is not self._full_bytes[name])
         self._digest = digest(named_bytes(self.full_name, short))
