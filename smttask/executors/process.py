@@ -120,7 +120,7 @@ class WorkerProcess:
             try:
                 kind, content = decoded(line)
             except ValueError:  # cut short by the end of the worker
-                return
+                continue
             self._events.put((self, kind, content))
 
     def _read_output(self, stream: IO[bytes]) -> None:

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from time import perf_counter
 from types import FrameType
 from typing import Any, BinaryIO
@@ -65,11 +66,18 @@ class Worker:
         self._is_stopped = False
 
     def send(self, kind: str, **content: Any) -> None:
-        """Tell the parent something; any thread may."""
+        """Tell the parent something; any thread may, and no signal cuts it."""
         line = encoded(kind, **content)
-        with self._sending:
-            self._answers.write(line)
-            self._answers.flush()
+        was_stopped = self._is_stopped
+        may_stop, self._may_stop = self._may_stop, False
+        try:
+            with self._sending:
+                self._answers.write(line)
+                self._answers.flush()
+        finally:
+            self._may_stop = may_stop
+        if may_stop and self._is_stopped and not was_stopped:
+            raise KeyboardInterrupt
 
     # -- signals
 
@@ -78,6 +86,11 @@ class Worker:
         for number in STOP_SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._stop)
+                if hasattr(
+                    os, "register_at_fork"
+                ):  # a task's own child processes end as they would elsewhere
+                    default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+                    os.register_at_fork(after_in_child=partial(signal.signal, number, default))
         if sys.platform == "linux":  # elsewhere the task that runs when the parent is killed is completed
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -13,7 +13,7 @@ from smttask.executors.progress import Display
 from smttask.testing import scratch_project
 
 TASKS = """
-import os, signal, sys, time
+import multiprocessing, os, signal, sys, time
 from smttask import MemoizedTask, RecordedTask
 from smttask.testing import count_call
 
@@ -46,6 +46,11 @@ def Speak(x: int) -> int:
     print("spoken by Python")
     os.system("echo spoken by a child; cat")
     return x
+
+@RecordedTask
+def Pool(n: int) -> list[int]:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(abs, range(n))
 
 @RecordedTask
 def Fail(how: str) -> int:
@@ -155,6 +160,16 @@ def test_a_worker_that_dies_is_noticed_though_its_child_lives(lab):
     assert outcome.error == "the worker was ended by signal 6 (SIGABRT)"
     assert "Fatal Python error: Aborted" in outcome.details
     assert [record.status for record in lab.project.records.records()] == ["killed"]
+
+
+def test_a_task_may_have_processes_of_its_own(lab):
+    """They end quietly when it ends them."""
+    task = lab.tasks.Pool(n=3)
+    task.save(lab.todo)
+    watcher = Watcher()
+    assert run(lab, watcher=watcher, shows_output=True).counts == {"computed": 1}
+    assert task.load() == [0, 1, 2]
+    assert "Traceback" not in "".join(watcher.printed)
 
 
 def test_shared_tasks_are_computed_once(lab):
