@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -112,6 +113,7 @@ class _Run:
         self.project = project
         self.facts = facts
         self.new_run = new_run
+        self.pid = os.getpid()
         self.record_error: RecordStoreError | None = None
         self.record = Record(
             label=new_run.label,
@@ -152,7 +154,11 @@ class _Run:
                 outputs, outcome = self._split(returned)
                 head = self._store(outputs, outcome, duration_s, captured)
             except BaseException as error:
-                status = "crashed" if isinstance(error, Exception) else "killed"
+                if (
+                    os.getpid() != self.pid
+                ):  # a child that the function forked; run and record are its parent's
+                    raise
+                status = "killed" if isinstance(error, KeyboardInterrupt) else "crashed"
                 outcome = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
                 text = captured.text + "".join(traceback.format_exception(error))
                 error.add_note(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from smttask.identity.standing import Standing, merged
@@ -48,6 +49,7 @@ class Session:
     """Results at hand during one outermost `run()`, by full digest."""
 
     def __init__(self) -> None:
+        self.thread = get_ident()
         self._values: dict[str, Any] = {}
         self._consumers: dict[str, int] = {}
         self._expected: dict[str, str] = {}
@@ -60,9 +62,9 @@ class Session:
     @staticmethod
     @contextmanager
     def current() -> Iterator[Session]:
-        """The session of this thread or coroutine; the outermost call begins and ends it."""
+        """The session of this thread; the outermost call begins and ends it."""
         session = _session.get()
-        if session is not None:
+        if session is not None and session.thread == get_ident():
             yield session
             return
         token = _session.set(session := Session())

@@ -64,11 +64,9 @@ class Recorded(Task[R]):
             return False, None
         code = session.expected_code(self)
         if project is None or self._is_cached(options, project):
-            found, value = memory.find(self._memory_key(code, project))
+            found, kept = memory.find(self._memory_key(code, project))
             if found:
-                self.last_hit = "memory"
-                session.codes[self.full_digest] = code
-                return True, value
+                return True, self._from_memory(kept, session, code)
         if project is None:
             return False, None
         head = find_stored(_Unit(self, session, options), project, code)
@@ -108,18 +106,28 @@ class Recorded(Task[R]):
         self.last_hit = "computed" if stored.computed else "disk"
         self.record_error = stored.record_error
         if not options.mmap and self._is_cached(options, project):
-            memory.keep(self._memory_key(code, project), value)
+            memory.keep(self._memory_key(code, project), (value, stored.head))
         return True, value
 
     def _compute_in_memory(self, session: Session, options: RunOptions, code: str) -> Any:
         key = self._memory_key(code, None)
         with memory.computing(key):
-            found, value = (False, None) if options.recompute else memory.find(key)
-            if not found:
-                value = self._call(session)
-                memory.keep(key, value)
-        self.last_hit = "memory" if found else "computed"
+            found, kept = memory.find(key)
+            if found and not options.recompute:
+                return self._from_memory(kept, session, code)
+            value = self._call(session)
+            memory.keep(key, (value, None))
+        self.last_hit = "computed"
         session.codes[self.full_digest] = code
+        return value
+
+    def _from_memory(self, kept: tuple[Any, Head | None], session: Session, code: str) -> Any:
+        """A result kept in memory, with the head of its manifest if it is stored too."""
+        value, head = kept
+        self.last_hit = "memory"
+        session.codes[self.full_digest] = code if head is None else head.code
+        if head is not None:
+            session.heads[self.full_digest] = head
         return value
 
     def _is_cached(self, options: RunOptions, project: Project) -> bool:

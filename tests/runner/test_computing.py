@@ -50,7 +50,7 @@ def test_allowed_changes_are_stored_as_a_diff_once(lab: Any) -> None:
 
 
 def test_untracked_code_is_refused_even_then(lab: Any) -> None:
-    """git could not bring it back."""
+    """What git does not hold could not be brought back."""
     lab.write({"new.py": TASKS}, commit=False)
     with (
         config.use(allow_uncommitted_changes=True),

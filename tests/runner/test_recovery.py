@@ -50,6 +50,16 @@ def test_a_finished_run_whose_record_is_open_is_closed_from_its_manifest(scratch
     assert [key.path for key in record.output_data] == [f"Die/{record.label}.json"]
 
 
+def test_a_child_forked_by_the_function_closes_nothing_of_its_parent(scratch: Any) -> None:
+    """It leaves through the task's code; the run, its files and its record are its parent's."""
+    fork = "sys.exit() if not os.fork() else os.wait()"
+    text = TASKS.replace("import os", "import sys, os").replace("os.kill(os.getpid(), signal.SIGKILL)", fork)
+    lab = scratch({"tasks.py": text})
+    lab.run("import tasks; print(tasks.Die(1).run())")
+    (record,) = lab.project.records.records()
+    assert record.status == "finished"
+
+
 def test_runs_of_living_processes_are_left_alone(scratch: Any) -> None:
     """Only the records of dead owners are touched."""
     lab = scratch(

@@ -61,6 +61,24 @@ def test_a_run_inside_a_function_belongs_to_the_outermost_run() -> None:
         assert Session.current().__enter__() is session
 
 
+def test_another_thread_has_a_session_of_its_own() -> None:
+    """Also one that was started with this thread's context, as asyncio.to_thread does."""
+    import contextvars
+    import threading
+
+    found: list[Session] = []
+
+    def look() -> None:
+        with Session.current() as other:
+            found.append(other)
+
+    with Session.current() as session:
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(look,))
+        thread.start()
+        thread.join()
+    assert found[0] is not session
+
+
 def test_results_no_longer_needed_are_released() -> None:
     """A long chain does not keep all its values."""
     with Session.current() as session:

@@ -204,6 +204,15 @@ def test_a_cached_result_stays_in_memory_and_is_read_only(tasks: Any) -> None:
     assert task.last_hit == "disk"
 
 
+def test_a_result_from_memory_is_named_in_the_record_of_its_parent(tasks: Any) -> None:
+    """By digest and label, like one from disk."""
+    cached = tasks.Cached([1.0])
+    cached.run()
+    tasks.MakeFit(cached).run()
+    parent = next(r for r in tasks.project.project.records.records() if r.task == "MakeFit")
+    assert cached.resultpaths[0].stem in parent.parameters
+
+
 def test_a_large_result_can_stay_on_disk(tasks: Any) -> None:
     """mmap=True maps the file instead of reading it."""
     task = tasks.MakeFit([1.0, 3.0])
