@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from time import perf_counter
@@ -21,14 +22,15 @@ def main() -> int:
     """Print the table; 0 if all rows could be measured and hold."""
     arguments = _arguments()
     rows = [row for row in ROWS if not arguments.rows or row.key in arguments.rows]
-    bench = Workbench(TINY if arguments.tiny else FULL)
     begin = perf_counter()
     print(HEADER, flush=True)
     results = []
-    for row in rows:
-        result = _measured(row, bench)
-        results.append(result)
-        print("\n".join(result.lines()), flush=True)
+    with tempfile.TemporaryDirectory(prefix="smttask-bench-", ignore_cleanup_errors=True) as folder:
+        bench = Workbench(TINY if arguments.tiny else FULL, Path(folder))
+        for row in rows:
+            result = _measured(row, bench)
+            results.append(result)
+            print("\n".join(result.lines()), flush=True)
     n_hold = sum(result.holds for result in results)
     n_goal = sum(result.reaches_goal for result in results)
     taken_s = perf_counter() - begin

@@ -61,9 +61,14 @@ def store_array(bench: Workbench) -> Samples:
             for path in (scratch.root / "data" / "run_dump" / "Field").glob("*.npy"):
                 path.unlink()
 
+        def save_and_hash() -> None:
+            np.save(saved, array)
+            _hash(array)
+
         contenders = {
             OURS: once(lambda: fields.Field(next(numbers)).run(), after=remove),
-            "np.save": once(lambda: np.save(saved, array), after=lambda: saved.unlink(missing_ok=True)),
+            "np.save": once(lambda: np.save(saved, array), after=saved.unlink),
+            "np.save, then blake3": once(save_and_hash, after=saved.unlink),
         }
         return alternate(bench.scale.slow_rounds, contenders)
 
@@ -74,6 +79,7 @@ def load_array(bench: Workbench) -> Samples:
         contenders: dict[str, Round] = {
             OURS: once(lambda: fields.Field(0).run()),
             "np.load": once(lambda: np.load(saved)),
+            "np.load, then blake3": once(lambda: _hash(np.load(saved))),
         }
         return alternate(bench.scale.slow_rounds, contenders)
 

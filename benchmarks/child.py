@@ -41,12 +41,13 @@ def first_joblib_hit(folder: str) -> dict[str, float]:
     return {name: perf_counter() - begin for name in calls}
 
 
-def hits(rounds: str, calls: str, cache: str) -> dict[str, list[float]]:
+def hits(scale: str, root: str) -> dict[str, list[float]]:
     """Samples of a hit and its peers in a process that has had its first hit."""
     from benchmarks import lookups
+    from benchmarks.measure import SCALES
 
     lab: Any = importlib.import_module("lab")
-    return lookups.alternate_hits(lab, int(rounds), int(calls), Path(cache))
+    return lookups.alternate_hits(lab, SCALES[int(scale)], Path(root))
 
 
 def code(module: str, function: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from benchmarks.libraries import diskcache_get, joblib_call
-from benchmarks.measure import OURS, Round, Samples, alternate, batches
+from benchmarks.measure import OURS, SCALES, Round, Samples, Scale, alternate, repeated
 from benchmarks.raw import RawHit, RawRun
 from benchmarks.workbench import Workbench
 
@@ -30,9 +30,11 @@ def record(bench: Workbench) -> Samples:
         scratch.project.records.close()
         shutil.copyfile(scratch.root / ".smt" / "records", store)
         raw = RawRun(scratch.root / "raw", store, first.resultpaths[0].read_bytes())
-        calls = bench.scale.calls
-        peers = {"raw calls": batches(calls, raw), **_rounds(calls, joblib_call(scratch.root / "joblib"))}
-        ours = batches(calls, lambda number: lab.Square(number).run(), first=1)
+        peers = {
+            "raw calls": repeated(bench.scale, raw),
+            **_rounds(bench.scale, joblib_call(scratch.root / "joblib")),
+        }
+        ours = repeated(bench.scale, lambda number: lab.Square(number).run(), first=1)
         samples = alternate(bench.scale.rounds, {OURS: ours, **peers})
         raw.connection.close()
         return samples
@@ -42,14 +44,14 @@ def hit(bench: Workbench) -> Samples:
     """Construct, look up, compare code, load, check: in the process that ran the tasks."""
     with bench.project() as scratch:
         lab = _with_results(scratch)
-        return alternate_hits(lab, bench.scale.rounds, bench.scale.calls, scratch.root)
+        return alternate_hits(lab, bench.scale, scratch.root)
 
 
 def hit_elsewhere(bench: Workbench) -> Samples:
     """The same in another process, which has had its first hit."""
     with bench.project() as scratch:
         _with_results(scratch)
-        samples: Samples = bench.child(scratch, "hits", bench.scale.rounds, bench.scale.calls, scratch.root)
+        samples: Samples = bench.child(scratch, "hits", SCALES.index(bench.scale), scratch.root)
         return samples
 
 
@@ -77,17 +79,16 @@ def construct(bench: Workbench) -> Samples:
 
     with bench.project() as scratch:
         lab: Any = scratch.load("lab")
-        calls = bench.scale.calls * 10
         return alternate(
             bench.scale.rounds,
             {
-                OURS: batches(calls, lambda number: lab.Scalars(x=1.5, n=number, label="one")),
-                "pydantic model": batches(calls, lambda number: Model(x=1.5, n=number, label="one")),
+                OURS: repeated(bench.scale, lambda number: lab.Scalars(x=1.5, n=number, label="one")),
+                "pydantic model": repeated(bench.scale, lambda number: Model(x=1.5, n=number, label="one")),
             },
         )
 
 
-def alternate_hits(lab: Any, rounds: int, calls: int, folder: Path) -> Samples:
+def alternate_hits(lab: Any, scale: Scale, folder: Path) -> Samples:
     """Samples of hits and their peers.
 
     Parameters
@@ -111,7 +112,7 @@ def alternate_hits(lab: Any, rounds: int, calls: int, folder: Path) -> Samples:
         **diskcache_get(folder / "diskcache", N_STORED),
         **joblib_call(folder / "joblib", N_STORED),
     }
-    return alternate(rounds, {OURS: batches(calls, find), **_rounds(calls, peers)})
+    return alternate(scale.rounds, {OURS: repeated(scale, find), **_rounds(scale, peers)})
 
 
 def _with_results(scratch: Any) -> Any:
@@ -121,5 +122,5 @@ def _with_results(scratch: Any) -> Any:
     return lab
 
 
-def _rounds(calls: int, peers: Mapping[str, Callable[[int], object]]) -> dict[str, Round]:
-    return {name: batches(calls, call) for name, call in peers.items()}
+def _rounds(scale: Scale, peers: Mapping[str, Callable[[int], object]]) -> dict[str, Round]:
+    return {name: repeated(scale, call) for name, call in peers.items()}

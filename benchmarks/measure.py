@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import count
-from statistics import median
+from itertools import count, islice
 from time import perf_counter
 
-__all__ = ["FULL", "OURS", "TINY", "Round", "Samples", "Scale", "alternate", "batches", "once"]
+__all__ = ["FULL", "OURS", "SCALES", "TINY", "Round", "Samples", "Scale", "alternate", "once", "repeated"]
 
 #: Name of our own samples.
 OURS = "smttask"
@@ -31,7 +30,9 @@ class Scale:
         Turns of each contender of a quick operation; `slow_rounds` of one that takes
         more than 0.1 s, such as a process.
     calls
-        Operations in one round.
+        Operations between two looks at the clock.
+    round_s
+        Length of a turn of a quick operation.
     array_bytes
         Of the large array.
     n_records
@@ -45,6 +46,7 @@ class Scale:
     rounds: int
     slow_rounds: int
     calls: int
+    round_s: float
     array_bytes: int
     n_records: int
     n_many: int
@@ -54,13 +56,17 @@ class Scale:
 FULL = Scale(
     rounds=31,
     slow_rounds=7,
-    calls=20,
+    calls=10,
+    round_s=0.015,
     array_bytes=100_000_000,
     n_records=10_000,
     n_many=100_000,
     n_tasks=200,
 )
-TINY = Scale(rounds=1, slow_rounds=1, calls=2, array_bytes=80_000, n_records=20, n_many=200, n_tasks=2)
+TINY = Scale(
+    rounds=1, slow_rounds=1, calls=2, round_s=0.0, array_bytes=80_000, n_records=20, n_many=200, n_tasks=2
+)
+SCALES = (FULL, TINY)
 
 
 def alternate(rounds: int, contenders: Mapping[str, Round]) -> Samples:
@@ -81,16 +87,24 @@ def alternate(rounds: int, contenders: Mapping[str, Round]) -> Samples:
     return samples
 
 
-def batches(calls: int, operation: Callable[[int], object], first: int = 0) -> Round:
-    """A round of `calls` operations, each called with a number that was never used before."""
-    numbers: Iterator[int] = count(first)
+def repeated(scale: Scale, operation: Callable[[int], object], first: int = 0) -> Round:
+    """A round of many operations, each called with a number that was never used before.
+
+    All rounds take about as long: on a busy machine a short one would slip through
+    between two others, and look faster than it is.
+    """
+    numbers = count(first)
 
     def one_round() -> float:
-        mine = [next(numbers) for _ in range(calls)]
-        begin = perf_counter()
-        for number in mine:
-            operation(number)
-        return (perf_counter() - begin) / calls
+        n_calls, taken_s = 0, 0.0
+        while not n_calls or taken_s < scale.round_s:
+            mine = list(islice(numbers, scale.calls))
+            begin = perf_counter()
+            for number in mine:
+                operation(number)
+            taken_s += perf_counter() - begin
+            n_calls += len(mine)
+        return taken_s / n_calls
 
     return one_round
 
@@ -107,8 +121,3 @@ def once(operation: Callable[[], object], after: Callable[[], object] = lambda: 
         return taken_s
 
     return one_round
-
-
-def middle(samples: list[float]) -> float:
-    """The median of `samples`."""
-    return median(samples)

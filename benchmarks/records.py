@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bulk import fill
-from benchmarks.measure import OURS, Round, Samples, alternate, batches, once
+from benchmarks.measure import OURS, Round, Samples, alternate, once, repeated
 from benchmarks.raw import open_store
 from benchmarks.workbench import Workbench
 from smttask import RSView
@@ -88,7 +88,7 @@ def save_among_many(bench: Workbench) -> Samples:
             shutil.copyfile(scratch.root / ".smt" / "records", path)
             fill(path, n_records, GIVEN)
             store = scratch.project.records_at(path)
-            rounds[name] = batches(bench.scale.calls, _saving(store, template))
+            rounds[name] = repeated(bench.scale, _saving(store, template))
         return alternate(bench.scale.rounds, rounds)
 
 

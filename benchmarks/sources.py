@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.measure import OURS, Round, Samples, alternate, batches
+from benchmarks.measure import OURS, Round, Samples, alternate, repeated
 from benchmarks.workbench import Workbench
 
 __all__ = ["fingerprint_again", "first_fingerprint"]
@@ -51,10 +51,9 @@ def fingerprint_again(bench: Workbench) -> Samples:
                     return False
             return True
 
-        calls = bench.scale.calls * 10
         contenders: dict[str, Round] = {
-            OURS: batches(calls, lambda _: task.own_fingerprint()),
-            "look at each name": batches(calls, look),
+            OURS: repeated(bench.scale, lambda _: task.own_fingerprint()),
+            "look at each name": repeated(bench.scale, look),
         }
         return alternate(bench.scale.rounds, contenders)
 
