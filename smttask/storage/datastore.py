@@ -6,6 +6,7 @@ store; nothing in the output store is ever overwritten.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -27,6 +28,8 @@ __all__ = ["DataStore"]
 
 # Formats whose damaged files do no harm when they are loaded while they are being checked.
 CHECKED_BESIDE = ("npy",)
+# What the system says of a link that leads to itself, through a file, or to a name that cannot be.
+LEADS_NOWHERE = (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 class DataStore:
@@ -252,6 +255,11 @@ class DataStore:
             return None
         except DamagedResultError as error:
             self._damage.keep_result(file, error, on_damaged)
+            return None
+        except OSError as error:
+            if error.errno not in LEADS_NOWHERE:
+                raise
+            self._damage.keep_link(link, f"it leads nowhere: {error.strerror}", on_damaged)
             return None
         return head
 

@@ -119,6 +119,19 @@ def test_a_result_of_another_task_is_not_returned(scratch, a_key):
     assert not link.is_symlink()
 
 
+@pytest.mark.parametrize("target", ["3f9c1b00112233445566.json", "../file/x.json", "x" * 300])
+def test_a_link_that_leads_nowhere_at_all_is_set_aside(target, scratch):
+    """To itself, through a file, to a name that is too long: the next run replaces it."""
+    link = scratch.store.input_dir / "Analyze" / "3f9c1b00112233445566.json"
+    link.parent.mkdir(parents=True)
+    (scratch.store.input_dir / "file").write_text("")
+    link.symlink_to(target)
+    assert scratch.find() is None
+    assert "it leads nowhere" in scratch.told[0][1]
+    scratch.put(2)
+    assert scratch.value() == 2
+
+
 @pytest.mark.parametrize("content", ["no link at all", '{"manifest": 5}'])
 def test_a_foreign_file_in_the_place_of_a_link_is_set_aside(content, scratch):
     """A file that somebody put there is kept, told, and out of the way."""
