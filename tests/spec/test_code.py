@@ -99,32 +99,33 @@ print(task.run(), task.last_hit)
 FIRST = "42.5 computed\n"  # 9 * 2 + 2 * 2 + 20 + 0.5
 
 MATTERS = {
-    "a helper in another module": ("lab/helpers.py", "return 2 * x", "return 3 * x", "lab.helpers:twice changed"),
-    "a constant of a helper": ("lab/helpers.py", "FACTOR = 2.0", "FACTOR = 4.0", "lab.helpers:FACTOR changed"),
-    "a constant by its module": ("lab/settings.py", "0.5", "1.5", "lab.settings:SHIFT changed"),
-    "a table of constants": ("lab/deep.py", '"unit": 1.0', '"unit": 2.0', "lab.deep:table changed"),
-    "a method of a base class": ("lab/models.py", "+ 0", "+ 1", "lab.models:Base.* changed"),
-    "an attribute of a base class": ("lab/models.py", "exponent = 2", "exponent = 3", "lab.models:Base.* changed"),
-    "the initializer": ("lab/models.py", "self.x = x", "self.x = -x", "lab.models:Model.* changed"),
-    "a default of a helper": ("lab/helpers.py", "by=1.0", "by=2.0", "lab.helpers:scaled changed"),
-    "a decorator": ("lab/tools.py", "return function(*args)", "return -function(*args)", "lab.tools:logged.* changed"),
-    "a decorator that is gone": ("lab/helpers.py", "@logged\n", "", "lab.helpers:scaled changed"),
-    "the function itself": ("lab/tasks.py", "+ z +", "+ 2 * z +", "lab.tasks:Analyze changed"),
-    "a recorded task among the inputs": ("lab/tasks.py", "10 * x", "11 * x", "upstream task Source .* changed"),
-    "a memoized task among the inputs": ("lab/tasks.py", "x + 1", "x + 2", "upstream task Offset .* changed"),
+    "a helper in another module": ("helpers", "return 2 * x", "return 3 * x", "lab.helpers:twice changed"),
+    "a constant of a helper": ("helpers", "FACTOR = 2.0", "FACTOR = 4.0", "lab.helpers:FACTOR changed"),
+    "a constant by its module": ("settings", "0.5", "1.5", "lab.settings:SHIFT changed"),
+    "a table of constants": ("deep", '"unit": 1.0', '"unit": 2.0', "lab.deep:table changed"),
+    "a method of a base class": ("models", "+ 0", "+ 1", "models:Base.* changed"),
+    "an attribute of a base class": ("models", "exponent = 2", "exponent = 3", "models:Base.* changed"),
+    "the initializer": ("models", "self.x = x", "self.x = -x", "lab.models:Model.* changed"),
+    "a default of a helper": ("helpers", "by=1.0", "by=2.0", "lab.helpers:scaled changed"),
+    "a decorator": ("tools", "return function(*args)", "return -function(*args)", "tools:logged.* changed"),
+    "a decorator that is gone": ("helpers", "@logged\n", "", "lab.helpers:scaled changed"),
+    "the function itself": ("tasks", "+ z +", "+ 2 * z +", "lab.tasks:Analyze changed"),
+    "a recorded task among the inputs": ("tasks", "10 * x", "11 * x", "upstream task Source .* changed"),
+    "a memoized task among the inputs": ("tasks", "x + 1", "x + 2", "upstream task Offset .* changed"),
 }  # fmt: skip
 NOTHING = {
-    "a comment": ("lab/helpers.py", "# a comment", "# another comment, and\n    # a second one"),
-    "no comment": ("lab/helpers.py", "    # a comment\n", ""),
-    "a docstring": ("lab/helpers.py", '"""Scale it."""', '"""Scale it, somehow.\n\n    With care.\n    """'),
-    "no docstring": ("lab/tasks.py", '    """Say something."""\n', ""),
-    "the module's docstring": ("lab/tasks.py", '"""Tasks."""', '"""All the tasks."""'),
-    "blank lines": ("lab/helpers.py", "def scaled", "\n\n\n\ndef scaled"),
-    "layout": ("lab/helpers.py", "x * by * FACTOR", "(x   * by\n        * FACTOR)"),
-    "the order of functions": ("lab/helpers.py", "def twice(x):\n    return 2 * x\n\n\ndef unused(x):\n    return x\n",
+    "a comment": ("helpers", "# a comment", "# another comment, and\n    # a second one"),
+    "no comment": ("helpers", "    # a comment\n", ""),
+    "a docstring": ("helpers", '"""Scale it."""', '"""Scale it, somehow.\n\n    With care.\n    """'),
+    "no docstring": ("tasks", '    """Say something."""\n', ""),
+    "the module's docstring": ("tasks", '"""Tasks."""', '"""All the tasks."""'),
+    "blank lines": ("helpers", "def scaled", "\n\n\n\ndef scaled"),
+    "layout": ("helpers", "x * by * FACTOR", "(x   * by\n        * FACTOR)"),
+    "the order of functions": ("helpers",
+                               "def twice(x):\n    return 2 * x\n\n\ndef unused(x):\n    return x\n",
                                "def unused(x):\n    return x\n\n\ndef twice(x):\n    return 2 * x\n"),
-    "what is not used": ("lab/helpers.py", "UNUSED = 3", "UNUSED = 4\n\ndef new(x):\n    return x\n"),
-    "an annotation's import": ("lab/tasks.py", "from lab import settings", "import os\nfrom lab import settings"),
+    "what is not used": ("helpers", "UNUSED = 3", "UNUSED = 4\n\ndef new(x):\n    return x\n"),
+    "an import": ("tasks", "from lab import settings", "import os\nfrom lab import settings"),
 }  # fmt: skip
 
 
@@ -145,7 +146,8 @@ def lab(stored: Any) -> Any:
     stored.write(FILES)
 
 
-def edit(lab: Any, file: str, old: str, new: str) -> None:
+def edit(lab: Any, module: str, old: str, new: str) -> None:
+    file = f"lab/{module}.py"
     assert old in FILES[file]
     lab.write({file: FILES[file].replace(old, new)})
 
@@ -176,7 +178,7 @@ def test_back_to_the_old_code_is_back_to_the_old_result(lab: Any) -> None:
     calls = lab.calls("Analyze")
     outputs = []
     for text in ("return 2 * x", "return 5 * x", "return 2 * x", "return 5 * x"):
-        edit(lab, "lab/helpers.py", "return 2 * x", text)
+        edit(lab, "helpers", "return 2 * x", text)
         outputs.append(lab.run(RUN, SMTTASK_ON_CODE_CHANGE="recompute").stdout)
     assert outputs == ["42.5 disk\n", "48.5 computed\n", "42.5 disk\n", "48.5 disk\n"]
     assert lab.calls("Analyze") == calls + 1
@@ -186,7 +188,7 @@ def test_a_new_result_of_an_upstream_task_makes_a_new_one_below_it(lab: Any) -> 
     """Under "recompute" the whole chain follows, and goes back."""
     outputs = []
     for text in ("10 * x", "20 * x", "10 * x"):
-        edit(lab, "lab/tasks.py", "10 * x", text)
+        edit(lab, "tasks", "10 * x", text)
         outputs.append(lab.run(RUN, SMTTASK_ON_CODE_CHANGE="recompute").stdout)
     assert outputs == ["42.5 disk\n", "62.5 computed\n", "42.5 disk\n"]
 
@@ -214,7 +216,8 @@ def test_a_reloaded_module_counts_as_it_is_now(lab: Any) -> None:
         "from pathlib import Path\n"
         "path = Path('lab/helpers.py')\n"
         "path.write_text(path.read_text().replace('2 * x', '7 * x'))\n"
-        "subprocess.run(['git', '-c', 'user.name=n', '-c', 'user.email=e', 'commit', '-qam', 'x'], check=True)\n"
+        "git = ['git', '-c', 'user.name=n', '-c', 'user.email=e']\n"
+        "subprocess.run([*git, 'commit', '-qam', 'x'], check=True)\n"
         "importlib.reload(lab.helpers); importlib.reload(lab.tasks)\n"
         "from lab.tasks import Analyze, Offset, Source\n"
         "task = Analyze(3.0, Offset(1.0), Source(2.0))\n"
