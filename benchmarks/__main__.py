@@ -31,14 +31,7 @@ def main() -> int:
             result = _measured(row, bench)
             results.append(result)
             print("\n".join(result.lines()), flush=True)
-    n_hold = sum(result.holds for result in results)
-    n_goal = sum(result.reaches_goal for result in results)
-    taken_s = perf_counter() - begin
-    print(
-        f"\n{n_hold} of {len(results)} rows hold, {n_goal} reach their goal; {taken_s:.0f} s on"
-        f" {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}.\n"
-        "Bounds grow by the factor under `machine`: how much slower the first peer beside is than stated."
-    )
+    print(f"\n{_summary(results, perf_counter() - begin)}")
     if arguments.json:
         facts = {"python": platform.python_version(), "platform": platform.platform(), "tiny": arguments.tiny}
         text = json.dumps({**facts, "rows": [result.to_json() for result in results]}, indent=1)
@@ -47,13 +40,29 @@ def main() -> int:
     return 0 if all(is_good) else 1
 
 
+def _summary(results: list[Result], taken_s: float) -> str:
+    """How many rows hold, and where that was found."""
+    n_measured = sum(not result.error for result in results)
+    counts = f"{n_measured} of {len(results)} rows measured"
+    if all(result.is_judged for result in results):
+        n_hold = sum(result.holds for result in results)
+        n_goal = sum(result.reaches_goal for result in results)
+        counts = f"{n_hold} of {len(results)} rows hold, {n_goal} reach their goal"
+    return (
+        f"{counts}; {taken_s:.0f} s on {os.cpu_count()} cores, Python {platform.python_version()},"
+        f" load {os.getloadavg()[0]:.1f}.\n"
+        "Bounds grow by the factor under `machine`: how much slower the first peer beside is than stated."
+    )
+
+
 def _measured(row: Row, bench: Workbench) -> Result:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a run without a record, say, is none that counts
             return Result(row, row.measure(bench), is_judged=bench.scale is FULL)
     except Exception as error:  # noqa: BLE001 - the other rows are measured all the same
-        return Result(row, {}, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        return Result(row, {}, reason, is_judged=bench.scale is FULL)
 
 
 def _arguments() -> argparse.Namespace:
