@@ -23,6 +23,7 @@ __all__ = ["run_files"]
 
 READ_AHEAD = 1000
 REFRESH_S = 0.2
+INSIST_S = 1.0
 
 
 def run_files(
@@ -85,6 +86,7 @@ class _Run:
         self._is_over = False
         self._root = ""
         self._told: set[str] = set()
+        self._asked_to_stop_at = 0.0
 
     def finish(self, display: Callable[[], Display]) -> Summary:
         """Run all files."""
@@ -166,6 +168,7 @@ class _Run:
     def _next_event(self) -> Event:
         while True:
             self._display.refresh()
+            self._insist()
             try:
                 return self.events.get(block=False)
             except Empty:
@@ -238,6 +241,7 @@ class _Run:
                     self.summary.add(outcome)
             return
         self.summary.signal = number
+        self._asked_to_stop_at = monotonic()
         self._waiting.clear()
         self._is_planned = True
         n_running = 0
@@ -252,6 +256,14 @@ class _Run:
         if n_running:
             tasks = "1 running task" if n_running == 1 else f"{n_running} running tasks"
             self._display.tell(f"Stopping {tasks}; once more (Ctrl-C) ends at once.")
+
+    def _insist(self) -> None:
+        """Ask again who was asked to stop: a signal just before a blocking call, time.sleep say, ends no wait."""
+        if self.summary.signal is not None and monotonic() - self._asked_to_stop_at >= INSIST_S:
+            self._asked_to_stop_at = monotonic()
+            for worker in self._crew:
+                if worker.path is not None:
+                    worker.interrupt()
 
     def _settle_records(self) -> None:
         """Close the records that workers which died, or were stopped while they opened one, left open."""

@@ -12,6 +12,7 @@ import pytest
 from smttask.testing import scratch_project
 
 TASKS = """
+import signal
 import time
 from pathlib import Path
 from smttask import RecordedTask
@@ -36,6 +37,17 @@ def Wait(stubborn: bool) -> int:
         if not stubborn:
             raise
         time.sleep(60)
+    return 1
+
+@RecordedTask
+def Miss() -> int:
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
+    MARK.touch()
+    while not heard:
+        time.sleep(0.01)
+    signal.signal(signal.SIGTERM, before)
+    time.sleep(60)
     return 1
 """
 
@@ -260,6 +272,17 @@ def test_ctrl_c_in_a_terminal_reaches_parent_and_workers(lab):
     assert ": stopped" in err
     assert "killed" in [record.status for record in lab.records]
     assert "Wait" in lab.left
+
+
+def test_a_task_that_missed_the_signal_is_asked_again(lab):
+    """One that arrives just before a blocking call interrupts nothing; the next one does."""
+    lab.save(lab.tasks.Miss())
+    process = lab.start("todo")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert ": stopped" in err
+    assert [record.status for record in lab.records] == ["killed"]
 
 
 def test_a_second_ctrl_c_ends_a_stubborn_task_at_once(lab):
