@@ -258,7 +258,7 @@ class _Run:
             self._display.tell(f"Stopping {tasks}; once more (Ctrl-C) ends at once.")
 
     def _insist(self) -> None:
-        """Ask again who was asked to stop: a signal just before a blocking call, time.sleep say, ends no wait."""
+        """Ask again who was asked to stop: a signal just before a blocking call does not end it."""
         if self.summary.signal is not None and monotonic() - self._asked_to_stop_at >= INSIST_S:
             self._asked_to_stop_at = monotonic()
             for worker in self._crew:
