@@ -10,26 +10,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
 from smttask.code.fingerprint import CodeFingerprint
 from smttask.code.source import MAIN_NAMES
-from smttask.errors import DescriptionError, ResultNotFoundError, SmttaskError, short_repr
+from smttask.errors import ResultNotFoundError, SmttaskError, short_repr
 from smttask.identity.canonical import named_bytes
 from smttask.identity.digest import digest
 from smttask.identity.standing import Standing, merged, standing_defaults
 from smttask.project import project_root
-from smttask.protocols import Runnable
 from smttask.settings import config
 from smttask.tasks import display
-from smttask.tasks.composition import iter_leaves, with_values
-from smttask.tasks.construction import load_task, task_from_pickle
-from smttask.tasks.description import describe_task, pickled_task, save_task
+from smttask.tasks.binding import Bindable
+from smttask.tasks.composition import find_tasks, iter_leaves, with_values
+from smttask.tasks.described import Described
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.failed import Failed
 from smttask.tasks.inputs import TaskInputs, bind_inputs, upstream_tasks
-from smttask.tasks.parameters import read_parameters
 from smttask.tasks.watching import own_fingerprint
 from smttask.typing.files import InputFile
 from smttask.typing.ownership import fresh, owned
 
 if TYPE_CHECKING:
+    from smttask.lineage.graph import TaskGraph
     from smttask.tasks.signature import Signature
 
 __all__ = ["Task"]
@@ -37,7 +36,7 @@ __all__ = ["Task"]
 R = TypeVar("R", covariant=True)
 
 
-class Task(Runnable, Generic[R]):
+class Task(Described, Bindable, Generic[R]):
     """A described computation: `run()` gives its result, computed at most once.
 
     Tasks are made by calling what a decorator such as `RecordedTask` returned. Inputs
@@ -313,70 +312,12 @@ class Task(Runnable, Generic[R]):
         """The task itself, typed as its result: for typed code that passes tasks as inputs."""
         return cast("R", self)
 
-    # -- descriptions
-
     @property
-    def desc(self) -> dict[str, Any]:
-        """The JSON form of the task, complete and self-contained."""
-        return describe_task(self)
+    def graph(self) -> TaskGraph:
+        """The task and all that it depends on: a `networkx.DiGraph` with `draw(path)`."""
+        from smttask.lineage.graph import task_graph  # imports networkx
 
-    def save(self, path: str | Path) -> Path:
-        """Write the description to a folder, which is made, or to a file ending in ``.json``.
-
-        Returns the file: ``<Task>__<digest>.taskdesc.json`` in a folder.
-
-        Raises
-        ------
-        DescriptionError
-            If a task cannot be found again from its name, as those of notebooks.
-        """
-        return save_task(self, Path(path))
-
-    @classmethod
-    def from_desc(cls, source: Mapping[str, Any] | str | Path | Any) -> Self:
-        """The task that `source` describes.
-
-        Parameters
-        ----------
-        source
-            What `desc` gave, its JSON text, a path, or an open file.
-
-        Raises
-        ------
-        DescriptionError
-            If it is damaged, edited, of a newer format, or names no task.
-        """
-        task = load_task(source)
-        if not isinstance(task, cls):
-            raise DescriptionError(
-                f"The description is of task {task.name!r}.",
-                f"expected: {cls.__name__!r}",
-                "call Task.from_desc, which takes any task",
-            )
-        return task
-
-    @classmethod
-    def from_parameters(cls, source: Mapping[str, Any] | str | Path) -> Self:
-        """A task with inputs from a mapping, or from a JSON, TOML or YAML file."""
-        return cls(**read_parameters(source))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return task_from_pickle, (pickled_task(self),)
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_plain_validator_function(
-            lambda value: value if isinstance(value, cls) else cls.from_desc(value),
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda task: task.desc),
-        )
+        return task_graph(self, find_tasks)
 
     # -- displays
 
@@ -385,8 +326,7 @@ class Task(Runnable, Generic[R]):
         return display.task_text(self)
 
     def __repr__(self) -> str:
-        inputs = ", ".join(f"{name}={short_repr(value, length=40)}" for name, value in self._values.items())
-        return f"{type(self).__name__}({inputs})"
+        return display.task_repr(self)
 
     def _repr_html_(self) -> str:
         return display.task_html(self)

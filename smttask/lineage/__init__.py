@@ -1,0 +1,1 @@
+"""Graphs of tasks, and their pictures; networkx is imported when the first graph is made."""
