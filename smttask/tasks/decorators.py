@@ -31,6 +31,15 @@ class TaskType(Protocol[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Task[R_co]:
         """Construct a task; the arguments are those of the function."""
 
+    def bind(self, *args: Any, **some: Any) -> TaskType[..., R_co]:
+        """A type with these arguments as defaults; see `Task.bind`."""
+
+    def partial(self, *args: Any, **some: Any) -> TaskType[..., R_co]:
+        """The same as `bind`."""
+
+    def map(self, *, reason: str | None = None, **arguments: Any) -> list[Task[R_co]]:
+        """One task for each item of the lists given; see `Task.map`."""
+
     def from_desc(self, source: Any) -> Task[R_co]:
         """The task that `source` describes; see `Task.from_desc`."""
 

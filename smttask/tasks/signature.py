@@ -228,6 +228,28 @@ class Signature:
         ArgumentError
             If one is missing, unknown or given twice.
         """
+        given = self.by_name(args, kwargs)
+        parameters = self.parameters
+        if len(given) < len(parameters):
+            missing = [name for name, p in parameters.items() if p.required and name not in given]
+            if missing:
+                raise ArgumentError(
+                    f"Task {self.name!r}: argument {missing[0]!r} is missing.",
+                    f"missing: {', '.join(missing)}\nexpected: {self.text}",
+                    "give every argument that has no default\n"
+                    f"to fix some now and give the others later: {self.name}.bind(**some)",
+                    missing=tuple(missing),
+                )
+        return given
+
+    def by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments given, by name; any may be missing.
+
+        Raises
+        ------
+        ArgumentError
+            If one is unknown or given twice.
+        """
         parameters = self.parameters
         given = kwargs
         if args:
@@ -244,15 +266,6 @@ class Signature:
             given.update(kwargs)
         if not given.keys() <= parameters.keys():
             self._refuse_unknown(sorted(given.keys() - parameters.keys()))
-        if len(given) < len(parameters):
-            missing = [name for name, p in parameters.items() if p.required and name not in given]
-            if missing:
-                raise ArgumentError(
-                    f"Task {self.name!r}: argument {missing[0]!r} is missing.",
-                    f"missing: {', '.join(missing)}\nexpected: {self.text}",
-                    "give every argument that has no default",
-                    missing=tuple(missing),
-                )
         return given
 
     def _refuse_unknown(self, unknown: list[str]) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from smttask.code.fingerprint import CodeFingerprint
 from smttask.code.source import MAIN_NAMES
-from smttask.errors import ResultNotFoundError, SmttaskError, short_repr
+from smttask.errors import ResultNotFoundError, SmttaskError
 from smttask.identity.canonical import named_bytes
 from smttask.identity.digest import digest
 from smttask.identity.standing import Standing, merged, standing_defaults
