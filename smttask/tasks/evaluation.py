@@ -130,6 +130,12 @@ class Session:
             lambda current, upstream: combined_code(current.own_fingerprint().digest, upstream),
         )
 
+    def used_code(self, task: Task[Any]) -> str:
+        """Name of the code of `task` and of what made the upstream results at hand, which may be older."""
+        return combined_code(
+            task.own_fingerprint().digest, [self.codes[upstream.full_digest] for upstream in task.upstream]
+        )
+
     def standing_defaults(self, task: Task[Any]) -> Standing:
         """What stands at which default in `task` and in all that it depends on."""
         return _gathered(

@@ -30,42 +30,45 @@ class _Turn:
 
 
 class Memory:
-    """Results by name, at most ``config.memo_max_bytes`` together; the least recently used go first."""
+    """Results by name, at most ``config.memo_max_bytes`` together; the least recently used go first.
+
+    Each is kept with the name of the code that made it and found by the same code only.
+    """
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[Any, str, int]] = OrderedDict()
         self._n_bytes = 0
         self._lock = threading.RLock()
         self._turns: dict[Hashable, _Turn] = {}
 
-    def find(self, key: Hashable) -> tuple[bool, Any]:
-        """Whether a result is kept under `key`, and the result."""
+    def find(self, key: Hashable, code: str) -> tuple[bool, Any]:
+        """Whether a result that `code` made is kept under `key`, and the result."""
         with self._lock:
             entry = self._entries.get(key)
-            if entry is None:
+            if entry is None or entry[1] != code:
                 return False, None
             self._entries.move_to_end(key)
             return True, entry[0]
 
-    def keep(self, key: Hashable, value: Any) -> None:
-        """Keep `value`; one larger than the whole memory is not kept."""
+    def keep(self, key: Hashable, value: Any, code: str) -> None:
+        """Keep `value`, made by `code`, in place of what was kept; one larger than the memory is not kept."""
         n_bytes = size_of(value)
         limit = config.memo_max_bytes
         with self._lock:
             self.forget(key)
             if n_bytes > limit:
                 return
-            self._entries[key] = value, n_bytes
+            self._entries[key] = value, code, n_bytes
             self._n_bytes += n_bytes
             while self._n_bytes > limit:
-                _, (_, freed) = self._entries.popitem(last=False)
+                _, (*_, freed) = self._entries.popitem(last=False)
                 self._n_bytes -= freed
 
     def forget(self, key: Hashable) -> None:
         """Drop the result under `key`, if there is one."""
         with self._lock:
             if entry := self._entries.pop(key, None):
-                self._n_bytes -= entry[1]
+                self._n_bytes -= entry[2]
 
     @contextmanager
     def computing(self, key: Hashable) -> Iterator[None]:
@@ -126,37 +129,40 @@ class Memoized(Task[R]):
         """Whether the result is at hand, and the result."""
         if options.recompute:
             return False, None
-        found, value = memory.find(self._memory_key(session))
+        return self._find(session, session.expected_code(self))
+
+    def _find(self, session: Session, code: str) -> tuple[bool, Any]:
+        found, value = memory.find(self._memory_key, code)
         if found:
             self.last_hit = "memory"
-            session.codes[self.full_digest] = session.expected_code(self)
+            session.codes[self.full_digest] = code
         return found, value
 
-    def _memory_key(self, session: Session) -> Hashable:
-        return (self._identity, self.full_digest, session.expected_code(self))
+    @property
+    def _memory_key(self) -> Hashable:
+        return (self._identity, self.full_digest)
 
     def compute(self, session: Session, options: RunOptions) -> Any:
         """The result, computed; those of the upstream tasks are in the session."""
-        key = self._memory_key(session)
-        with memory.computing(key):
-            found, value = self.recall(session, options)
+        code = session.used_code(self)
+        with memory.computing(self._memory_key):
+            found, value = (False, None) if options.recompute else self._find(session, code)
             if not found:
                 value = self._call(session)
                 self.last_hit = "computed"
-                memory.keep(key, value)
-        session.codes[self.full_digest] = session.expected_code(self)
+                memory.keep(self._memory_key, value, code)
+        session.codes[self.full_digest] = code
         return value
 
     @property
     def has_run(self) -> bool:
         """Whether the result is in memory."""
         with Session.current() as session:
-            return memory.find(self._memory_key(session))[0]
+            return memory.find(self._memory_key, session.expected_code(self))[0]
 
     def clear(self) -> None:
         """Drop the result from memory."""
-        with Session.current() as session:
-            memory.forget(self._memory_key(session))
+        memory.forget(self._memory_key)
 
 
 class NonMemoized(Task[R]):
@@ -172,7 +178,7 @@ class NonMemoized(Task[R]):
         """The result, computed; those of the upstream tasks are in the session."""
         value = self._call(session)
         self.last_hit = "computed"
-        session.codes[self.full_digest] = session.expected_code(self)
+        session.codes[self.full_digest] = session.used_code(self)
         return value
 
     def _searched(self) -> str:

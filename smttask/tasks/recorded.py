@@ -34,7 +34,6 @@ from smttask.tasks.description import describe_task
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.memoized import memory
 from smttask.tasks.task import Task
-from smttask.tasks.watching import combined_code
 from smttask.typing.files import InputFile
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Recorded(Task[R]):
             return False, None
         code = session.expected_code(self)
         if project is None or self._is_cached(options, project):
-            found, kept = memory.find(self._memory_key(code, project))
+            found, kept = memory.find(self._memory_key(project), code)
             if found:
                 return True, self._from_memory(kept, session, code)
         if project is None:
@@ -73,24 +72,24 @@ class Recorded(Task[R]):
         stored = None if head is None else load_stored(head, project, mmap=options.mmap)
         if stored is None:
             return False, None
-        return self._arrive(stored, session, options, project, code)
+        return self._arrive(stored, session, options, project)
 
     def compute(self, session: Session, options: RunOptions) -> Any:
         """The result, computed; those of the upstream tasks are in the session."""
         project = self._project(options)
-        code = session.expected_code(self)
+        code = session.used_code(self)
         if project is None:
             return self._compute_in_memory(session, options, code)
         unit = _Unit(self, session, options)
         stored = compute_stored(unit, project, code, recompute=options.recompute, mmap=options.mmap)
-        found, value = self._arrive(stored, session, options, project, code)
+        found, value = self._arrive(stored, session, options, project)
         if not found:
             stored = compute_stored(unit, project, code, recompute=True, mmap=options.mmap)
-            found, value = self._arrive(stored, session, options, project, code)
+            found, value = self._arrive(stored, session, options, project)
         return value
 
     def _arrive(
-        self, stored: Stored, session: Session, options: RunOptions, project: Project, code: str
+        self, stored: Stored, session: Session, options: RunOptions, project: Project
     ) -> tuple[bool, Any]:
         """The result made of stored outputs; not found if they do not fit the annotation of today."""
         outputs = stored.outputs
@@ -106,17 +105,17 @@ class Recorded(Task[R]):
         self.last_hit = "computed" if stored.computed else "disk"
         self.record_error = stored.record_error
         if not options.mmap and self._is_cached(options, project):
-            memory.keep(self._memory_key(code, project), (value, stored.head))
+            memory.keep(self._memory_key(project), (value, stored.head), stored.head.code)
         return True, value
 
     def _compute_in_memory(self, session: Session, options: RunOptions, code: str) -> Any:
-        key = self._memory_key(code, None)
+        key = self._memory_key(None)
         with memory.computing(key):
-            found, kept = memory.find(key)
+            found, kept = memory.find(key, code)
             if found and not options.recompute:
                 return self._from_memory(kept, session, code)
             value = self._call(session)
-            memory.keep(key, (value, None))
+            memory.keep(key, (value, None), code)
         self.last_hit = "computed"
         session.codes[self.full_digest] = code
         return value
@@ -125,7 +124,7 @@ class Recorded(Task[R]):
         """A result kept in memory, with the head of its manifest if it is stored too."""
         value, head = kept
         self.last_hit = "memory"
-        session.codes[self.full_digest] = code if head is None else head.code
+        session.codes[self.full_digest] = code
         if head is not None:
             session.heads[self.full_digest] = head
         return value
@@ -134,8 +133,8 @@ class Recorded(Task[R]):
         cache = options.cache if options.cache is not None else self._options["cache"]
         return bool(project.setting("cache_runs") if cache is None else cache)
 
-    def _memory_key(self, code: str, project: Project | None) -> Hashable:
-        return (self._identity, self.full_digest, code, None if project is None else project.root)
+    def _memory_key(self, project: Project | None) -> Hashable:
+        return (self._identity, self.full_digest, None if project is None else project.root)
 
     # -- the project
 
@@ -200,7 +199,7 @@ class Recorded(Task[R]):
         if self._project(RunOptions()) is not None:
             return self._head is not None
         with Session.current() as session:
-            return memory.find(self._memory_key(session.expected_code(self), None))[0]
+            return memory.find(self._memory_key(None), session.expected_code(self))[0]
 
     @property
     def record(self) -> Any:
@@ -241,11 +240,9 @@ class Recorded(Task[R]):
 
     def clear(self) -> None:
         """Drop the result from memory; on disk it stays."""
-        with Session.current() as session:
-            code = session.expected_code(self)
-            memory.forget(self._memory_key(code, None))
-            if (project := current_project(self.__wrapped__.__module__)) is not None:
-                memory.forget(self._memory_key(code, project))
+        memory.forget(self._memory_key(None))
+        if (project := current_project(self.__wrapped__.__module__)) is not None:
+            memory.forget(self._memory_key(project))
 
 
 class _Unit:
@@ -284,10 +281,9 @@ class _Unit:
     def facts(self, project: Project) -> UnitFacts:
         self._check_files("since the task was constructed")
         task, session = self.task, self.session
-        used = [session.codes[upstream.full_digest] for upstream in task.upstream]
         upstream = {}
-        for parent, code in zip(task.upstream, used, strict=True):
-            head = session.heads.get(parent.full_digest)
+        for parent in task.upstream:
+            code, head = session.codes[parent.full_digest], session.heads.get(parent.full_digest)
             upstream[parent.digest] = {"name": parent.name, "code": code, "label": head.label if head else ""}
         parameters = describe_task(
             task, on_large=project.data.put_value, leave_out=lambda parent: _reference(parent, session)
@@ -295,7 +291,7 @@ class _Unit:
         definition = task.__wrapped__
         reason = self.options.reason if self.options.reason is not None else task.reason
         return UnitFacts(
-            code=combined_code(self.fingerprint.digest, used),
+            code=session.used_code(task),
             module=definition.__module__,
             main_file=_main_file(definition.__module__, project.root),
             parameters=parameters,

@@ -122,12 +122,12 @@ def test_memory_is_bounded_and_drops_the_least_recently_used() -> None:
     memory = Memory()
     with config.use(memo_max_bytes=3500):
         for name in "abc":
-            memory.keep(name, np.zeros(100))
-        memory.find("a")
-        memory.keep("d", np.zeros(250))
-        assert [name for name in "abcd" if memory.find(name)[0]] == ["a", "d"]
-        memory.keep("e", np.zeros(1000))
-        assert not memory.find("e")[0]
+            memory.keep(name, np.zeros(100), "code")
+        memory.find("a", "code")
+        memory.keep("d", np.zeros(250), "code")
+        assert [name for name in "abcd" if memory.find(name, "code")[0]] == ["a", "d"]
+        memory.keep("e", np.zeros(1000), "code")
+        assert not memory.find("e", "code")[0]
 
 
 def test_the_size_of_a_result_counts_shared_parts_once() -> None:
