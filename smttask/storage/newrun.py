@@ -59,8 +59,10 @@ class NewRun:
         self, input_dir: Path, output_dir: Path, to_results: str, key: Key, started: datetime
     ) -> None:
         self._key = key
-        self._links = f"{input_dir}/{key.folder}"
-        self._to_results = to_results
+        self._links = f"{input_dir}/{key.link_folder}"
+        self._link_folders = [self._links, f"{input_dir}/{key.folder}", str(input_dir)]
+        up = "../" * (1 + key.link_folder.count("/"))
+        self._to_results = f"{up}{to_results}/{key.folder}"
         self._dir = f"{output_dir}/{key.folder}"
         self._outputs: dict[str, OutputEntry] = {}
         self._taken: set[str] = set()  # case-folded names of files of this run
@@ -217,7 +219,7 @@ class NewRun:
             self._move_links(head)
             self._is_committed = True
             if durability == "power":
-                for folder in (f"{self._links}/{OLDER_DIR}", self._links, os.path.dirname(self._links)):
+                for folder in (f"{self._links}/{OLDER_DIR}", *self._link_folders):
                     if os.path.isdir(folder):
                         sync(folder)
         except BaseException as error:
@@ -259,7 +261,7 @@ class NewRun:
         """Let the main link lead to `head`; the result it led to stays found unless `head` replaces it."""
         key = self._key
         main = f"{self._links}/{link_name(key)}"
-        target = f"../{self._to_results}/{key.folder}/{self.label}.json"
+        target = f"{self._to_results}/{self.label}.json"
         own = f"{self._links}/{OLDER_DIR}/{older_name(key, head.full_digest, head.code)}"
         is_new = create_link(target, main)
         if is_new and not os.path.lexists(own):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from smttask.storage.layout import (
     Key,
+    iteration_suffix,
     label_for,
     link_name,
     older_name,
@@ -32,7 +33,9 @@ def test_a_suffix_stands_in_every_name():
     key = Key("Grow", "88aa01", "__n_5", "f" * 40)
     started = datetime(2026, 11, 22, tzinfo=timezone.utc)  # noqa: UP017 - the two are one
     assert key.name == "88aa01__n_5"
-    assert link_name(key) == "88aa01__n_5.json"
+    assert (key.link_folder, link_name(key)) == ("Grow/88aa01", "n_5.json")
+    assert older_name(key, "f" * 40, "c" * 40) == "n_5.2386fe47d664.json"
+    assert iteration_suffix("n", 5) == key.suffix
     assert label_for(key, started) == "20261122-000000-000000_88aa01__n_5"
 
 
