@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,23 @@ from smttask.protocols import Runnable
 if TYPE_CHECKING:
     from smttask.tasks.task import Task
 
-__all__ = ["task_html", "task_text"]
+__all__ = ["task_html", "task_repr", "task_text"]
 
 LEFT = 'style="text-align:left"'
+
+_level: ContextVar[int] = ContextVar("smttask_display_level", default=0)
+
+
+def task_repr(task: Task[Any]) -> str:
+    """The task as it was called; tasks among its inputs too, and those among theirs by name alone."""
+    if _level.get() > 1:  # a diamond of tasks has more paths through it than anyone can print
+        return f"{task.name}(…)"
+    token = _level.set(_level.get() + 1)
+    try:
+        inputs = [f"{name}={short_repr(value, length=40)}" for name, value in task.raw_inputs.items()]
+    finally:
+        _level.reset(token)
+    return f"{task.name}({', '.join(inputs)})"
 
 
 def _rows(task: Task[Any]) -> list[tuple[str, str]]:
