@@ -3,8 +3,7 @@
 The zip file is not compressed. It holds the JSON form of the value as
 ``tree.json`` and each array of more than 64 kB as a ``.npy`` member, so
 `numpy.load` shows them: the arrays of a dict by their keys, others as
-``array_0``, ``array_1`` … The name of a member stands in the tree where the
-JSON form of a description would have the blake3 of a stored array.
+``array_0``, ``array_1`` … The name of a member stands in the tree in place of its array.
 """
 
 from __future__ import annotations

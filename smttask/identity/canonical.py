@@ -20,9 +20,11 @@ from pydantic import BaseModel
 from smttask.errors import DigestError, short_repr
 from smttask.identity.arrays import array_content, joined, sized
 from smttask.identity.defaults import usual_bytes
+from smttask.identity.digest import digest
 from smttask.protocols import Runnable
 from smttask.typing.arrayform import dtype_to_json
 from smttask.typing.files import InputFile
+from smttask.typing.functions import FUNCTIONS, function_parts, type_parts
 from smttask.typing.places import UnfitValue, class_name, stored_fields
 from smttask.typing.registry import entry_of
 
@@ -43,7 +45,12 @@ class CanonicalForms(NamedTuple):
 
 
 def canonical_bytes(
-    value: Any, *, full: bool = False, root: Path | None = None, place: str = "value"
+    value: Any,
+    *,
+    full: bool = False,
+    root: Path | None = None,
+    place: str = "value",
+    defaults: Mapping[str, Mapping[str, str]] | None = None,
 ) -> bytes:
     """What identifies `value`, as bytes that no machine, order or layout in memory changes.
 
@@ -56,6 +63,9 @@ def canonical_bytes(
         Folder of the project: paths inside count relative to it.
     place
         What error messages call the value.
+    defaults
+        Class -> field -> digest of the default that holds instead of today's; an empty
+        text for none. Fields that are not in it have their default of today.
 
     Raises
     ------
@@ -67,7 +77,7 @@ def canonical_bytes(
     >>> canonical_bytes({"b": 1, "a": 2}) == canonical_bytes({"a": 2, "b": 1})
     True
     """
-    return _guarded(value, _Pass(full, root), place)
+    return _guarded(value, _Pass(full, root, defaults=defaults), place)
 
 
 def canonical_forms(value: Any, *, root: Path | None = None, place: str = "value") -> CanonicalForms:
@@ -110,7 +120,8 @@ def _guarded(value: Any, one: _Pass, place: str) -> bytes:
         raise DigestError(
             f"{where}: a value of type {type(error.value).__qualname__!r} cannot be digested.",
             f"found: {short_repr(error.value)}" + (f" ({error.reason})" if error.reason else ""),
-            "use plain values, arrays, a dataclass or a pydantic model",
+            "use plain values, arrays, a dataclass or a pydantic model; "
+            "or make the type known with smttask.register_type",
             place=where,
         ) from error
     except RecursionError:
@@ -125,14 +136,19 @@ def _guarded(value: Any, one: _Pass, place: str) -> bytes:
 class _Pass:
     """One walk over a value; `varies` tells afterwards whether the other form may differ."""
 
-    __slots__ = ("full", "hashed", "root", "varies")
+    __slots__ = ("defaults", "full", "hashed", "root", "varies")
 
     def __init__(
-        self, full: bool, root: Path | None, hashed: dict[int, tuple[Any, bytes]] | None = None
+        self,
+        full: bool,
+        root: Path | None,
+        hashed: dict[int, tuple[Any, bytes]] | None = None,
+        defaults: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.full = full
         self.root = root
         self.hashed = {} if hashed is None else hashed  # id of an array -> the array, its blake3
+        self.defaults = defaults or {}
         self.varies = False
 
     def __call__(self, value: Any) -> bytes:
@@ -216,6 +232,10 @@ def _other(value: Any, one: _Pass) -> bytes:
         except (TypeError, ValueError) as error:
             raise UnfitValue(value, str(error)) from error
         return joined(b"v", [_str(entry.name), one(plain)])
+    if isinstance(value, FUNCTIONS):
+        return joined(b"F", [_definition(function_parts, value, one)])
+    if isinstance(value, type):
+        return joined(b"C", [_definition(type_parts, value, one)])
     if isinstance(value, Enum):
         name = value.name if cls.__members__.get(value.name) is value else value.value
         return joined(b"x", [_str(class_name(cls)), one(name)])
@@ -235,16 +255,29 @@ def _other(value: Any, one: _Pass) -> bytes:
     raise UnfitValue(value)
 
 
+def _definition(get_parts: Callable[[Any], dict[str, Any]], value: Any, one: _Pass) -> bytes:
+    try:
+        parts = get_parts(value)
+    except (TypeError, ValueError) as error:
+        raise UnfitValue(value, str(error)) from error
+    return one(parts)
+
+
 def _fields(fields: Mapping[str, Any], cls: type, one: _Pass) -> bytes:
     one.varies = True
     usual = {} if one.full else usual_bytes(cls, one.root, _default_bytes)
+    given = one.defaults.get(class_name(cls), {}) if one.defaults else {}
     parts = {}
     for name, value in fields.items():
         try:
             part = one(value)
         except UnfitValue as error:
             raise error.within(f".{name}") from error.__cause__
-        if part not in usual.get(name, ()):
+        if name in given:
+            at_default = digest(_Pass(True, one.root, one.hashed)(value)) in given[name].split(",")
+        else:
+            at_default = part in usual.get(name, ())
+        if not at_default:
             parts[name] = part
     return named_bytes(class_name(cls), parts)
 

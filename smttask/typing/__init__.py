@@ -2,6 +2,7 @@
 
 from smttask.typing.arrays import Array, DType, NPValue
 from smttask.typing.files import InputFile
+from smttask.typing.functions import PureFunction
 from smttask.typing.random import RandomState, RNGenerator, SeedSequence
 from smttask.typing.scalars import Complex, Range, Slice
 
@@ -11,6 +12,7 @@ __all__ = [
     "DType",
     "InputFile",
     "NPValue",
+    "PureFunction",
     "RNGenerator",
     "RandomState",
     "Range",

@@ -15,8 +15,8 @@ from pydantic_core import PydanticCustomError, core_schema
 from typing_extensions import TypeAliasType
 
 from smttask.errors import SignatureError
+from smttask.typing.accept import Accept, acceptor_of
 from smttask.typing.arrays import accept_array, accept_scalar
-from smttask.typing.registry import Accept, acceptor_of
 
 __all__ = ["INNER", "DataclassNode", "prepared"]
 
@@ -60,6 +60,8 @@ def prepared(annotation: Any, typevars: Mapping[Any, Any] | None = None, inside:
         return annotation if inner is args[0] else Annotated[(inner, *args[1:])]
     if isinstance(origin, type) and issubclass(origin, np.ndarray):
         return Annotated[origin, accept_array(*_dtype_and_ndim(args))]
+    if isinstance(origin, type) and (accept := acceptor_of(origin)) is not None:
+        return Annotated[origin, accept]
     if origin is np.dtype:
         return Annotated[np.dtype, acceptor_of(np.dtype)]
     if origin in _UNTOUCHED:

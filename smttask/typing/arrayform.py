@@ -76,13 +76,16 @@ def array_to_json(
         items = [item_to_json(item) for item in array.reshape(-1).tolist()]
         return {**form, "$array": items, "shape": list(array.shape)}
     if array.dtype.hasobject:
-        raise TypeError("a structured array that holds objects")
+        fields = {
+            name: array_to_json(array[name], item_to_json, on_large) for name in array.dtype.names or ()
+        }
+        return {**form, "$array": {"fields": fields}, "shape": list(array.shape)}
     if array.nbytes > LARGE_BYTES and on_large is not None:
-        blake3 = on_large(array)
-        if blake3 is not None:
+        name = on_large(array)
+        if name is not None:
             return {
                 **form,
-                "$array": {"blake3": blake3},
+                "$array": {"stored": name},
                 "shape": list(array.shape),
                 "summary": _summary(array),
             }
@@ -109,8 +112,10 @@ def array_from_json(form: Any, item_from_json: Convert, get_large: Callable[[str
             array[index] = item_from_json(item)
         array = array.reshape(form["shape"])
     elif dtype.hasobject:
-        raise TypeError("a structured array that holds objects")
-    elif not isinstance(data, dict) or (dtype.names and "npy" not in data and "blake3" not in data):
+        array = np.empty(form["shape"], dtype=dtype)
+        for name in dtype.names or ():
+            array[name] = array_from_json(data["fields"][name], item_from_json, get_large)
+    elif not isinstance(data, dict) or (dtype.names and "npy" not in data and "stored" not in data):
         array = _from_lists(data, dtype, form.get("shape"))
     elif "npy" in data:
         file = io.BytesIO(b64decode(data["npy"], validate=True))
@@ -118,7 +123,7 @@ def array_from_json(form: Any, item_from_json: Convert, get_large: Callable[[str
     else:
         if get_large is None:
             raise ValueError("an array that is stored elsewhere")
-        array = np.asarray(get_large(data["blake3"]))
+        array = np.asarray(get_large(data["stored"]))
     if array.dtype != dtype:
         raise ValueError(f"an array of {array.dtype} where {dtype} is named")
     array.flags.writeable = False

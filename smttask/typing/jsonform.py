@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from smttask.errors import DescriptionError, short_repr
+from smttask.typing.definitions import loaded_definition
 from smttask.typing.jsonreader import Reader, loaded_class
 from smttask.typing.jsonwriter import Writer
 from smttask.typing.places import UnfitValue
@@ -26,6 +27,7 @@ def to_json(
     on_task: Callable[[Any], JSON] | None = None,
     on_large: Callable[[Any], str | None] | None = None,
     root: Path | None = None,
+    allow_sources: bool = False,
 ) -> JSON:
     """`value` as JSON from which `from_json` makes the same value again.
 
@@ -34,9 +36,13 @@ def to_json(
     on_task
         Gives what stands for a task, as ``{"$task": digest}``; without it tasks are refused.
     on_large
-        Stores an array of more than 64 kB elsewhere and gives its blake3, or None to have it written here.
+        Stores an array of more than 64 kB elsewhere and gives the name by which `from_json` asks for it,
+        or None to have it written here.
     root
         Folder of the project: paths inside are written relative to it.
+    allow_sources
+        Write functions and classes that cannot be looked up by their source text, for people:
+        `from_json` refuses them.
 
     Raises
     ------
@@ -49,12 +55,13 @@ def to_json(
     {'x': {'$tuple': [1, 2.5]}}
     """
     try:
-        return Writer(on_task, on_large, root)(value)
+        return Writer(on_task, on_large, root, allow_sources)(value)
     except UnfitValue as error:
         raise DescriptionError(
             f"A value of type {type(error.value).__qualname__!r} at value{error.place} has no JSON form.",
             f"found: {short_repr(error.value)}" + (f" ({error.reason})" if error.reason else ""),
-            "use plain values, arrays, a dataclass or a pydantic model",
+            "use plain values, arrays, a dataclass or a pydantic model; "
+            "or make the type known with smttask.register_type",
         ) from error
     except RecursionError:
         raise _too_deep("A value") from None
@@ -66,6 +73,7 @@ def from_json(
     get_task: Callable[[Any], Any] | None = None,
     get_large: Callable[[str], Any] | None = None,
     get_class: Callable[[str, str], type] | None = None,
+    get_definition: Callable[[str, str], Any] | None = None,
     root: Path | None = None,
 ) -> Any:
     """The value that `to_json` wrote; plain JSON comes back as it is.
@@ -75,10 +83,13 @@ def from_json(
     get_task
         Gives the task for what stands under ``$task``.
     get_large
-        Gives the array with this blake3.
+        Gives the array stored under this name.
     get_class
         Gives the class of this module and qualified name, or raises; it decides which classes
         a text may name. Without it only classes of modules that are loaded already are found.
+    get_definition
+        Gives the function, or the class that is a value itself, of this module and qualified name,
+        or raises; see `smttask.typing.definitions.definition_in` for what a text may name.
     root
         Folder of the project, for paths written relative to it.
 
@@ -93,7 +104,9 @@ def from_json(
     {'x': (1, 2.5)}
     """
     try:
-        return Reader(get_task, get_large, get_class or loaded_class, root)(tree)
+        return Reader(
+            get_task, get_large, get_class or loaded_class, get_definition or loaded_definition, root
+        )(tree)
     except RecursionError:
         raise _too_deep("A JSON value") from None
 

@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import MISSING, is_dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from pydantic_core import PydanticUndefined
 
 from smttask.errors import DescriptionError, short_repr
 from smttask.typing import arrayform
+from smttask.typing.definitions import code_of
 from smttask.typing.files import InputFile
+from smttask.typing.functions import FUNCTIONS, Composite, PureFunction
 from smttask.typing.places import BAD_DATA, stored_fields
 from smttask.typing.registry import entry_named
 
@@ -37,10 +40,13 @@ def loaded_class(module: str, qualname: str) -> type:
 class Reader:
     """One pass over JSON; `get_class` decides which classes a text may name."""
 
-    def __init__(self, get_task: Any, get_large: Any, get_class: Any, root: Path | None) -> None:
+    def __init__(
+        self, get_task: Any, get_large: Any, get_class: Any, get_definition: Any, root: Path | None
+    ) -> None:
         self.get_task = get_task
         self.get_large = get_large
         self.get_class = get_class
+        self.get_definition = get_definition
         self.root = root
         self.by_tag: dict[str, Callable[[Any], Any]] = {
             "$int": lambda t: int(t["$int"], 16),
@@ -65,6 +71,12 @@ class Reader:
             "$dataclass": self._dataclass,
             "$model": self._model,
             "$task": self._task,
+            "$function": lambda t: self._definition("$function", t, FUNCTIONS),
+            "$type": lambda t: self._definition("$type", t, type),
+            "$purefunction": lambda t: PureFunction(self._function(t["$purefunction"])),
+            "$partial": self._partial,
+            "$composite": lambda t: Composite(t["$composite"], tuple(self(_list(t["terms"])))),
+            "$source": self._source,
         }
 
     def __call__(self, tree: JSON) -> Any:
@@ -100,7 +112,8 @@ class Reader:
             raise DescriptionError(
                 f"The tag {short_repr(tag)} is unknown.",
                 f"found: {short_repr(tree)}",
-                "read it with the version of smttask that wrote it, or a newer one",
+                "import the module that registers the type with smttask.register_type; "
+                "or read it with the version of smttask that wrote it",
             )
         return entry.from_plain(self(tree[tag]))
 
@@ -117,6 +130,45 @@ class Reader:
         if self.get_task is None:
             raise ValueError("a task cannot stand here")
         return self.get_task(tree["$task"])
+
+    def _definition(self, tag: str, tree: Any, kind: Any) -> Any:
+        module, _, qualname = tree[tag].partition(":")
+        try:
+            found = self.get_definition(module, qualname)
+        except BAD_DATA as error:
+            if isinstance(error, DescriptionError):
+                raise
+            raise DescriptionError(
+                f"{tag[1:].capitalize()} {short_repr(tree[tag])} cannot be used.",
+                f"found: {short_repr(str(error))}",
+                "put it back where it was; a text may name functions and classes of the project's modules "
+                "and of config.trusted_packages, and what only computes in numpy, scipy.special and math",
+            ) from error
+        if not isinstance(found, kind):
+            raise ValueError(f"a {type(found).__name__} of that name")
+        if code_of(found) != tree.get("code"):
+            raise DescriptionError(
+                f"{tag[1:].capitalize()} {short_repr(tree[tag])} is not what it was when it was written.",
+                f"found: code {code_of(found)}\nexpected: code {short_repr(tree.get('code'))}",
+                "go back to the code of then, or construct the value anew",
+            )
+        return found
+
+    def _function(self, tree: Any) -> Any:
+        function = self(tree)
+        if not isinstance(function, FUNCTIONS):
+            raise TypeError(f"a {type(function).__name__} where a function stood")
+        return function
+
+    def _partial(self, tree: Any) -> Any:
+        return partial(self._function(tree["$partial"]), *self(_list(tree["args"])), **self(tree["keywords"]))
+
+    def _source(self, tree: Any) -> Any:
+        raise DescriptionError(
+            "A function that was defined inside another, in a notebook or as a lambda cannot be made again.",
+            f"its source: {short_repr(tree['$source'])}",
+            "construct the task with the function itself; define it in a module to have it found by name",
+        )
 
     def _class(self, name: Any, is_right: Callable[[type], bool]) -> Any:
         module, _, qualname = name.partition(":")

@@ -17,7 +17,9 @@ from pydantic import BaseModel
 from smttask.errors import DescriptionError
 from smttask.protocols import Runnable
 from smttask.typing import arrayform
+from smttask.typing.definitions import home_of, source_of
 from smttask.typing.files import InputFile
+from smttask.typing.functions import FUNCTIONS, PureFunction, function_parts, type_parts
 from smttask.typing.places import BAD_DATA, UnfitValue, class_name, stored_fields
 from smttask.typing.registry import entry_of
 
@@ -31,10 +33,11 @@ _BIG = 1 << 4096  # Python's json refuses integers of more than 4300 digits
 class Writer:
     """One pass over a value; raises UnfitValue where there is no JSON form."""
 
-    def __init__(self, on_task: Any, on_large: Any, root: Path | None) -> None:
+    def __init__(self, on_task: Any, on_large: Any, root: Path | None, allow_sources: bool = False) -> None:
         self.on_task = on_task
         self.on_large = on_large
         self.root = root
+        self.allow_sources = allow_sources
         self.by_type: dict[type, Callable[[Any], JSON]] = {
             int: _int_to_json,
             float: _float_to_json,
@@ -78,6 +81,10 @@ class Writer:
             return arrayform.array_to_json(value, self, self.on_large)
         if isinstance(value, np.generic):
             return arrayform.scalar_to_json(value, self)
+        if isinstance(value, FUNCTIONS):
+            return self._function(value)
+        if isinstance(value, type):
+            return self._type(value)
         if isinstance(value, np.dtype):
             return {"$dtype": arrayform.dtype_to_json(value)}
         if isinstance(value, Enum):
@@ -98,6 +105,29 @@ class Writer:
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return {"$namedtuple": class_name(cls), "items": self._list(value)}
         raise UnfitValue(value)
+
+    def _function(self, value: Any) -> JSON:
+        if isinstance(value, PureFunction):
+            return {"$purefunction": self._function(value.func)}
+        parts = function_parts(value)
+        if "partial" in parts:
+            form = {"$partial": self(parts["partial"]), "args": self._list(parts["args"])}
+            return {**form, "keywords": self._dict(parts["keywords"])}
+        if "composite" in parts:
+            return {"$composite": parts["composite"], "terms": self._list(parts["terms"])}
+        if "function" in parts:
+            return {"$function": parts["function"], **_code(parts)}
+        if not self.allow_sources:
+            raise UnfitValue(value, "only functions at the top level of a module can be looked up again")
+        return {"$source": source_of(value), **_code(parts)}
+
+    def _type(self, value: type) -> JSON:
+        parts = type_parts(value)
+        if home_of(value) is not None:
+            return {"$type": parts["type"], **_code(parts)}
+        if not self.allow_sources:
+            raise UnfitValue(value, "only classes at the top level of a module can be looked up again")
+        return {"$source": source_of(value), **_code(parts)}
 
     def _list(self, value: Any) -> list[JSON]:
         kinds = set(map(type, value))
@@ -131,6 +161,10 @@ class Writer:
         if self.root is not None and path.is_relative_to(self.root):
             return {"project": path.relative_to(self.root).as_posix()}
         return str(path)
+
+
+def _code(parts: dict[str, Any]) -> JSON:
+    return {"code": parts["code"]} if "code" in parts else {}
 
 
 def _int_to_json(value: int) -> JSON:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from smttask.errors import InputError
 from smttask.protocols import Runnable
+from smttask.typing.functions import FUNCTIONS, copied_function
 from smttask.typing.registry import entry_of
 
 __all__ = ["fresh", "owned"]
@@ -106,7 +107,13 @@ class _Walk:
             return value
         entry = entry_of(cls)
         if entry is not None:
-            return entry.from_plain(self(entry.to_plain(value))) if entry.is_mutable else value
+            if not entry.is_mutable:
+                return value
+            if entry.copy is not None:
+                return entry.copy(value)
+            return entry.from_plain(self(entry.to_plain(value)))
+        if isinstance(value, FUNCTIONS):
+            return copied_function(value, self)
         if isinstance(value, np.ndarray):
             return self._array(value)
         if isinstance(value, np.void):

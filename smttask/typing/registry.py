@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
-from pydantic_core import core_schema
+from smttask.extras import require
 
-__all__ = [
-    "Accept",
-    "TypeEntry",
-    "acceptor_of",
-    "entry_named",
-    "entry_of",
-    "register_acceptor",
-    "register_entry",
-]
+__all__ = ["TypeEntry", "entry_named", "entry_of", "forget_entry", "load_library", "register_entry"]
+
+#: Library -> what registers its types, imported when one of them is first met.
+_LIBRARIES = {
+    "matplotlib": "smttask.typing.figures",
+    "pandas": "smttask.typing.tables",
+    "scipy": "smttask.typing.distributions",
+    "xarray": "smttask.typing.xarray",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class TypeEntry:
     name
         Stands in JSON as ``{"$name": …}`` and in canonical bytes: a promise.
     cls
-        The exact type; subclasses need an entry of their own.
+        The exact type; subclasses need an entry of their own, unless `covers_subclasses`.
     to_plain
         The value as plain values: all that makes it what it is, in a form that is
         the same on every machine.
@@ -43,6 +44,10 @@ class TypeEntry:
         else, and runs nothing that the text could choose.
     is_mutable
         Whether whoever holds a value can change it, so that each holder needs a copy.
+    copy
+        Makes that copy; None for the way through `to_plain` and `from_plain`.
+    covers_subclasses
+        Whether values of subclasses of `cls` are taken apart in the same way.
     """
 
     name: str
@@ -50,33 +55,14 @@ class TypeEntry:
     to_plain: Callable[[Any], Any]
     from_plain: Callable[[Any], Any]
     is_mutable: bool = False
-
-
-class Accept:
-    """Annotation metadata: values are converted by `convert`, which raises ValueError.
-
-    ``Annotated[np.dtype, Accept(convert, "a dtype")]`` is a type for pydantic and
-    for `smttask.typing.validation.Validator` alike.
-    """
-
-    __slots__ = ("convert", "expected")
-
-    def __init__(self, convert: Callable[[Any], Any], expected: str) -> None:
-        self.convert = convert
-        self.expected = expected
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            self.convert, serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value)
-        )
-
-    def __repr__(self) -> str:
-        return f"<{self.expected}>"
+    copy: Callable[[Any], Any] | None = None
+    covers_subclasses: bool = False
 
 
 _BY_TYPE: dict[type, TypeEntry] = {}
 _BY_NAME: dict[str, TypeEntry] = {}
-_ACCEPTORS: dict[type, Accept] = {}
+_FAMILIES: dict[type, TypeEntry] = {}
+_loaded: set[str] = set()
 
 
 def register_entry(entry: TypeEntry) -> None:
@@ -85,23 +71,53 @@ def register_entry(entry: TypeEntry) -> None:
         raise ValueError(f"The name {entry.name!r} belongs to {_BY_NAME[entry.name].cls!r}.")
     _BY_TYPE[entry.cls] = entry
     _BY_NAME[entry.name] = entry
+    if entry.covers_subclasses:
+        _FAMILIES[entry.cls] = entry
 
 
-def register_acceptor(cls: type, accept: Accept) -> None:
-    """Use `accept` wherever an annotation is `cls` itself."""
-    _ACCEPTORS[cls] = accept
+def forget_entry(entry: TypeEntry) -> None:
+    """Undo `register_entry`, before its class is registered in another way."""
+    for table, key in ((_BY_TYPE, entry.cls), (_BY_NAME, entry.name), (_FAMILIES, entry.cls)):
+        cast("dict[Any, TypeEntry]", table).pop(key, None)
 
 
 def entry_of(cls: type) -> TypeEntry | None:
-    """The entry of exactly this type, or None."""
-    return _BY_TYPE.get(cls)
+    """The entry of this type, or None; types of known libraries are registered when they are first met."""
+    entry = _BY_TYPE.get(cls)
+    if entry is not None:
+        return entry
+    if load_library(cls.__module__):
+        return entry_of(cls)
+    if _FAMILIES:
+        return next((_FAMILIES[base] for base in cls.__mro__ if base in _FAMILIES), None)
+    return None
 
 
 def entry_named(name: str) -> TypeEntry | None:
-    """The entry whose JSON tag is ``$name``, or None."""
+    """The entry whose JSON tag is ``$name``, or None.
+
+    Raises
+    ------
+    MissingExtraError
+        If the type is one of an optional library that is not installed.
+    """
+    if name not in _BY_NAME:
+        load_library(name)
     return _BY_NAME.get(name)
 
 
-def acceptor_of(cls: type) -> Accept | None:
-    """How values are converted to `cls`, or None when pydantic knows it better."""
-    return _ACCEPTORS.get(cls)
+def load_library(name: str) -> bool:
+    """Register the types of the library that `name` begins with; False if that is done, or not ours to do.
+
+    Raises
+    ------
+    MissingExtraError
+        If the library is not installed.
+    """
+    library = name.partition(".")[0]
+    if library not in _LIBRARIES or library in _loaded:
+        return False
+    require(library)
+    import_module(_LIBRARIES[library])
+    _loaded.add(library)
+    return True

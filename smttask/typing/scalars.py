@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from smttask.typing.registry import Accept, TypeEntry, register_acceptor, register_entry
+from smttask.typing.accept import Accept, register_acceptor
+from smttask.typing.registry import TypeEntry, register_entry
 
 __all__ = ["Complex", "Range", "Slice"]
 

@@ -175,7 +175,7 @@ def test_large_arrays_carry_a_summary_or_a_name():
     assert to_json(np.arange(200))["summary"] == "int64 (200,): 0 1 2 … 199"
     large, stored = np.arange(10_000), {}
     form = to_json([large], on_large=lambda array: stored.setdefault("b3", array) is None or "b3")
-    assert form[0]["$array"] == {"blake3": "b3"}
+    assert form[0]["$array"] == {"stored": "b3"}
     assert from_json(form, get_large=stored.get)[0].tolist() == large.tolist()
     assert "npy" in to_json(large, on_large=lambda array: None)["$array"]
     with pytest.raises(DescriptionError, match="stored elsewhere"):
