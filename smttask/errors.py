@@ -13,6 +13,7 @@
     ├── StorageError (OSError)            a result that cannot be written or read
     ├── LockError                         a lock that is held or cannot be had
     ├── CodeChangedError                  other code than the result was made by
+    ├── PackageChangedError               other packages than the result was made with
     ├── UncommittedChangesError           the working copy does not match a commit
     ├── StaleModuleError                  a loaded module whose file was edited
     ├── RepositoryError                   no git, no commit, no working copy
@@ -28,6 +29,7 @@
 
     SmttaskWarning (UserWarning)
     ├── CodeChangedWarning                a result made by other code is loaded
+    ├── PackageChangedWarning             a result made with other packages is loaded
     ├── DamagedResultWarning              a damaged result was set aside
     ├── DefaultsChangedWarning            a description was made under other defaults
     ├── NotRecordedWarning                a run that leaves no record
@@ -59,6 +61,8 @@ __all__ = [
     "NotRecordableError",
     "NotRecordedWarning",
     "OutputError",
+    "PackageChangedError",
+    "PackageChangedWarning",
     "ProjectError",
     "RecordNotFoundError",
     "RecordStoreError",
@@ -202,6 +206,10 @@ class CodeChangedError(SmttaskError):
     """The stored result was made by other code and the policy is ``"error"``."""
 
 
+class PackageChangedError(SmttaskError):
+    """The stored result was made with other versions of packages and the policy is ``"error"``."""
+
+
 class UncommittedChangesError(SmttaskError):
     """The working copy differs from its commit; `files` lists where."""
 
@@ -260,6 +268,10 @@ class SmttaskWarning(UserWarning):
 
 class CodeChangedWarning(SmttaskWarning):
     """A stored result is loaded that other code made; said once per task and change."""
+
+
+class PackageChangedWarning(SmttaskWarning):
+    """A stored result is loaded that was made with other versions of packages; said once per task and change."""
 
 
 class DamagedResultWarning(SmttaskWarning):

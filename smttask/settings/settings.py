@@ -17,6 +17,7 @@ from smttask.settings.conversion import Unfit, or_none, to_bool, to_count, to_na
 __all__ = ["SETTINGS", "Config", "Setting", "config", "unknown_setting"]
 
 CodePolicy = Literal["warn", "recompute", "ignore", "error"]
+PackagePolicy = Literal["ignore", "warn", "recompute", "error"]
 
 PREFIX = "SMTTASK_"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -126,6 +127,10 @@ class Config:
     dirty_directories = Setting[tuple[str, ...], Sequence[str]]((), to_names)
     #: What becomes of a result that other code made: load it and say so, compute anew, load, refuse.
     on_code_change = Setting[CodePolicy, CodePolicy]("warn", to_word("warn", "recompute", "ignore", "error"))
+    #: The same for a result made with other versions of the packages that were imported then.
+    on_package_change = Setting[PackagePolicy, PackagePolicy](
+        "ignore", to_word("ignore", "warn", "recompute", "error")
+    )
     #: What is compared when a result is loaded: its checksum, or only its size.
     verify = Setting[Literal["full", "size"], Literal["full", "size"]]("full", to_word("full", "size"))
     #: What a stored result survives: the death of the process, or (with fsync) a power cut too.
