@@ -24,6 +24,8 @@ def Total(values: list[float]) -> float:
 task = Analyze(2.0, dt=0.5)
 assert_type(task.run(reason="first look"), list[float])
 assert_type(Total(task.as_input).run(), float)
+assert_type(Analyze.bind(dt=0.5)(x=2.0).run(), list[float])
+assert_type(Analyze.map(x=[1.0, 2.0], dt=0.5)[0].run(), list[float])
 """
 BAD = 'Analyze(2.0, dt="x")\n'
 

@@ -23,27 +23,27 @@ R_co = TypeVar("R_co", covariant=True)
 CODE_POLICIES = ("warn", "recompute", "ignore", "error")
 
 
-class TaskType(Protocol[P, R_co]):
+class TaskType(Protocol[P, R]):
     """A type of tasks, as a type checker sees it: called with the function's arguments, gives a task."""
 
     __name__: str
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Task[R_co]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Task[R]:
         """Construct a task; the arguments are those of the function."""
 
-    def bind(self, *args: Any, **some: Any) -> TaskType[..., R_co]:
+    def bind(self, *args: Any, **some: Any) -> TaskType[..., R]:
         """A type with these arguments as defaults; see `Task.bind`."""
 
-    def partial(self, *args: Any, **some: Any) -> TaskType[..., R_co]:
+    def partial(self, *args: Any, **some: Any) -> TaskType[..., R]:
         """The same as `bind`."""
 
-    def map(self, *, reason: str | None = None, **arguments: Any) -> list[Task[R_co]]:
+    def map(self, *, reason: str | None = None, **arguments: Any) -> list[Task[R]]:
         """One task for each item of the lists given; see `Task.map`."""
 
-    def from_desc(self, source: Any) -> Task[R_co]:
+    def from_desc(self, source: Any) -> Task[R]:
         """The task that `source` describes; see `Task.from_desc`."""
 
-    def from_parameters(self, source: Any) -> Task[R_co]:
+    def from_parameters(self, source: Any) -> Task[R]:
         """A task with inputs from a mapping or file; see `Task.from_parameters`."""
 
 
