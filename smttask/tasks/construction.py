@@ -13,7 +13,7 @@ from smttask.identity.digest import digest
 from smttask.protocols import Runnable
 from smttask.tasks import lookup
 from smttask.tasks.composition import with_values
-from smttask.tasks.description import read_description
+from smttask.tasks.description import field_defaults, read_description
 from smttask.typing.jsonform import from_json
 
 if TYPE_CHECKING:
@@ -145,11 +145,12 @@ def _compare_digest(
     """Tell changed defaults, which are fine, from an edited file, which is not."""
     in_file = {task.digest: name for name, task in built.items()}
     defaults = set(entry.get("defaults", ()))
+    fields = _defaults_of_fields(entry)
     parts = {}
     for name, value in task.raw_inputs.items():
         if name in entry["inputs"] and name not in defaults:
             named = with_values(value, lambda upstream: _NamedInFile(in_file[upstream.digest]))
-            parts[name] = canonical_bytes(named, root=task.path_root())
+            parts[name] = canonical_bytes(named, root=task.path_root(), defaults=fields)
     if digest(named_bytes(task.full_name, parts)) != key:
         raise DescriptionError(
             f"Description {origin}: task {entry['name']!r} is not what its digest says.",
@@ -157,11 +158,33 @@ def _compare_digest(
             "the file was edited; construct the task with the inputs you want and save it",
             source=origin,
         )
-    if defaults == set(task.defaulted):  # then only the digest of an upstream task moved, which said so
-        return
+    today = field_defaults(task)
+    as_today = {name: {f: today.get(name, {}).get(f, "") for f in known} for name, known in fields.items()}
+    if (defaults, fields) == (set(task.defaulted), as_today):
+        return  # only the digest of an upstream task moved, which said so
     warnings.warn(
         f"Task {entry['name']!r} ({key}) was described under other defaults; "
         f"the values in {origin} hold, and its digest is {task.digest} now.",
         DefaultsChangedWarning,
         stacklevel=2,
     )
+
+
+def _defaults_of_fields(entry: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Class -> each field that the file gives -> digest of its default then, or an empty text."""
+    given = entry.get("field_defaults", {})
+    found: dict[str, dict[str, str]] = {}
+    stack: list[Any] = [entry["inputs"]]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Mapping):
+            name = item.get("$dataclass", item.get("$model"))
+            if isinstance(name, str) and isinstance(item.get("fields"), Mapping):
+                known = given.get(name, {})
+                found.setdefault(name, {}).update(
+                    (field, str(known.get(field, ""))) for field in item["fields"]
+                )
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    return found

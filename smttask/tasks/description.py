@@ -7,7 +7,9 @@
 
 Each task stands once, under its digest, after those it depends on, so that a diamond
 of tasks is not repeated and a long chain needs no recursion. ``defaults`` names the
-inputs that stood at their default when the description was made.
+inputs that stood at their default when the description was made; ``field_defaults``,
+where there are any, names the fields of dataclasses and models that did, by class, each
+with the digest of the default.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from smttask.errors import (
     NotRecordableError,
     short_repr,
 )
+from smttask.identity.standing import Standing
 from smttask.protocols import Runnable
 from smttask.storage.atomic import storage_error, write_whole
 from smttask.typing.jsonform import to_json
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMAT",
     "describe_task",
+    "field_defaults",
     "pickled_task",
     "read_description",
     "save_task",
@@ -93,9 +97,16 @@ def _entry(task: Task[Any], reference: Callable[[Runnable], Any], on_large: Any)
     }
     if task.defaulted:
         entry["defaults"] = list(task.defaulted)
+    if fields := field_defaults(task):
+        entry["field_defaults"] = fields
     if task.reason:
         entry["reason"] = task.reason
     return entry
+
+
+def field_defaults(task: Task[Any]) -> Standing:
+    """The fields of dataclasses and models among the inputs that stand at their default."""
+    return {name: fields for name, fields in task.own_standing_defaults.items() if name != task.full_name}
 
 
 def save_task(task: Task[Any], path: Path) -> Path:
@@ -197,6 +208,8 @@ def _checked(tree: Any, origin: str) -> Mapping[str, Any]:
                 or not isinstance(entry["inputs"], Mapping)
             ):
                 problem = f"entry {key!r} lacks {', '.join(sorted(_KEYS))}"
+            elif not all(isinstance(fields, Mapping) for fields in _field_tables(entry)):
+                problem = f"field_defaults of entry {key!r} is no table by class"
             elif not all(isinstance(entry[part], str) for part in ("name", "module")):
                 problem = f"name and module of entry {key!r} are not text"
     if problem:
@@ -204,3 +217,8 @@ def _checked(tree: Any, origin: str) -> Mapping[str, Any]:
             f"Description {origin} is damaged.", f"found: {problem}", "save the task again", source=origin
         )
     return tree
+
+
+def _field_tables(entry: Mapping[str, Any]) -> list[Any]:
+    tables = entry.get("field_defaults", {})
+    return [tables, *(tables.values() if isinstance(tables, Mapping) else ())]

@@ -20,6 +20,7 @@ from smttask.typing import Array
 
 class Kind(Enum):
     A = 1
+    B = 2
 
 @dataclass
 class Setup:
@@ -107,6 +108,34 @@ def test_a_default_changed_since_is_told_and_the_value_in_the_file_holds(tasks: 
     assert [str(warning.message).partition(" (")[0] for warning in told] == ["Task 'Square'"]
     assert task.parts[0].n == 2
     assert task.digest != desc["task"]
+
+
+FIELD = "kind: Kind = Kind.A"
+
+
+def test_a_field_default_changed_since_is_told_and_the_value_in_the_file_holds(tasks: Any) -> None:
+    """As with defaults of the task itself; the same whether a field moved away from its default or to it."""
+    descs = [tasks.Sum([], tasks.Setup(0.5)).desc, tasks.Sum([], tasks.Setup(0.5, kind=tasks.Kind.B)).desc]
+    tasks.project.write({"tasks.py": TASKS.replace(FIELD, "kind: Kind = Kind.B\n    scale: float = 1.0")})
+    module = tasks.project.reload("tasks")
+    for desc, kind in zip(descs, (module.Kind.A, module.Kind.B), strict=True):
+        with pytest.warns(DefaultsChangedWarning, match="Task 'Sum'"):
+            task = Task.from_desc(desc)
+        assert (task.setup, task.digest == desc["task"]) == (module.Setup(0.5, kind=kind), False)
+        assert task == module.Sum([], module.Setup(0.5, kind=kind))
+
+
+def test_a_value_edited_under_a_changed_field_default_is_refused(tasks: Any) -> None:
+    """The table of defaults in the file must explain its digest."""
+    desc = tasks.Sum([], tasks.Setup(0.5)).desc
+    desc["tasks"][desc["task"]]["inputs"]["setup"]["fields"]["sigma"] = 0.7
+    tasks.project.write({"tasks.py": TASKS.replace(FIELD, "kind: Kind = Kind.B")})
+    tasks.project.reload("tasks")
+    with pytest.raises(DescriptionError, match="is not what its digest says"):
+        Task.from_desc(desc)
+    desc["tasks"][desc["task"]]["field_defaults"] = {"tasks:Setup": ["kind"]}
+    with pytest.raises(DescriptionError, match="is no table by class"):
+        Task.from_desc(desc)
 
 
 def test_a_default_added_since_changes_nothing(tasks: Any) -> None:
