@@ -23,7 +23,7 @@ from smttask.identity.defaults import usual_bytes
 from smttask.identity.digest import digest
 from smttask.protocols import Runnable
 from smttask.typing.arrayform import dtype_to_json
-from smttask.typing.files import InputFile
+from smttask.typing.files import InputDir, InputFile
 from smttask.typing.functions import FUNCTIONS, function_parts, type_parts
 from smttask.typing.places import UnfitValue, class_name, stored_fields
 from smttask.typing.registry import entry_of
@@ -215,6 +215,10 @@ def _file(value: InputFile, one: _Pass) -> bytes:
     return joined(b"I", [_str(value.path.name), _str(value.digest)])
 
 
+def _folder(value: InputDir, one: _Pass) -> bytes:
+    return joined(b"J", [_str(value.digest)])
+
+
 def _array(value: Any, one: _Pass) -> bytes:
     return array_content(value, one, one.hashed)
 
@@ -305,6 +309,7 @@ _WRITERS: dict[type, Callable[[Any, _Pass], bytes]] = {
     PosixPath: _path,
     WindowsPath: _path,
     InputFile: _file,
+    InputDir: _folder,
     np.ndarray: _array,
     np.ma.MaskedArray: _array,
 }

@@ -1,7 +1,7 @@
 """The values of science: types for annotations, and how values are checked, held and written as JSON."""
 
 from smttask.typing.arrays import Array, DType, NPValue
-from smttask.typing.files import InputFile
+from smttask.typing.files import InputDir, InputFile
 from smttask.typing.functions import PureFunction
 from smttask.typing.random import RandomState, RNGenerator, SeedSequence
 from smttask.typing.scalars import Complex, Range, Slice
@@ -10,6 +10,7 @@ __all__ = [
     "Array",
     "Complex",
     "DType",
+    "InputDir",
     "InputFile",
     "NPValue",
     "PureFunction",

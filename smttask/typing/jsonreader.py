@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 from smttask.errors import DescriptionError, short_repr
 from smttask.typing import arrayform
 from smttask.typing.definitions import code_of
-from smttask.typing.files import InputFile
+from smttask.typing.files import INPUT_PATHS
 from smttask.typing.functions import FUNCTIONS, Composite, PureFunction
 from smttask.typing.places import BAD_DATA, stored_fields
 from smttask.typing.registry import entry_named
@@ -59,9 +59,7 @@ class Reader:
             "$frozenset": lambda t: frozenset(self(_list(t["$frozenset"]))),
             "$dict": lambda t: {self(key): self(item) for key, item in t["$dict"]},
             "$path": lambda t: self._path(t["$path"]),
-            "$inputfile": lambda t: InputFile(
-                self._path(t["$inputfile"]["path"]), _hex(t["$inputfile"]["digest"])
-            ),
+            **{tag: self._input_path(cls, tag) for cls, tag in INPUT_PATHS.items()},
             "$dtype": lambda t: arrayform.dtype_from_json(t["$dtype"]),
             "$array": lambda t: arrayform.array_from_json(t, self, self.get_large),
             "$masked": lambda t: arrayform.masked_from_json(t, self, self.get_large),
@@ -125,6 +123,9 @@ class Reader:
         if not isinstance(form["project"], str) or len(form) != 1:
             raise ValueError("expected a path relative to the project")
         return self.root / form["project"]
+
+    def _input_path(self, cls: Any, tag: str) -> Callable[[Any], Any]:
+        return lambda t: cls(self._path(t[tag]["path"]), _hex(t[tag]["digest"]))
 
     def _task(self, tree: Any) -> Any:
         if self.get_task is None:

@@ -18,7 +18,7 @@ from smttask.errors import DescriptionError
 from smttask.protocols import Runnable
 from smttask.typing import arrayform
 from smttask.typing.definitions import home_of, source_of
-from smttask.typing.files import InputFile
+from smttask.typing.files import INPUT_PATHS
 from smttask.typing.functions import FUNCTIONS, PureFunction, function_parts, type_parts
 from smttask.typing.places import BAD_DATA, UnfitValue, class_name, stored_fields
 from smttask.typing.registry import entry_of
@@ -51,7 +51,7 @@ class Writer:
             dict: self._dict,
             PosixPath: lambda v: {"$path": self._path(v)},
             WindowsPath: lambda v: {"$path": self._path(v)},
-            InputFile: lambda v: {"$inputfile": {"path": self._path(v.path), "digest": v.digest}},
+            **dict.fromkeys(INPUT_PATHS, self._input_path),
         }
 
     def __call__(self, value: Any) -> JSON:
@@ -156,6 +156,9 @@ class Writer:
         if is_plain and all(type(key) is str for key, _ in pairs):
             return dict(pairs)
         return {"$dict": [list(pair) for pair in pairs]}
+
+    def _input_path(self, value: Any) -> JSON:
+        return {INPUT_PATHS[type(value)]: {"path": self._path(value.path), "digest": value.digest}}
 
     def _path(self, path: Path) -> JSON:
         if self.root is not None and path.is_relative_to(self.root):
