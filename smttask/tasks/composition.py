@@ -1,7 +1,7 @@
 """Tasks inside values: where they stand, and how their values take their places.
 
-Lists, tuples, dicts, sets and dataclasses are searched at any depth; arrays, text
-and everything else is a leaf.
+Lists, tuples, dicts, sets, dataclasses and pydantic models are searched at any depth;
+arrays, text and everything else is a leaf.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from copy import copy
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, RootModel, ValidationError
 
+from smttask.errors import InputError
 from smttask.protocols import Runnable
 
 __all__ = ["find_tasks", "iter_leaves", "with_values"]
@@ -25,13 +27,13 @@ _CONTAINERS = (list, tuple, set, frozenset)
 
 
 def find_tasks(value: object) -> list[Runnable]:
-    """Every task in `value`, each digest once, in the order in which they stand.
+    """Every task in `value`, equal ones once, in the order in which they stand.
 
     Parameters
     ----------
     value
         A task, or a value with tasks at any depth of its lists, tuples, dicts,
-        sets and dataclasses. Tasks inside tasks are not searched.
+        sets, dataclasses and models. Tasks inside tasks are not searched.
 
     Examples
     --------
@@ -40,7 +42,7 @@ def find_tasks(value: object) -> list[Runnable]:
     """
     if type(value) in _LEAVES:
         return []
-    found = {task.digest: task for task in _iter_tasks(value)}
+    found = {task.full_digest: task for task in _iter_tasks(value)}
     return list(found.values())
 
 
@@ -67,7 +69,7 @@ def iter_leaves(value: object) -> Iterator[object]:
 
 
 def _is_container(value: object) -> bool:
-    return isinstance(value, (dict, *_CONTAINERS)) or (
+    return isinstance(value, (dict, BaseModel, *_CONTAINERS)) or (
         dataclasses.is_dataclass(value) and not isinstance(value, type | Runnable)
     )
 
@@ -80,6 +82,8 @@ def _parts(value: object) -> list[object]:
         items: list[object] = list(value.values())
     elif isinstance(value, _CONTAINERS):
         items = list(value)
+    elif isinstance(value, BaseModel):
+        items = list(_model_fields(value).values())
     elif _is_container(value):
         items = [getattr(value, name) for name in _field_names(value)]
     else:
@@ -91,7 +95,12 @@ def with_values(value: Any, get_value: Callable[[Runnable], Any]) -> Any:
     """`value` with each task in it replaced by what `get_value` returns for it.
 
     Containers that hold no task are returned as they are; those that do are built
-    anew with their own type.
+    anew with their own type, models validated.
+
+    Raises
+    ------
+    InputError
+        If a model does not take what stands for its tasks.
 
     Examples
     --------
@@ -117,10 +126,31 @@ def _rebuilt(value: Any, items: list[Any]) -> Any:
         return kind(*items)
     if isinstance(value, _CONTAINERS):
         return kind(items)
+    if isinstance(value, BaseModel):
+        return _rebuilt_model(value, items)
     made = copy(value)
     for name, item in zip(_field_names(value), items, strict=True):
         object.__setattr__(made, name, item)
     return made
+
+
+def _rebuilt_model(value: BaseModel, items: list[Any]) -> BaseModel:
+    given = items[0] if isinstance(value, RootModel) else dict(zip(_model_fields(value), items, strict=True))
+    try:
+        made = type(value).model_validate(given, by_name=True)
+    except ValidationError as error:
+        raise InputError(
+            f"Model {type(value).__qualname__} does not take the results of the tasks in it.",
+            str(error),
+            "correct the field's annotation, or give another task",
+        ) from error
+    object.__setattr__(made, "__pydantic_fields_set__", set(value.__pydantic_fields_set__))
+    return made
+
+
+def _model_fields(value: BaseModel) -> dict[str, Any]:
+    """Fields of a model that are set, extra ones too."""
+    return {**value.__dict__, **(value.__pydantic_extra__ or {})}
 
 
 def _field_names(value: Any) -> list[str]:

@@ -119,5 +119,5 @@ def upstream_tasks(values: Mapping[str, Any]) -> tuple[Runnable, ...]:
     found: dict[str, Runnable] = {}
     for value in values.values():
         for task in find_tasks(value):
-            found.setdefault(task.digest, task)
+            found.setdefault(task.full_digest, task)
     return tuple(found.values())

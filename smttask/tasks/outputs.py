@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from smttask.errors import OutputError, SignatureError, SmttaskError, short_repr
 from smttask.typing.annotations import prepared
+from smttask.typing.schema import is_stream
 from smttask.typing.validation import Validator
 
 __all__ = ["OutputSpec", "TaskOutput"]
@@ -155,7 +156,7 @@ class OutputSpec:
         Raises
         ------
         OutputError
-            If it is of another type.
+            If it is of another type, or can be read only once.
         """
         if self.kind is None:
             named = {UNNAMED: returned}
@@ -164,8 +165,14 @@ class OutputSpec:
             named, _ = self._named(returned)
             result = self.join(named)
         for name, value in named.items():
+            label = f"output {name!r}" if name else "the returned value"
+            if is_stream(value):
+                raise OutputError(
+                    f"Task {self.task_name!r}: {label} can be read only once.",
+                    f"found: {short_repr(value)} of type {type(value).__name__}",
+                    "return the values themselves, for instance as list(...)",
+                )
             if not fits_type(self._annotations[name], value):
-                label = f"output {name!r}" if name else "the returned value"
                 raise OutputError(
                     f"Task {self.task_name!r}: {label} does not fit its annotation.",
                     f"found: {short_repr(value)} of type {type(value).__name__}\n"

@@ -35,6 +35,7 @@ from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.memoized import memory
 from smttask.tasks.task import Task
 from smttask.typing.files import InputFile
+from smttask.typing.ownership import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -100,6 +101,8 @@ class Recorded(Task[R]):
                 warnings.warn(f"A stored result is not used: {error}", CodeChangedWarning, stacklevel=2)
                 return False, None
         value = self._signature.outputs.join(outputs)
+        if stored.computed:  # the function may keep what it returned, such as a buffer to fill anew
+            value = fresh(value)
         session.codes[self.full_digest] = stored.head.code
         session.heads[self.full_digest] = stored.head
         self.last_hit = "computed" if stored.computed else "disk"
@@ -321,7 +324,10 @@ class _Unit:
         keys = []
         for parent in self.task.upstream:
             if head := self.session.heads.get(parent.full_digest):
-                stat = head.path.stat()
+                try:
+                    stat = head.path.stat()
+                except FileNotFoundError:  # deleted since it was loaded
+                    continue
                 created = datetime.fromtimestamp(stat.st_mtime, UTC)
                 keys.append(DataKey.of_file(head.path, root, size=stat.st_size, blake3="", created=created))
         for file in self._input_files():

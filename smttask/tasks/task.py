@@ -166,11 +166,10 @@ class Task(Described, Bindable, Generic[R]):
 
     def _arrived(self, name: str, value: Any, session: Session) -> Any:
         """The input as the function gets it: results in the places of tasks, a copy of its own."""
-        replaced = with_values(value, lambda task: session.handed_out(cast("Task[Any]", task)))
-        if replaced is value:
-            return fresh(value)
+        given = fresh(value)
         try:
-            return self._signature.parameters[name].validate(replaced)
+            replaced = with_values(given, lambda task: session.handed_out(cast("Task[Any]", task)))
+            return given if replaced is given else self._signature.parameters[name].validate(replaced)
         except SmttaskError as error:
             error.add_note(f"while the results of upstream tasks were put into {self.name}({name}=…)")
             raise

@@ -214,9 +214,10 @@ def _model_with_tasks(schema: Schema) -> Schema:
             entry["validation_alias"] = field["validation_alias"]
         model_fields[name] = entry
     cls = schema["cls"]
+    extra = inner.get("extra_behavior") or schema.get("config", {}).get("extra_fields_behavior", "ignore")
     construct = core_schema.no_info_after_validator_function(
         lambda values: cls.model_construct(**values),
-        core_schema.typed_dict_schema(model_fields, extra_behavior=inner.get("extra_behavior", "ignore")),
+        core_schema.typed_dict_schema(model_fields, extra_behavior=extra),
     )
     return core_schema.tagged_union_schema(  # type: ignore[return-value]
         {"tasks": construct, "model": schema},

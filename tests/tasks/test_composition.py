@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
+from pydantic import BaseModel, ConfigDict
 
 from smttask import NonMemoizedTask
+from smttask.errors import InputError
 from smttask.tasks.composition import find_tasks, iter_leaves, with_values
 
 
@@ -27,8 +30,30 @@ class Pair(NamedTuple):
     b: Any
 
 
+class Model(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    sigma: float
+    n: int = 3
+
+
+@NonMemoizedTask
+def Show(model: Model) -> str:
+    return repr(model)
+
+
+@NonMemoizedTask
+def Word() -> str:
+    return "word"
+
+
+@NonMemoizedTask
+def Append(lists: list[Any]) -> list[Any]:
+    lists[1].append(3)
+    return lists
+
+
 def test_tasks_are_found_in_every_kind_of_container() -> None:
-    """Lists, tuples, dicts, sets, named tuples and dataclasses are searched, at any depth."""
+    """Lists, tuples, dicts, sets, named tuples, dataclasses and models are searched, at any depth."""
     places = [
         One(1),
         [One(1)],
@@ -36,6 +61,7 @@ def test_tasks_are_found_in_every_kind_of_container() -> None:
         {One(1)},
         Setup([One(1)]),
         Pair(0, Setup(0, (One(1),))),
+        [Model.model_construct(sigma=1.0, more={"k": One(1)})],
     ]
     for place in places:
         assert find_tasks(place) == [One(1)], place
@@ -58,6 +84,21 @@ def test_values_take_the_places_of_tasks_and_containers_keep_their_type() -> Non
     assert replaced == {"a": [10, 5], "b": Pair(20, Setup(30, (1,)))}
     assert isinstance(replaced["b"], Pair)
     assert original["a"] == [One(1), 5]
+
+
+def test_a_model_takes_the_results_of_its_tasks_or_refuses_them() -> None:
+    """A model given as a dict with tasks is validated when their results are there."""
+    given: Any = {"sigma": One(1), "unit": One(2)}
+    assert Show(given).run() == "Model(sigma=1.0, n=3, unit=2)"
+    with pytest.raises(InputError, match=r"Model Model does not take the results(.|\n)*sigma"):
+        Show(model=Model.model_construct(sigma=Word())).run()
+
+
+def test_a_function_cannot_change_what_stands_beside_a_task() -> None:
+    """Lists beside a task among the inputs are handed out as copies."""
+    task = Append([One(1), [1, 2]])
+    assert task.run() == task.run() == [1, [1, 2, 3]]
+    assert task.raw_inputs["lists"][1] == [1, 2]
 
 
 def test_a_value_without_tasks_is_returned_as_it_is() -> None:

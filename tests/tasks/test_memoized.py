@@ -35,6 +35,11 @@ def Zeros(n: int) -> Array:
     return np.zeros(n)
 
 
+@MemoizedTask
+def Lazily(n: int) -> Any:
+    return (i for i in range(n))
+
+
 @NonMemoizedTask
 def Count(x: float) -> float:
     calls.append("count")
@@ -52,6 +57,12 @@ def test_equal_tasks_share_one_result() -> None:
     assert first.run() == second.run()
     assert calls == ["shared"]
     assert (first.last_hit, second.last_hit) == ("computed", "memory")
+
+
+def test_what_can_be_read_only_once_is_refused() -> None:
+    """The second to ask for a generator would find it empty."""
+    with pytest.raises(OutputError, match=r"can be read only once(.|\n)*list"):
+        Lazily(3).run()
 
 
 def test_no_caller_can_spoil_the_result_of_another() -> None:

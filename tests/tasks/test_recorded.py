@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from smttask.errors import (
 )
 
 TASKS = '''
+import dataclasses
 from pathlib import Path
 from typing import Any
 import numpy as np
+from pydantic import BaseModel
 from smttask import MemoizedTask, RecordedTask, TaskOutput
 from smttask.testing import count_call
 from smttask.typing import Array, InputFile
@@ -75,6 +78,36 @@ def Offset(x: float) -> float:
 @RecordedTask
 def Sum(parts: list[float]) -> float:
     return sum(parts)
+
+buffer = np.zeros(3)
+
+@RecordedTask(cache=True)
+def Fill(x: float) -> Array[float]:
+    buffer[:] = x
+    return buffer[:2]
+
+@RecordedTask
+def Join(parts: list[Array[float]]) -> list[float]:
+    return [float(part[0]) for part in parts]
+
+@RecordedTask
+def Values(values: list[Any]) -> list[str]:
+    return [type(value).__name__ for value in values]
+
+class Holder(BaseModel):
+    file: InputFile
+
+@RecordedTask
+def ReadHeld(held: Holder) -> str:
+    return Path(held.file).read_text()
+
+@MemoizedTask
+def Shown(x: Any) -> Any:
+    return x.k
+
+@dataclasses.dataclass
+class Scale:
+    k: float = 1
 
 @RecordedTask(name="lab.cube")
 def Cube(x: float) -> float:
@@ -213,6 +246,27 @@ def test_a_result_from_memory_is_named_in_the_record_of_its_parent(tasks: Any) -
     assert cached.resultpaths[0].stem in parent.parameters
 
 
+def test_a_function_may_fill_its_buffer_anew(tasks: Any) -> None:
+    """Results stay what they were when the function returned, for parents and in memory."""
+    assert tasks.Join([tasks.Fill(1), tasks.Fill(2)]).run() == [1.0, 2.0]
+    assert tasks.Fill(1).run().tolist() == [1.0, 1.0]
+
+
+def test_a_result_in_memory_serves_also_when_its_files_were_deleted(tasks: Any) -> None:
+    """Deleted data is no error for a parent of what is still in memory."""
+    part = tasks.Fill(1)
+    part.run()
+    shutil.rmtree(tasks.project.root / "data")
+    assert tasks.Join([part]).run() == [1.0]
+
+
+def test_tasks_that_differ_only_in_the_form_of_a_default_are_both_run(tasks: Any) -> None:
+    """A default given as another type has the digest of the default and is a value of its own."""
+    parts = [tasks.Shown(tasks.Scale(1)), tasks.Shown(tasks.Scale(1.0))]
+    assert parts[0].digest == parts[1].digest
+    assert tasks.Values(parts).run() == ["int", "float"]
+
+
 def test_a_large_result_can_stay_on_disk(tasks: Any) -> None:
     """mmap=True maps the file instead of reading it."""
     task = tasks.MakeFit([1.0, 3.0])
@@ -270,6 +324,15 @@ def test_an_input_file_that_changed_refuses_the_run(tasks: Any, tmp_path: Path) 
         task.run()
     assert tasks.project.project.records.count() == 0
     assert tasks.Read(file).run() == "two!"
+
+
+def test_an_input_file_in_a_model_is_looked_at_too(tasks: Any, tmp_path: Path) -> None:
+    """Files count wherever they stand among the inputs."""
+    (tmp_path / "data.txt").write_text("one")
+    task = tasks.ReadHeld({"file": tmp_path / "data.txt"})
+    (tmp_path / "data.txt").write_text("other")
+    with pytest.raises(InputError, match="changed since the task was constructed"):
+        task.run()
 
 
 def test_an_input_file_that_changes_during_the_run_spoils_it(tasks: Any, tmp_path: Path) -> None:
