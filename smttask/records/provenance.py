@@ -15,7 +15,7 @@ from pathlib import Path
 
 from smttask.records.record import Dependency, Executable, Platform
 
-__all__ = ["distributions", "executable", "platform", "user"]
+__all__ = ["distributions", "executable", "installed_versions", "platform", "user"]
 
 # Name and version of a distribution in the name of the folder or file that describes it
 DESCRIPTION = re.compile(r"(?P<name>.+?)(?:-(?P<version>[^-]+))?(?:-py[\d.]+.*)?\.(?:dist|egg)-info")
@@ -89,6 +89,22 @@ class _Imported:
         if len(self.found) != before:
             self.answer = tuple(sorted(self.found.copy().values(), key=lambda found: found.name.lower()))
         return self.answer
+
+    def versions(self, names: Iterable[str]) -> dict[str, str | None]:
+        """Return the version of each distribution as it is imported, else as it is installed, else None."""
+        loaded = {_normalized(one.name): one.version for one in self.update()}
+        versions: dict[str, str | None] = {}
+        installed: dict[str, _Distribution] | None = None
+        for name in names:
+            key = _normalized(name)
+            if key not in loaded:
+                if installed is None:
+                    installed = {_normalized(one.name): one for one in reversed(self._installed())}
+                found = installed.get(key)
+                versions[name] = None if found is None else found.described("").version
+            else:
+                versions[name] = loaded[key]
+        return versions
 
     def _add(self, places: Mapping[str, tuple[str, str]]) -> None:
         """Find the distributions of modules, given by name the place in a folder and the path."""
@@ -185,6 +201,19 @@ def distributions() -> tuple[Dependency, ...]:
     True
     """
     return _imported.update()
+
+
+def installed_versions(names: Iterable[str]) -> dict[str, str | None]:
+    """Return the version of each of these distributions: what is imported, else what is installed.
+
+    None for one that is neither. Nothing is imported to find out.
+
+    Examples
+    --------
+    >>> installed_versions(["no-such-distribution"])
+    {'no-such-distribution': None}
+    """
+    return _imported.versions(names)
 
 
 @functools.cache

@@ -11,10 +11,13 @@ from smttask.errors import (
     CodeChangedWarning,
     DamagedResultError,
     DamagedResultWarning,
+    PackageChangedError,
+    PackageChangedWarning,
     ResultNotFoundError,
     StorageError,
 )
 from smttask.project import Project
+from smttask.runner.packages import changed_packages
 from smttask.runner.unit import Stored, Unit
 from smttask.storage.manifest import Head, read_rest
 
@@ -24,7 +27,7 @@ _told: set[tuple[Path, str, str, str]] = set()
 
 
 def find_stored(unit: Unit, project: Project, code: str) -> Head | None:
-    """The stored result that serves `unit`, by the policy on changed code; None is a miss.
+    """The stored result that serves `unit`, by the policies on changed code and packages; None is a miss.
 
     Parameters
     ----------
@@ -35,32 +38,73 @@ def find_stored(unit: Unit, project: Project, code: str) -> Head | None:
     ------
     CodeChangedError
         If other code made the result and the policy is ``"error"``.
+    PackageChangedError
+        If it was made with other packages and the policy on these is ``"error"``.
     """
     head = project.data.find(unit.key, code, unit.is_same, on_damaged=_report_damaged)
-    if head is None or head.code == code:
-        return head
-    policy = unit.code_policy or project.setting("on_code_change")
-    if policy == "recompute":
+    if head is None or (head.code != code and not _serves_other_code(unit, project, head, code)):
         return None
-    if policy != "ignore":
-        changed = _changed_code(unit, head)
-        if policy == "error":
-            raise CodeChangedError(
-                f"Task {unit.name!r} ({unit.key.name}): its result was made by other code.",
-                f"changed: {', '.join(changed)}\nresult: {head.label}",
-                "recompute it with run(recompute=True), or load it with on_code_change='ignore'",
-                changed=tuple(changed),
-                label=head.label,
-            )
-        if (fact := (project.root, unit.name, head.code, code)) not in _told:
-            _told.add(fact)
-            warnings.warn(
-                f"Task {unit.name!r} loads results made by other code: {', '.join(changed)}. "
-                "To compute anew: run(recompute=True) or on_code_change='recompute'.",
-                CodeChangedWarning,
-                stacklevel=2,
-            )
+    policy = project.setting("on_package_change")
+    if policy != "ignore" and not _serves_other_packages(unit, project, head, policy):
+        return None
     return head
+
+
+def _serves_other_code(unit: Unit, project: Project, head: Head, code: str) -> bool:
+    """Whether a result by other code is loaded all the same; says so, or refuses, as the policy wants."""
+    policy = unit.code_policy or project.setting("on_code_change")
+    if policy in ("recompute", "ignore"):
+        return bool(policy == "ignore")
+    changed = _changed_code(unit, head)
+    if policy == "error":
+        raise CodeChangedError(
+            f"Task {unit.name!r} ({unit.key.name}): its result was made by other code.",
+            f"changed: {', '.join(changed)}\nresult: {head.label}",
+            "recompute it with run(recompute=True), mark it as still valid with accept(), "
+            "or load it with on_code_change='ignore'",
+            changed=tuple(changed),
+            label=head.label,
+        )
+    if (fact := (project.root, unit.name, head.code, code)) not in _told:
+        _told.add(fact)
+        warnings.warn(
+            f"Task {unit.name!r} loads results made by other code: {', '.join(changed)}. "
+            "To compute anew: run(recompute=True) or on_code_change='recompute'.",
+            CodeChangedWarning,
+            stacklevel=3,
+        )
+    return True
+
+
+def _serves_other_packages(unit: Unit, project: Project, head: Head, policy: str) -> bool:
+    """The same for a result made with other versions of packages."""
+    try:
+        found = changed_packages(read_rest(head))
+    except DamagedResultError as error:
+        _report_damaged(project.data.set_aside(head), error.found)
+        return False
+    except FileNotFoundError:
+        return False
+    if not found or policy == "recompute":
+        return not found
+    changed = [f"{name} {old} -> {new}" for name, old, new in found]
+    if policy == "error":
+        raise PackageChangedError(
+            f"Task {unit.name!r} ({unit.key.name}): its result was made with other packages.",
+            f"changed: {', '.join(changed)}\nresult: {head.label}",
+            "recompute it with run(recompute=True), or load it with on_package_change='ignore'",
+            changed=tuple(changed),
+            label=head.label,
+        )
+    if (fact := (project.root, unit.name, "packages", ", ".join(changed))) not in _told:
+        _told.add(fact)
+        warnings.warn(
+            f"Task {unit.name!r} loads results made with other packages: {', '.join(changed)}. "
+            "To compute anew: run(recompute=True) or on_package_change='recompute'.",
+            PackageChangedWarning,
+            stacklevel=3,
+        )
+    return True
 
 
 def _changed_code(unit: Unit, head: Head) -> list[str]:
