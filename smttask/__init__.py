@@ -19,20 +19,34 @@ if TYPE_CHECKING:
     from smttask.project import config
     from smttask.tasks import Failed, MemoizedTask, NonMemoizedTask, RecordedTask, Task, TaskOutput, TaskType
     from smttask.view import RecordStoreView, RecordView, RSView
+    from smttask.workflows import (
+        ParamColl,
+        SeedGenerator,
+        SeedStream,
+        expand,
+        run_workflow,
+        set_workflow_args,
+    )
 
 __all__ = [
     "Failed",
     "MemoizedTask",
     "NonMemoizedTask",
+    "ParamColl",
     "RSView",
     "RecordStoreView",
     "RecordView",
     "RecordedTask",
+    "SeedGenerator",
+    "SeedStream",
     "Task",
     "TaskOutput",
     "TaskType",
     "config",
     "errors",
+    "expand",
+    "run_workflow",
+    "set_workflow_args",
     "typing",
 ]
 
@@ -42,6 +56,8 @@ _HOME = {
     **dict.fromkeys(["RSView", "RecordStoreView", "RecordView"], "smttask.view"),
     **dict.fromkeys(["Failed", "MemoizedTask", "NonMemoizedTask", "RecordedTask"], "smttask.tasks"),
     **dict.fromkeys(["Task", "TaskOutput", "TaskType"], "smttask.tasks"),
+    **dict.fromkeys(["ParamColl", "SeedGenerator", "SeedStream", "expand"], "smttask.workflows"),
+    **dict.fromkeys(["run_workflow", "set_workflow_args"], "smttask.workflows"),
     "config": "smttask.project",  # which tells it where the current project's settings are
 }
 
