@@ -10,7 +10,7 @@ from typing import TypeAlias
 from smttask.errors import DamagedResultError
 from smttask.storage.layout import DAMAGED_DIR
 
-__all__ = ["DamageKeeper", "OnDamaged", "move_aside"]
+__all__ = ["DamageKeeper", "DamageWitness", "OnDamaged", "find_aside", "move_aside"]
 
 # Called with the place where a damaged file is kept and with what was found.
 OnDamaged: TypeAlias = Callable[[Path, str], None]
@@ -63,6 +63,35 @@ class DamageKeeper:
             reason = f"{reason}\nit stays where it is: {error.strerror}"
         if on_damaged is not None and is_ours:
             on_damaged(place, reason)
+
+
+class DamageWitness(DamageKeeper):
+    """Tells of damaged files and leaves all where it is, for those who only look."""
+
+    def is_stuck(self, path: str) -> bool:
+        """False: what is damaged is told each time."""
+        return False
+
+    def keep_result(self, manifest: str, error: DamagedResultError, on_damaged: OnDamaged | None) -> None:
+        """Tell of the result of `manifest`."""
+        if on_damaged is not None:
+            on_damaged(Path(os.path.realpath(manifest)), error.found)
+
+    def keep_link(self, link: str, reason: str, on_damaged: OnDamaged | None) -> None:
+        """Tell of the link."""
+        if on_damaged is not None:
+            on_damaged(Path(link), f"{link}\n{reason}")
+
+
+def find_aside(path: str | os.PathLike[str]) -> Path | None:
+    """Where the file that stood at `path` is kept since it was set aside; None if it was not."""
+    folder, name = os.path.split(path)
+    aside = f"{folder}/{DAMAGED_DIR}"
+    try:
+        kept = [found for found in os.listdir(aside) if found == name or found.startswith(f"{name}.")]
+    except OSError:
+        return None
+    return Path(aside, max(kept, key=len)) if kept else None
 
 
 def move_aside(folder: str, names: list[str]) -> tuple[Path, bool]:

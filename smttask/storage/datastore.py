@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from smttask.errors import DamagedResultError, ResultNotFoundError, StorageError
 from smttask.formats.registry import get_format, load_inline
 from smttask.hashing import PARALLEL_BYTES, FileHashing, hash_file
 from smttask.storage.atomic import read_link, storage_error, unlink_if_there
-from smttask.storage.damage import DamageKeeper, OnDamaged
+from smttask.storage.damage import DamageKeeper, DamageWitness, OnDamaged
 from smttask.storage.layout import OLDER_DIR, Key, iterations_in, link_name, older_name, older_prefix
 from smttask.storage.manifest import Head, OutputEntry, damaged, read_head, read_rest
 from smttask.storage.newrun import NewRun
@@ -41,14 +42,22 @@ class DataStore:
         The input store: links to the latest results.
     output_dir
         The output store: all results. Neither folder needs to exist yet.
+    only_looks
+        Leave damaged results where they are.
     """
 
-    def __init__(self, input_dir: str | os.PathLike[str], output_dir: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        input_dir: str | os.PathLike[str],
+        output_dir: str | os.PathLike[str],
+        *,
+        only_looks: bool = False,
+    ) -> None:
         self.input_dir = Path(os.path.abspath(input_dir))
         self.output_dir = Path(os.path.abspath(output_dir))
         self.values = ValueStore(self.output_dir)
         self._links = str(self.input_dir)
-        self._damage = DamageKeeper()
+        self._damage = DamageWitness() if only_looks else DamageKeeper()
 
     # What is there
 
@@ -61,8 +70,8 @@ class DataStore:
     ) -> Head | None:
         """The best stored result for `key`: same inputs and same code, else same inputs and newest.
 
-        Look at ``head.code`` to know which. A deleted result is not found; a
-        damaged, truncated or foreign one is set aside, told once, and passed over.
+        Look at ``head.code`` to know which; that of a result accepted for `code` is `code`. A deleted result
+        is not found; a damaged, truncated or foreign one is set aside, told once, and passed over.
 
         Parameters
         ----------
@@ -87,8 +96,8 @@ class DataStore:
                 return main
             own = f"{folder}/{OLDER_DIR}/{older_name(key, key.full_digest, code)}"
             head = self._follow(own, key, on_damaged)
-            if head is not None and head.full_digest == key.full_digest and head.code == code:
-                return head
+            if head is not None:  # by this code, or accepted for it
+                return replace(head, full_digest=key.full_digest, code=code)
             if main is not None and self._has_same_inputs(main, key, is_same, on_damaged):
                 return main  # the newest there is
             # Only now are the older links listed: 3 ms where a folder has 10 000 of them.
