@@ -109,8 +109,8 @@ class _Walk:
         if entry is not None:
             if not entry.is_mutable:
                 return value
-            if entry.copy is not None:
-                return entry.copy(value)
+            if entry.copy is not None and (copied := entry.copy(value)) is not None:
+                return copied
             return entry.from_plain(self(entry.to_plain(value)))
         if isinstance(value, FUNCTIONS):
             return copied_function(value, self)

@@ -45,7 +45,7 @@ class TypeEntry:
     is_mutable
         Whether whoever holds a value can change it, so that each holder needs a copy.
     copy
-        Makes that copy; None for the way through `to_plain` and `from_plain`.
+        Makes that copy. Without it, or if it gives None, the copy is made by `to_plain` and `from_plain`.
     covers_subclasses
         Whether values of subclasses of `cls` are taken apart in the same way.
     """

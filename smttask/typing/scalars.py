@@ -14,26 +14,29 @@ from zoneinfo import ZoneInfo
 from smttask.typing.accept import Accept, register_acceptor
 from smttask.typing.registry import TypeEntry, register_entry
 
-__all__ = ["Complex", "Range", "Slice"]
+__all__ = ["Complex", "Range", "Slice", "plain_zone", "zone_of"]
 
 Complex = complex
 
 
-def _plain_zone(zone: tzinfo) -> list[Any] | str:
+def plain_zone(zone: tzinfo) -> list[Any] | str:
     """The name of a zone of the tz database, or the parts of a fixed offset."""
     if isinstance(zone, ZoneInfo):
         if zone.key is None:
             raise TypeError("a time zone without a name")
         return zone.key
+    if isinstance(name := getattr(zone, "zone", None), str):  # those of the library pytz
+        return name
     offset = zone.utcoffset(None)
     if offset is None:
         raise TypeError(f"a time zone of type {type(zone).__name__}")
-    name = zone.tzname(None)
-    is_named = type(zone) is timezone and name != timezone(offset).tzname(None)
-    return [*_plain_timedelta(offset), name] if is_named else _plain_timedelta(offset)
+    label = zone.tzname(None)
+    is_named = type(zone) is timezone and label != timezone(offset).tzname(None)
+    return [*_plain_timedelta(offset), label] if is_named else _plain_timedelta(offset)
 
 
-def _zone(plain: Any) -> tzinfo:
+def zone_of(plain: Any) -> tzinfo:
+    """The zone that `plain_zone` took apart; ValueError if there is none of that name."""
     if isinstance(plain, str):
         try:
             return ZoneInfo(plain)
@@ -46,7 +49,7 @@ def _zone(plain: Any) -> tzinfo:
 def _plain_moment(value: datetime | time) -> Any:
     """An ISO text; with a zone of the tz database or a second fold, its parts."""
     zone = value.tzinfo
-    plain_zone = None if zone is None else _plain_zone(zone)
+    plain_zone = None if zone is None else plain_zone(zone)
     is_iso = plain_zone is None or (not isinstance(plain_zone, str) and len(plain_zone) == 3)
     if value.fold == 0 and is_iso:
         return value.isoformat()
@@ -57,7 +60,7 @@ def _moment(cls: type[Any], plain: Any) -> Any:
     if isinstance(plain, str):
         return cls.fromisoformat(plain)
     text, zone, fold = plain
-    return cls.fromisoformat(text).replace(tzinfo=None if zone is None else _zone(zone), fold=fold)
+    return cls.fromisoformat(text).replace(tzinfo=None if zone is None else zone_of(zone), fold=fold)
 
 
 def _plain_timedelta(value: timedelta) -> list[Any]:
@@ -105,8 +108,8 @@ for _entry in (
     TypeEntry("date", date, date.isoformat, date.fromisoformat),
     TypeEntry("time", time, _plain_moment, lambda plain: _moment(time, plain)),
     TypeEntry("timedelta", timedelta, _plain_timedelta, lambda plain: timedelta(*_three(plain))),
-    TypeEntry("timezone", timezone, _plain_zone, lambda plain: _zone(list(plain))),
-    TypeEntry("zone", ZoneInfo, _plain_zone, lambda plain: _zone(_text(plain))),
+    TypeEntry("timezone", timezone, plain_zone, lambda plain: zone_of(list(plain))),
+    TypeEntry("zone", ZoneInfo, plain_zone, lambda plain: zone_of(_text(plain))),
     TypeEntry("decimal", Decimal, str, lambda plain: Decimal(_text(plain))),
     TypeEntry("fraction", Fraction, lambda v: [v.numerator, v.denominator], lambda plain: Fraction(*plain)),
     TypeEntry("uuid", UUID, str, lambda plain: UUID(_text(plain))),
