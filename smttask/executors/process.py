@@ -13,7 +13,7 @@ from dataclasses import asdict
 from queue import SimpleQueue
 from typing import IO, Any
 
-import smttask
+from smttask import errors
 from smttask.executors.messages import Instructions, decoded, encoded
 
 __all__ = ["Event", "WorkerProcess", "status_text"]
@@ -147,7 +147,7 @@ class WorkerProcess:
 def _search_path() -> list[str]:
     """What `sys.path` is here, and the folder of smttask; not the working directory of the moment."""
     paths = [path for path in sys.path if path]
-    package = os.path.dirname(os.path.dirname(os.path.abspath(smttask.__file__)))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(errors.__file__)))
     return [*paths, *([] if package in paths else [package])]
 
 

@@ -13,7 +13,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any
 
-import smttask
+from smttask import errors
 from smttask.errors import DescriptionError, SmttaskError
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome, Status
@@ -24,7 +24,7 @@ from smttask.tasks.evaluation import RunOptions, Session
 
 __all__ = ["TaskFiles", "describe_failure"]
 
-PACKAGE_DIR = os.path.dirname(os.path.abspath(smttask.__file__)) + os.sep
+PACKAGE_DIR = os.path.dirname(os.path.abspath(errors.__file__)) + os.sep
 
 
 class TaskFiles:
