@@ -35,6 +35,14 @@ class Runnable:
         """Name of the computation with every input, defaults included."""
         raise AttributeError("full_digest")
 
+    #: Whether the digests are known only after a run; then no canonical bytes can hold it.
+    has_late_digest: bool = False
+
+    @property
+    def session_key(self) -> str:
+        """Name of the computation within this process, known without any run."""
+        return self.full_digest
+
 
 @runtime_checkable
 class Format(Protocol):

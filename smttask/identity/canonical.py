@@ -28,13 +28,17 @@ from smttask.typing.functions import FUNCTIONS, function_parts, type_parts
 from smttask.typing.places import UnfitValue, class_name, stored_fields
 from smttask.typing.registry import entry_of
 
-__all__ = ["CanonicalForms", "canonical_bytes", "canonical_forms", "named_bytes"]
+__all__ = ["CanonicalForms", "LateDigestError", "canonical_bytes", "canonical_forms", "named_bytes"]
 
 _FLOAT = Struct("<cQd").pack
 _NAN = _FLOAT(b"f", 8, float("nan"))
 _MANY = 64  # from here on a list of floats is packed as one array
 _PACKED = np.dtype([("tag", "S1"), ("length", "<u8"), ("value", "<f8")])
 _CONSTANTS = {None: sized(b"n", b""), True: sized(b"b", b"\1"), False: sized(b"b", b"\0")}
+
+
+class LateDigestError(DigestError):
+    """A task among the values has a digest that is known only after a run."""
 
 
 class CanonicalForms(NamedTuple):
@@ -227,6 +231,12 @@ def _other(value: Any, one: _Pass) -> bytes:
     """Everything that the type alone does not decide."""
     cls = type(value)
     if isinstance(value, Runnable):
+        if value.has_late_digest:
+            raise LateDigestError(
+                f"The digest of {short_repr(value)} is that of a result, and not known yet.",
+                "found: an unpure task, or one that depends on it, where tasks are not searched for",
+                "give it as an input of its own, or in a list, tuple, dict, set or dataclass",
+            )
         one.varies = True
         return sized(b"T", (value.full_digest if one.full else value.digest).encode())
     entry = entry_of(cls)
@@ -289,7 +299,7 @@ def _fields(fields: Mapping[str, Any], cls: type, one: _Pass) -> bytes:
 def _default_bytes(value: Any, root: Path | None) -> bytes | None:
     try:
         return _Pass(False, root)(value)
-    except (UnfitValue, RecursionError):
+    except (UnfitValue, RecursionError, LateDigestError):
         return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from copy import copy
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from pydantic import BaseModel, RootModel, ValidationError
@@ -42,7 +42,7 @@ def find_tasks(value: object) -> list[Runnable]:
     """
     if type(value) in _LEAVES:
         return []
-    found = {task.full_digest: task for task in _iter_tasks(value)}
+    found = {task.session_key: task for task in _iter_tasks(value)}
     return list(found.values())
 
 
@@ -91,11 +91,16 @@ def _parts(value: object) -> list[object]:
     return [] if set(map(type, items)) <= _LEAVES else items
 
 
-def with_values(value: Any, get_value: Callable[[Runnable], Any]) -> Any:
+def with_values(value: Any, get_value: Callable[[Runnable], Any], *, checked: bool = True) -> Any:
     """`value` with each task in it replaced by what `get_value` returns for it.
 
     Containers that hold no task are returned as they are; those that do are built
-    anew with their own type, models validated.
+    anew with their own type.
+
+    Parameters
+    ----------
+    checked
+        Validate the models that are built anew; not where names take the places of tasks.
 
     Raises
     ------
@@ -110,13 +115,13 @@ def with_values(value: Any, get_value: Callable[[Runnable], Any]) -> Any:
     if isinstance(value, Runnable):
         return get_value(value)
     items = _parts(value)
-    replaced = [with_values(item, get_value) for item in items]
+    replaced = [with_values(item, get_value, checked=checked) for item in items]
     if all(new is old for new, old in zip(replaced, items, strict=True)):
         return value
-    return _rebuilt(value, replaced)
+    return _rebuilt(value, replaced, checked)
 
 
-def _rebuilt(value: Any, items: list[Any]) -> Any:
+def _rebuilt(value: Any, items: list[Any], checked: bool) -> Any:
     """A container like `value` that holds `items`, which are in the order of `_parts`."""
     kind: Any = type(value)
     if isinstance(value, dict):
@@ -127,7 +132,7 @@ def _rebuilt(value: Any, items: list[Any]) -> Any:
     if isinstance(value, _CONTAINERS):
         return kind(items)
     if isinstance(value, BaseModel):
-        return _rebuilt_model(value, items)
+        return _rebuilt_model(value, items) if checked else _renamed_model(value, items)
     made = copy(value)
     for name, item in zip(_field_names(value), items, strict=True):
         object.__setattr__(made, name, item)
@@ -145,6 +150,14 @@ def _rebuilt_model(value: BaseModel, items: list[Any]) -> BaseModel:
             "correct the field's annotation, or give another task",
         ) from error
     object.__setattr__(made, "__pydantic_fields_set__", set(value.__pydantic_fields_set__))
+    return made
+
+
+def _renamed_model(value: BaseModel, items: list[Any]) -> BaseModel:
+    made = value.model_copy()
+    for name, item in zip(_model_fields(value), items, strict=True):
+        fields = made.__dict__ if name in made.__dict__ else made.__pydantic_extra__
+        cast("dict[str, Any]", fields)[name] = item
     return made
 
 

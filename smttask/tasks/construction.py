@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from smttask.errors import DefaultsChangedWarning, DescriptionError, SmttaskError, short_repr
-from smttask.identity.canonical import canonical_bytes, named_bytes
-from smttask.identity.digest import digest
-from smttask.protocols import Runnable
 from smttask.tasks import lookup
 from smttask.tasks.composition import with_values
 from smttask.tasks.description import field_defaults, read_description
+from smttask.tasks.digests import LATE
+from smttask.tasks.inputs import NamedTask
 from smttask.typing.jsonform import from_json
 
 if TYPE_CHECKING:
@@ -39,19 +38,6 @@ def load_task(source: Any, *, get_large: Callable[[str], Any] | None = None) -> 
     """
     tree, origin = read_description(source)
     return _build(tree, lookup.get_task_type, origin, get_large)
-
-
-class _NamedInFile(Runnable):
-    """An upstream task under the digest that the file gives it, which today's defaults may have changed."""
-
-    __slots__ = ("_digest",)
-
-    def __init__(self, digest: str) -> None:
-        self._digest = digest
-
-    @property
-    def digest(self) -> str:
-        return self._digest
 
 
 def _build(
@@ -134,7 +120,8 @@ def _build_one(
             "if its function changed, construct the task anew; otherwise save it again",
             source=origin,
         ) from error
-    if task.digest != key:
+    is_recorded_digest = task.has_late_digest and not key.startswith(LATE)  # as records have them
+    if task.description_key != key and not is_recorded_digest:
         _compare_digest(key, entry, task, built, origin)
     return task
 
@@ -143,18 +130,22 @@ def _compare_digest(
     key: str, entry: Mapping[str, Any], task: Task[Any], built: Mapping[str, Task[Any]], origin: str
 ) -> None:
     """Tell changed defaults, which are fine, from an edited file, which is not."""
-    in_file = {task.digest: name for name, task in built.items()}
+    in_file = {task.description_key: name for name, task in built.items()}
     defaults = set(entry.get("defaults", ()))
     fields = _defaults_of_fields(entry)
-    parts = {}
-    for name, value in task.raw_inputs.items():
-        if name in entry["inputs"] and name not in defaults:
-            named = with_values(value, lambda upstream: _NamedInFile(in_file[upstream.digest]))
-            parts[name] = canonical_bytes(named, root=task.path_root(), defaults=fields)
-    if digest(named_bytes(task.full_name, parts)) != key:
+    inputs = {
+        name: with_values(
+            value,
+            lambda upstream: NamedTask(in_file[cast("Task[Any]", upstream).description_key]),
+            checked=False,
+        )
+        for name, value in task.raw_inputs.items()
+        if name in entry["inputs"] and name not in defaults
+    }
+    if task.key_with(inputs, defaults=fields) != key:
         raise DescriptionError(
             f"Description {origin}: task {entry['name']!r} is not what its digest says.",
-            f"found: {task.digest}\nexpected: {key}",
+            f"found: {task.description_key}\nexpected: {key}",
             "the file was edited; construct the task with the inputs you want and save it",
             source=origin,
         )
@@ -164,7 +155,7 @@ def _compare_digest(
         return  # only the digest of an upstream task moved, which said so
     warnings.warn(
         f"Task {entry['name']!r} ({key}) was described under other defaults; "
-        f"the values in {origin} hold, and its digest is {task.digest} now.",
+        f"the values in {origin} hold, and its digest is {task.description_key} now.",
         DefaultsChangedWarning,
         stacklevel=2,
     )

@@ -6,7 +6,8 @@
      "tasks": {d: {"name", "module", "inputs": {"x": {"$task": d2}, …}, "defaults": […], "reason"}, d2: …}}
 
 Each task stands once, under its digest, after those it depends on, so that a diamond
-of tasks is not repeated and a long chain needs no recursion. ``defaults`` names the
+of tasks is not repeated and a long chain needs no recursion. A task whose digest is late,
+see `smttask.tasks.digests`, stands under its key. ``defaults`` names the
 inputs that stood at their default when the description was made; ``field_defaults``,
 where there are any, names the fields of dataclasses and models that did, by class, each
 with the digest of the default.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -51,6 +53,7 @@ def describe_task(
     *,
     on_large: Callable[[Any], str | None] | None = None,
     leave_out: Callable[[Task[Any]], Any] | None = None,
+    get_key: Callable[[Task[Any]], str] | None = None,
 ) -> dict[str, Any]:
     """The description of `task` and of all tasks among its inputs.
 
@@ -61,30 +64,34 @@ def describe_task(
     leave_out
         Called with each upstream task; what it returns, if not None, stands for the
         task, which then is not described itself.
+    get_key
+        Gives the key of each task, where it is not to be that of files.
     """
+    key_of = get_key or attrgetter("description_key")
     entries: dict[str, Any] = {}
     stack: list[Task[Any]] = [task]
 
     def reference(upstream: Runnable) -> Any:
-        short = leave_out(cast("Task[Any]", upstream)) if leave_out else None
-        return {"$task": upstream.digest} if short is None else short
+        task = cast("Task[Any]", upstream)
+        short = leave_out(task) if leave_out else None
+        return {"$task": key_of(task)} if short is None else short
 
     while stack:
         current = stack[-1]
-        if current.digest in entries:
+        if key_of(current) in entries:
             stack.pop()
             continue
         missing = [
             upstream
             for upstream in current.upstream
-            if upstream.digest not in entries and (leave_out is None or leave_out(upstream) is None)
+            if key_of(upstream) not in entries and (leave_out is None or leave_out(upstream) is None)
         ]
         if missing:
             stack.extend(reversed(missing))
             continue
-        entries[current.digest] = _entry(current, reference, on_large)
+        entries[key_of(current)] = _entry(current, reference, on_large)
         stack.pop()
-    return {"format": FORMAT, "task": task.digest, "tasks": entries}
+    return {"format": FORMAT, "task": key_of(task), "tasks": entries}
 
 
 def _entry(task: Task[Any], reference: Callable[[Runnable], Any], on_large: Any) -> dict[str, Any]:
@@ -114,30 +121,32 @@ def save_task(task: Task[Any], path: Path) -> Path:
     for described in iter_described(task):
         if reason := described.unsavable:
             raise NotRecordableError(
-                f"Task {described.name!r} ({described.digest}) cannot be saved.",
+                f"Task {described.name!r} ({described.description_key}) cannot be saved.",
                 f"found: {reason}",
                 "move it to a module of the project, at the top level",
             )
     text = json.dumps(describe_task(task), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    file = path if path.suffix == ".json" else path / f"{task.name}__{task.digest}{SUFFIX}"
+    file = path if path.suffix == ".json" else path / f"{task.name}__{task.description_key}{SUFFIX}"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(str(file), lambda stream: stream.write(text.encode()))
     except OSError as error:
-        raise storage_error(f"Cannot save task {task.name!r} ({task.digest}).", str(file), error) from error
+        raise storage_error(
+            f"Cannot save task {task.name!r} ({task.description_key}).", str(file), error
+        ) from error
     return file
 
 
 def iter_described(task: Task[Any]) -> Iterable[Task[Any]]:
     """`task` and every task that it depends on, each once."""
-    seen = {task.digest}
+    seen = {task.description_key}
     stack = [task]
     while stack:
         current = stack.pop()
         yield current
         for upstream in current.upstream:
-            if upstream.digest not in seen:
-                seen.add(upstream.digest)
+            if upstream.description_key not in seen:
+                seen.add(upstream.description_key)
                 stack.append(upstream)
 
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from smttask.errors import short_repr
-from smttask.protocols import Runnable
+from smttask.tasks.digests import Digested
 
 if TYPE_CHECKING:
     from smttask.tasks.task import Task
@@ -32,11 +32,11 @@ def task_repr(task: Task[Any]) -> str:
 
 
 def _rows(task: Task[Any]) -> list[tuple[str, str]]:
-    rows = [("digest", task.digest)]
+    rows = [("digest", task.description_key)]
     if task.reason:
         rows.append(("reason", task.reason))
     for name, value in task.taskinputs._values.items():
-        shown = f"{value!r} ({value.digest})" if isinstance(value, Runnable) else short_repr(value)
+        shown = f"{value!r} ({value.description_key})" if isinstance(value, Digested) else short_repr(value)
         rows.append((name, shown))
     return rows
 

@@ -7,7 +7,7 @@ others need is computed once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ DEFAULT_OPTIONS = RunOptions()
 
 
 class Session:
-    """Results at hand during one outermost `run()`, by full digest."""
+    """Results at hand during one outermost `run()`, by session key."""
 
     def __init__(self) -> None:
         self.thread = get_ident()
@@ -75,11 +75,11 @@ class Session:
 
     def evaluate(self, task: Task[Any], options: RunOptions = DEFAULT_OPTIONS) -> Any:
         """The result of `task`: found, else computed after all that it depends on."""
-        expanded: set[str] = set()
+        expanded: dict[str, tuple[Task[Any], ...]] = {}
         stack = [task]
         while stack:
             current = stack[-1]
-            key = current.full_digest
+            key = current.session_key
             mine = options if current is task else DEFAULT_OPTIONS
             if key in self._values and not mine.recompute:
                 stack.pop()
@@ -90,37 +90,49 @@ class Session:
                     self._values[key] = value
                     stack.pop()
                     continue
-                expanded.add(key)
-                for upstream in current.upstream:
-                    self._consumers[upstream.full_digest] = self._consumers.get(upstream.full_digest, 0) + 1
-                missing = [
-                    upstream for upstream in current.upstream if upstream.full_digest not in self._values
-                ]
+                needed = expanded[key] = current.needed(self, mine)
+                self._hold(needed)
+                missing = [upstream for upstream in needed if upstream.session_key not in self._values]
                 if missing:
                     stack.extend(reversed(missing))
                     continue
             self._values[key] = current.compute(self, mine)
             stack.pop()
-            self._release_upstream(current)
-        result = fresh(self._values[task.full_digest])
-        if not self._consumers.get(task.full_digest):
-            self._release(task)
+            self._release(expanded[key])
+        result = fresh(self._values[task.session_key])
+        if not self._consumers.get(task.session_key):
+            self._forget(task)
         return result
 
-    def _release_upstream(self, task: Task[Any]) -> None:
-        """Forget results that no task begun so far waits for, so that a long chain needs little memory."""
-        for upstream in task.upstream:
-            self._consumers[upstream.full_digest] -= 1
-            if not self._consumers[upstream.full_digest]:
-                self._release(upstream)
+    @contextmanager
+    def having(self, tasks: Sequence[Task[Any]]) -> Iterator[None]:
+        """Let the results of `tasks`, found or computed, be at hand for the block."""
+        self._hold(tasks)
+        try:
+            for task in tasks:
+                self.evaluate(task)
+            yield
+        finally:
+            self._release(tasks)
 
-    def _release(self, task: Task[Any]) -> None:
+    def _hold(self, tasks: Sequence[Task[Any]]) -> None:
+        for task in tasks:
+            self._consumers[task.session_key] = self._consumers.get(task.session_key, 0) + 1
+
+    def _release(self, tasks: Sequence[Task[Any]]) -> None:
+        """Forget results that no task begun so far waits for, so that a long chain needs little memory."""
+        for task in tasks:
+            self._consumers[task.session_key] -= 1
+            if not self._consumers[task.session_key]:
+                self._forget(task)
+
+    def _forget(self, task: Task[Any]) -> None:
         if not task.lives_in_session:
-            self._values.pop(task.full_digest, None)
+            self._values.pop(task.session_key, None)
 
     def handed_out(self, task: Task[Any]) -> Any:
         """The result of an upstream task as its parent gets it: a copy that can spoil nothing."""
-        return fresh(self._values[task.full_digest])
+        return fresh(self._values[task.session_key])
 
     def expected_code(self, task: Task[Any]) -> str:
         """Name of the code of `task` and of all that it depends on, as loaded now."""
@@ -133,8 +145,12 @@ class Session:
     def used_code(self, task: Task[Any]) -> str:
         """Name of the code of `task` and of what made the upstream results at hand, which may be older."""
         return combined_code(
-            task.own_fingerprint().digest, [self.codes[upstream.full_digest] for upstream in task.upstream]
+            task.own_fingerprint().digest, [self.code_of(upstream) for upstream in task.upstream]
         )
+
+    def code_of(self, task: Task[Any]) -> str:
+        """Name of the code that made the result at hand, or of today's if that was not needed."""
+        return self.codes.get(task.session_key) or self.expected_code(task)
 
     def standing_defaults(self, task: Task[Any]) -> Standing:
         """What stands at which default in `task` and in all that it depends on."""
@@ -150,14 +166,14 @@ def _gathered(task: Task[Any], known: dict[str, T], make: Callable[[Task[Any], l
     stack = [task]
     while stack:
         current = stack[-1]
-        missing = [upstream for upstream in current.upstream if upstream.full_digest not in known]
-        if missing and current.full_digest not in known:
+        missing = [upstream for upstream in current.upstream if upstream.session_key not in known]
+        if missing and current.session_key not in known:
             stack.extend(missing)
             continue
         stack.pop()
-        if current.full_digest not in known:
-            known[current.full_digest] = make(current, [known[u.full_digest] for u in current.upstream])
-    return known[task.full_digest]
+        if current.session_key not in known:
+            known[current.session_key] = make(current, [known[u.session_key] for u in current.upstream])
+    return known[task.session_key]
 
 
 _session: ContextVar[Session | None] = ContextVar("smttask_session", default=None)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from smttask.errors import DigestError, InputError, short_repr
-from smttask.identity.canonical import canonical_forms
+from smttask.identity.canonical import LateDigestError, canonical_forms
 from smttask.protocols import Runnable
-from smttask.tasks.composition import find_tasks
+from smttask.tasks.composition import find_tasks, with_values
 from smttask.tasks.signature import Signature
 from smttask.typing.ownership import fresh, owned
 
-__all__ = ["TaskInputs", "bind_inputs", "upstream_tasks"]
+__all__ = ["NamedTask", "TaskInputs", "bind_inputs", "upstream_tasks"]
 
 
 _WITHOUT_PATHS = frozenset({int, float, bool, str, bytes, complex, type(None)})
@@ -71,8 +71,11 @@ class TaskInputs(Mapping[str, Any]):
 
 def bind_inputs(
     signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], get_root: Callable[[], Path | None]
-) -> tuple[dict[str, Any], dict[str, bytes], dict[str, bytes]]:
+) -> tuple[dict[str, Any], dict[str, bytes], dict[str, bytes], list[str]]:
     """Values of all inputs; canonical bytes of those not at their default; full canonical bytes of all.
+
+    Last come the names of those that hold tasks whose digest is late; in their bytes
+    these tasks stand by their keys.
 
     Parameters
     ----------
@@ -90,12 +93,18 @@ def bind_inputs(
     values: dict[str, Any] = {}
     short: dict[str, bytes] = {}
     full: dict[str, bytes] = {}
+    late: list[str] = []
     try:
         for name, parameter in signature.parameters.items():
             if name in given:
                 value = values[name] = owned(parameter.validate(given[name]))
                 root = None if type(value) in _WITHOUT_PATHS else get_root()
-                forms = canonical_forms(value, root=root, place=name)
+                try:
+                    forms = canonical_forms(value, root=root, place=name)
+                except LateDigestError:
+                    late.append(name)
+                    named = with_values(value, NamedTask.by_key, checked=False)
+                    forms = canonical_forms(named, root=root, place=name)
                 full[name] = forms.full
                 if forms.short != parameter.default_bytes:
                     short[name] = forms.short
@@ -111,7 +120,32 @@ def bind_inputs(
             task=signature.name,
             argument=name,
         ) from error
-    return values, short, full
+    return values, short, full, late
+
+
+class NamedTask(Runnable):
+    """Stands for a task in canonical bytes, under names that are not its digests of now."""
+
+    __slots__ = ("_digest", "_full_digest")
+
+    def __init__(self, digest: str, full_digest: str = "") -> None:
+        self._digest = digest
+        self._full_digest = full_digest
+
+    @classmethod
+    def by_key(cls, task: Any) -> NamedTask:
+        """Stand for `task` under its keys, which are known without a run."""
+        return cls(task.description_key, task.full_key)
+
+    @property
+    def digest(self) -> str:
+        """What stands in short bytes."""
+        return self._digest
+
+    @property
+    def full_digest(self) -> str:
+        """What stands in full bytes."""
+        return self._full_digest
 
 
 def upstream_tasks(values: Mapping[str, Any]) -> tuple[Runnable, ...]:
@@ -119,5 +153,5 @@ def upstream_tasks(values: Mapping[str, Any]) -> tuple[Runnable, ...]:
     found: dict[str, Runnable] = {}
     for value in values.values():
         for task in find_tasks(value):
-            found.setdefault(task.full_digest, task)
+            found.setdefault(task.session_key, task)
     return tuple(found.values())

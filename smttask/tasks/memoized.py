@@ -135,7 +135,7 @@ class Memoized(Task[R]):
         found, value = memory.find(self._memory_key, code)
         if found:
             self.last_hit = "memory"
-            session.codes[self.full_digest] = code
+            session.codes[self.session_key] = code
         return found, value
 
     @property
@@ -151,7 +151,7 @@ class Memoized(Task[R]):
                 value = self._call(session)
                 self.last_hit = "computed"
                 memory.keep(self._memory_key, value, code)
-        session.codes[self.full_digest] = code
+        session.codes[self.session_key] = code
         return value
 
     @property
@@ -178,7 +178,7 @@ class NonMemoized(Task[R]):
         """The result, computed; those of the upstream tasks are in the session."""
         value = self._call(session)
         self.last_hit = "computed"
-        session.codes[self.full_digest] = session.used_code(self)
+        session.codes[self.session_key] = session.used_code(self)
         return value
 
     def _searched(self) -> str:

@@ -103,8 +103,8 @@ class Recorded(Task[R]):
         value = self._signature.outputs.join(outputs)
         if stored.computed:  # the function may keep what it returned, such as a buffer to fill anew
             value = fresh(value)
-        session.codes[self.full_digest] = stored.head.code
-        session.heads[self.full_digest] = stored.head
+        session.codes[self.session_key] = stored.head.code
+        session.heads[self.session_key] = stored.head
         self.last_hit = "computed" if stored.computed else "disk"
         self.record_error = stored.record_error
         if not options.mmap and self._is_cached(options, project):
@@ -120,16 +120,16 @@ class Recorded(Task[R]):
             value = self._call(session)
             memory.keep(key, (value, None), code)
         self.last_hit = "computed"
-        session.codes[self.full_digest] = code
+        session.codes[self.session_key] = code
         return value
 
     def _from_memory(self, kept: tuple[Any, Head | None], session: Session, code: str) -> Any:
         """A result kept in memory, with the head of its manifest if it is stored too."""
         value, head = kept
         self.last_hit = "memory"
-        session.codes[self.full_digest] = code
+        session.codes[self.session_key] = code
         if head is not None:
-            session.heads[self.full_digest] = head
+            session.heads[self.session_key] = head
         return value
 
     def _is_cached(self, options: RunOptions, project: Project) -> bool:
@@ -147,7 +147,7 @@ class Recorded(Task[R]):
         if definition.__module__ in MAIN_NAMES:
             if options.asked:
                 raise NotRecordableError(
-                    f"Task {self.name!r} ({self.digest}) cannot be recorded.",
+                    f"Task {self.name!r} ({self.description_key}) cannot be recorded.",
                     "found: it is defined in __main__, which git does not keep",
                     "move it to a module of the project and import it",
                 )
@@ -217,6 +217,10 @@ class Recorded(Task[R]):
         """Name of the task's folder in both stores."""
         return self.fixed_name or self.name
 
+    def stored_key(self) -> Key:
+        """What the result is found by in the data store."""
+        return Key(self.folder, self.digest, "", self.full_digest)
+
     @property
     def outputpaths(self) -> dict[str, Path]:
         """Name of each output -> the file that holds it: its own, or the manifest; empty if not run."""
@@ -256,7 +260,7 @@ class _Unit:
         self.session = session
         self.options = options
         self.name = task.name
-        self.key = Key(task.folder, task.digest, "", task.full_digest)
+        self.key = task.stored_key()
 
     @property
     def fingerprint(self) -> CodeFingerprint:
@@ -271,7 +275,7 @@ class _Unit:
         return still_stand(rest["defaults"], self.session.standing_defaults(self.task))
 
     def upstream_codes(self) -> Mapping[str, str]:
-        return {upstream.digest: self.session.expected_code(upstream) for upstream in self.task.upstream}
+        return {parent.record_key: self.session.expected_code(parent) for parent in self.task.upstream}
 
     def call(self) -> Any:
         returned = self.task._call_function(self.session)
@@ -286,10 +290,14 @@ class _Unit:
         task, session = self.task, self.session
         upstream = {}
         for parent in task.upstream:
-            code, head = session.codes[parent.full_digest], session.heads.get(parent.full_digest)
-            upstream[parent.digest] = {"name": parent.name, "code": code, "label": head.label if head else ""}
+            code, head = session.code_of(parent), session.heads.get(parent.session_key)
+            facts = {"name": parent.name, "code": code, "label": head.label if head else ""}
+            upstream[parent.record_key] = facts
         parameters = describe_task(
-            task, on_large=project.data.put_value, leave_out=lambda parent: _reference(parent, session)
+            task,
+            on_large=project.data.put_value,
+            leave_out=lambda parent: _reference(parent, session),
+            get_key=lambda task: task.record_key,
         )
         definition = task.__wrapped__
         reason = self.options.reason if self.options.reason is not None else task.reason
@@ -323,7 +331,7 @@ class _Unit:
         root = project.data.input_dir
         keys = []
         for parent in self.task.upstream:
-            if head := self.session.heads.get(parent.full_digest):
+            if head := self.session.heads.get(parent.session_key):
                 try:
                     stat = head.path.stat()
                 except FileNotFoundError:  # deleted since it was loaded
@@ -341,7 +349,7 @@ class _Unit:
 
 def _reference(parent: Task[Any], session: Session) -> Any:
     """How a record names an upstream task: a stored one by digest and label, another is described whole."""
-    head = session.heads.get(parent.full_digest)
+    head = session.heads.get(parent.session_key)
     return None if head is None else {"$task": parent.digest, "label": head.label}
 
 

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from smttask.code.fingerprint import CodeFingerprint
 from smttask.code.source import MAIN_NAMES
 from smttask.errors import ResultNotFoundError, SmttaskError
-from smttask.identity.canonical import named_bytes
-from smttask.identity.digest import digest
-from smttask.identity.standing import Standing, merged, standing_defaults
-from smttask.project import project_root
 from smttask.settings import config
 from smttask.tasks import display
 from smttask.tasks.binding import Bindable
 from smttask.tasks.composition import find_tasks, iter_leaves, with_values
 from smttask.tasks.described import Described
+from smttask.tasks.digests import Digested
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.failed import Failed
-from smttask.tasks.inputs import TaskInputs, bind_inputs, upstream_tasks
+from smttask.tasks.inputs import TaskInputs
 from smttask.tasks.watching import own_fingerprint
 from smttask.typing.files import InputFile
 from smttask.typing.ownership import fresh, owned
 
 if TYPE_CHECKING:
     from smttask.lineage.graph import TaskGraph
-    from smttask.tasks.signature import Signature
 
 __all__ = ["Task"]
 
 R = TypeVar("R", covariant=True)
 
 
-class Task(Described, Bindable, Generic[R]):
+class Task(Digested, Described, Bindable, Generic[R]):
     """A described computation: `run()` gives its result, computed at most once.
 
     Tasks are made by calling what a decorator such as `RecordedTask` returned. Inputs
@@ -59,21 +54,13 @@ class Task(Described, Bindable, Generic[R]):
     is_recorded: ClassVar[bool] = False
     #: Whether the result stays at hand until the outermost `run()` ends.
     lives_in_session: ClassVar[bool] = False
-    _signature: ClassVar[Signature]
-    _identity: ClassVar[tuple[str, str]]
-    full_name: ClassVar[str]
     _options: ClassVar[Mapping[str, Any]]
-    __wrapped__: ClassVar[Callable[..., Any]]
 
-    _values: dict[str, Any]
     reason: str
     last_hit: str | None
 
     def __init__(self, *args: Any, reason: str | None = None, **kwargs: Any) -> None:
-        self._values, short, self._full_bytes = bind_inputs(self._signature, args, kwargs, self.path_root)
-        self._defaulted = tuple(name for name in self._values if name not in short)
-        self._with_fields = tuple(name for name, data in short.items() if data is not self._full_bytes[name])
-        self._digest = digest(named_bytes(self.full_name, short))
+        super().__init__(args, kwargs)
         self.reason = "" if reason is None else str(reason)
         self.last_hit = None
 
@@ -83,31 +70,6 @@ class Task(Described, Bindable, Generic[R]):
     def name(self) -> str:
         """Name of the task: that of its function."""
         return self._signature.name
-
-    @property
-    def digest(self) -> str:
-        """20 hex digits that name this computation; inputs at their default left out."""
-        return self._digest
-
-    @cached_property
-    def full_digest(self) -> str:
-        """20 hex digits that name this computation with every input, defaults included."""
-        return digest(named_bytes(self.full_name, self._full_bytes))
-
-    @property
-    def defaulted(self) -> tuple[str, ...]:
-        """Names of the inputs that stand at their default."""
-        return self._defaulted
-
-    @cached_property
-    def upstream(self) -> tuple[Task[Any], ...]:
-        """The tasks among the inputs, each once."""
-        return cast("tuple[Task[Any], ...]", upstream_tasks(self._values))
-
-    @property
-    def raw_inputs(self) -> Mapping[str, Any]:
-        """The inputs themselves, not copies; they must not be changed."""
-        return self._values
 
     @property
     def fixed_name(self) -> str:
@@ -127,27 +89,6 @@ class Task(Described, Bindable, Generic[R]):
         """The code of the task as loaded, that of upstream tasks left out."""
         return own_fingerprint(cls.__wrapped__)
 
-    @classmethod
-    def path_root(cls) -> Path | None:
-        """The project's root, which paths among the inputs are named relative to; None without a project."""
-        return project_root(cls.__wrapped__.__module__)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (
-            isinstance(other, Task) and self._identity == other._identity and self._digest == other._digest
-        )
-
-    def __hash__(self) -> int:
-        return hash(self._digest)
-
-    @property
-    def own_standing_defaults(self) -> Standing:
-        """What among the inputs stands at which default; upstream tasks have tables of their own."""
-        root = self.path_root()
-        own = {name: digest(self._full_bytes[name]) for name in self._defaulted}
-        tables = [standing_defaults(self._values[name], root=root) for name in self._with_fields]
-        return merged([{self.full_name: own} if own else {}, *tables])
-
     # -- inputs
 
     @property
@@ -157,9 +98,7 @@ class Task(Described, Bindable, Generic[R]):
 
     def load_inputs(self) -> TaskInputs:
         """The inputs with the results of the tasks among them, found or computed."""
-        with Session.current() as session:
-            for task in self.upstream:
-                session.evaluate(task)
+        with Session.current() as session, session.having(self.upstream):
             return TaskInputs(
                 {name: self._arrived(name, value, session) for name, value in self._values.items()}
             )
@@ -255,6 +194,10 @@ class Task(Described, Bindable, Generic[R]):
                 return cast("R", Failed(self, error))
             raise
 
+    def needed(self, session: Session, options: RunOptions) -> tuple[Task[Any], ...]:
+        """The upstream tasks whose results `compute` needs, asked after `recall` found nothing."""
+        return self.upstream
+
     def recall(self, session: Session, options: RunOptions) -> tuple[bool, Any]:
         """Whether the result is at hand, and the result."""
         raise AttributeError("recall")
@@ -294,11 +237,11 @@ class Task(Described, Bindable, Generic[R]):
     def _not_found(self) -> ResultNotFoundError:
         searched = self._searched()
         return ResultNotFoundError(
-            f"No stored result for task {self.name!r} ({self.digest}).",
+            f"No stored result for task {self.name!r} ({self.description_key}).",
             f"searched: {searched}",
             "to compute it, call task.run()",
             task=self.name,
-            digest=self.digest,
+            digest=self.description_key,
             searched=searched,
         )
 
