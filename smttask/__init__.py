@@ -17,7 +17,17 @@ from smttask.protocols import view_registry
 if TYPE_CHECKING:
     from smttask import errors, typing
     from smttask.project import config
-    from smttask.tasks import Failed, MemoizedTask, NonMemoizedTask, RecordedTask, Task, TaskOutput, TaskType
+    from smttask.tasks import (
+        Create,
+        Failed,
+        Join,
+        MemoizedTask,
+        NonMemoizedTask,
+        RecordedTask,
+        Task,
+        TaskOutput,
+        TaskType,
+    )
     from smttask.view import RecordStoreView, RecordView, RSView
     from smttask.workflows import (
         ParamColl,
@@ -29,7 +39,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Create",
     "Failed",
+    "Join",
     "MemoizedTask",
     "NonMemoizedTask",
     "ParamColl",
@@ -55,7 +67,7 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(["RSView", "RecordStoreView", "RecordView"], "smttask.view"),
     **dict.fromkeys(["Failed", "MemoizedTask", "NonMemoizedTask", "RecordedTask"], "smttask.tasks"),
-    **dict.fromkeys(["Task", "TaskOutput", "TaskType"], "smttask.tasks"),
+    **dict.fromkeys(["Create", "Join", "Task", "TaskOutput", "TaskType"], "smttask.tasks"),
     **dict.fromkeys(["ParamColl", "SeedGenerator", "SeedStream", "expand"], "smttask.workflows"),
     **dict.fromkeys(["run_workflow", "set_workflow_args"], "smttask.workflows"),
     "config": "smttask.project",  # which tells it where the current project's settings are

@@ -2,7 +2,18 @@
 
 from smttask.tasks.decorators import MemoizedTask, NonMemoizedTask, RecordedTask, TaskType
 from smttask.tasks.failed import Failed
+from smttask.tasks.generators import Create, Join
 from smttask.tasks.outputs import TaskOutput
 from smttask.tasks.task import Task
 
-__all__ = ["Failed", "MemoizedTask", "NonMemoizedTask", "RecordedTask", "Task", "TaskOutput", "TaskType"]
+__all__ = [
+    "Create",
+    "Failed",
+    "Join",
+    "MemoizedTask",
+    "NonMemoizedTask",
+    "RecordedTask",
+    "Task",
+    "TaskOutput",
+    "TaskType",
+]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
-from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
@@ -12,6 +12,7 @@ from smttask.errors import ArgumentError, InputError
 from smttask.typing.ownership import owned
 
 if TYPE_CHECKING:
+    from smttask.tasks.signature import Signature
     from smttask.tasks.task import Task
 
 __all__ = ["Bindable"]
@@ -78,14 +79,16 @@ def _bound_type(task_type: type[Task[Any]], args: tuple[Any, ...], kwargs: dict[
     """
     origin: type[Task[Any]] = task_type.__dict__.get("_bound_to", task_type)
     fixed = dict(task_type.__dict__.get("_bound", {}))
-    for name, value in origin._signature.by_name(args, kwargs).items():
+    signature = origin._signature.with_names(kwargs)
+    for name, value in signature.by_name(args, kwargs).items():
         try:
-            fixed[name] = owned(origin._signature.parameters[name].validate(value))
+            fixed[name] = owned(signature.parameters[name].validate(value))
         except InputError as error:
             raise _in_task(error, origin, name) from error
 
     def construct(cls: type[Task[Any]], *args: Any, reason: str | None = None, **kwargs: Any) -> Task[Any]:
-        return origin(reason=reason, **{**fixed, **origin._signature.by_name(args, kwargs)})
+        given = origin._signature.with_names(kwargs).by_name(args, kwargs)
+        return origin(reason=reason, **{**fixed, **given})
 
     return type(
         origin.__name__,
@@ -116,14 +119,14 @@ def _in_task(error: InputError, task_type: type[Task[Any]], argument: str) -> In
     )
 
 
-def _signature_with(signature: Signature, fixed: Mapping[str, Any]) -> Signature:
+def _signature_with(signature: inspect.Signature, fixed: Mapping[str, Any]) -> inspect.Signature:
     """`signature` with other defaults; what comes after the first of them is shown as given by name."""
     shown = []
     by_name = False
     for parameter in signature.parameters.values():
         by_name = by_name or parameter.name in fixed
         if by_name:
-            parameter = parameter.replace(kind=Parameter.KEYWORD_ONLY)
+            parameter = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         if parameter.name in fixed:
             parameter = parameter.replace(default=fixed[parameter.name])
         shown.append(parameter)
@@ -133,8 +136,9 @@ def _signature_with(signature: Signature, fixed: Mapping[str, Any]) -> Signature
 def _mapped(task_type: type[Task[Any]], arguments: dict[str, Any], reason: str | None) -> list[Task[Any]]:
     """One task of `task_type` for each item of the lists among `arguments`."""
     origin: type[Task[Any]] = task_type.__dict__.get("_bound_to", task_type)
-    given = origin._signature.by_name((), arguments)
-    columns = {name: list(value) for name, value in given.items() if _is_run_over(origin, name, value)}
+    signature = origin._signature.with_names(arguments)
+    given = signature.by_name((), arguments)
+    columns = {name: list(value) for name, value in given.items() if _is_run_over(signature, name, value)}
     if not columns:
         raise ArgumentError(
             f"{task_type.__name__}.map has no list to run over.",
@@ -154,13 +158,13 @@ def _mapped(task_type: type[Task[Any]], arguments: dict[str, Any], reason: str |
     ]
 
 
-def _is_run_over(task_type: type[Task[Any]], name: str, value: Any) -> bool:
+def _is_run_over(signature: Signature, name: str, value: Any) -> bool:
     if isinstance(value, list | range | Iterator):
         return True
     if not isinstance(value, np.ndarray) or value.ndim == 0:
         return False
     try:
-        task_type._signature.parameters[name].validate(value)
+        signature.parameters[name].validate(value)
     except InputError:
         return True
     return False

@@ -98,6 +98,8 @@ def _entry(task: Task[Any], reference: Callable[[Runnable], Any], on_large: Any)
     entry: dict[str, Any] = {"name": task.__wrapped__.__qualname__, "module": task.__wrapped__.__module__}
     if fixed := task.fixed_name:
         entry["identity"] = fixed
+    if task.made_by:
+        entry["made_by"] = task.made_by
     entry["inputs"] = {
         name: to_json(value, on_task=reference, on_large=on_large, root=task.path_root())
         for name, value in task.raw_inputs.items()

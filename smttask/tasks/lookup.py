@@ -14,6 +14,7 @@ from enum import Enum
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from smttask.code.source import MAIN_NAMES
 from smttask.errors import DescriptionError, short_repr
 from smttask.project import current_project
 from smttask.settings import config
@@ -36,6 +37,8 @@ def get_task_type(entry: Mapping[str, Any], origin: str) -> type[Task[Any]]:
     if (named := naming.find_named(entry.get("identity"))) is not None:
         return named
     module = _get_module(entry["module"], f"task {entry['name']!r}", origin)
+    if "made_by" in entry:
+        return _made_in(module, entry, origin, is_trusted=_is_trusted(module))
     return _task_in(module, entry["name"], origin)
 
 
@@ -43,7 +46,52 @@ def get_pickled_type(entry: Mapping[str, Any], origin: str) -> type[Task[Any]]:
     """The same for a pickle: what it names was importable where it was made, so it is imported."""
     if (defined := naming.find_defined(entry["module"], entry["name"])) is not None:
         return defined
-    return _task_in(importlib.import_module(entry["module"]), entry["name"], origin)
+    module = importlib.import_module(entry["module"])
+    if "made_by" in entry:
+        return _made_in(module, entry, origin, is_trusted=True)
+    return _task_in(module, entry["name"], origin)
+
+
+def _made_in(
+    module: ModuleType, entry: Mapping[str, Any], origin: str, *, is_trusted: bool
+) -> type[Task[Any]]:
+    """The task type that `Create` or the like makes of a class of `module`.
+
+    Any class could be named, so the code of packages is reached only if they are trusted, and
+    never through a module that only imported it.
+    """
+    make, found = naming.find_maker(entry["made_by"]), _walk(module, entry["name"])
+    is_own = isinstance(found, type) and (found.__module__, found.__qualname__) == (
+        module.__name__,
+        entry["name"],
+    )
+    if make is None or not is_own or naming.find_defined(module.__name__, entry["name"]) is not None:
+        raise DescriptionError(
+            f"Description {origin}: no task can be made of {entry['name']!r} of module {module.__name__!r}.",
+            f"found: {short_repr(found)}, to be made by {short_repr(entry['made_by'])}",
+            "restore the class, or construct and save the task anew",
+            source=origin,
+        )
+    if not is_trusted:
+        top = module.__name__.partition(".")[0]
+        raise DescriptionError(
+            f"Description {origin}: class {entry['name']!r} is of module {module.__name__!r}, "
+            "which is not of the project.",
+            "expected: a class of the project or of a trusted package",
+            f"if you trust it, add {top!r} to config.trusted_packages",
+            source=origin,
+        )
+    return make(found)
+
+
+def _is_trusted(module: ModuleType) -> bool:
+    """Whether the code of `module` may be run because a description says so."""
+    project = current_project()
+    if module.__name__ in MAIN_NAMES:
+        return True
+    if project is not None:
+        return project.scope.contains(module)
+    return module.__name__.partition(".")[0] in config.trusted_packages
 
 
 def _task_in(module: ModuleType, name: str, origin: str) -> type[Task[Any]]:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,15 @@ from smttask.project import project_root
 if TYPE_CHECKING:
     from smttask.tasks.task import Task
 
-__all__ = ["check_one_module", "find_defined", "find_named", "identity", "remember"]
+__all__ = [
+    "check_one_module",
+    "find_defined",
+    "find_maker",
+    "find_named",
+    "identity",
+    "register_maker",
+    "remember",
+]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
@@ -24,6 +33,7 @@ _session_name = f"session-{uuid.uuid4().hex}"
 _types: dict[tuple[str, str], type[Task[Any]]] = {}
 _named: dict[str, tuple[str, str]] = {}
 _module_of_file: dict[str, str] = {}
+_makers: dict[str, Callable[[type], type[Task[Any]]]] = {}
 
 
 def identity(definition: Any, name: str | None, *, is_recorded: bool) -> tuple[str, str]:
@@ -90,6 +100,16 @@ def find_defined(module: str, qualname: str) -> type[Task[Any]] | None:
 def find_named(name: str | None) -> type[Task[Any]] | None:
     """The task type with this fixed name, if its module is loaded."""
     return _types.get(_named[name]) if name in _named else None
+
+
+def register_maker(name: str, make: Callable[[type], type[Task[Any]]]) -> None:
+    """Let descriptions name task types that `make` makes of a class."""
+    _makers[name] = make
+
+
+def find_maker(name: object) -> Callable[[type], type[Task[Any]]] | None:
+    """What makes a task type of a class, if `name` was registered."""
+    return _makers.get(name) if isinstance(name, str) else None
 
 
 def check_one_module(module: str) -> None:

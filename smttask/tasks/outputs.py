@@ -259,6 +259,12 @@ class OutputSpec:
                 "check the spelling",
             )
 
+    def one(self, name: str, loaded: Mapping[str, Any]) -> Any:
+        """The output `name` as it is handed out, of what was stored for it."""
+        if self.kind is None:
+            return self.join(self.validated(loaded))
+        return self._validated(name, loaded[name])
+
     def join(self, outputs: Mapping[str, Any]) -> Any:
         """What `run()` gives: the unnamed output, or the object with all of them."""
         if self.kind is None:

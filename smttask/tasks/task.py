@@ -25,6 +25,7 @@ from smttask.typing.ownership import fresh, owned
 
 if TYPE_CHECKING:
     from smttask.lineage.graph import TaskGraph
+    from smttask.tasks.outputs import OutputSpec
 
 __all__ = ["Task"]
 
@@ -54,6 +55,8 @@ class Task(Digested, Described, Bindable, Generic[R]):
     is_recorded: ClassVar[bool] = False
     #: Whether the result stays at hand until the outermost `run()` ends.
     lives_in_session: ClassVar[bool] = False
+    #: What made the type of a class, such as ``Create``; empty for a function or class of its own.
+    made_by: ClassVar[str] = ""
     _options: ClassVar[Mapping[str, Any]]
 
     reason: str
@@ -70,6 +73,16 @@ class Task(Digested, Described, Bindable, Generic[R]):
     def name(self) -> str:
         """Name of the task: that of its function."""
         return self._signature.name
+
+    @property
+    def output_spec(self) -> OutputSpec:
+        """What the task promises to return."""
+        return self._signature.outputs
+
+    @property
+    def home_module(self) -> str:
+        """The module whose project keeps the result."""
+        return self.__wrapped__.__module__
 
     @property
     def fixed_name(self) -> str:
@@ -126,7 +139,7 @@ class Task(Digested, Described, Bindable, Generic[R]):
 
     def _call(self, session: Session) -> Any:
         """Call the function; its result, checked and owned, is kept in memory."""
-        return owned(self._signature.outputs.checked(self._call_function(session)))
+        return owned(self.output_spec.checked(self._call_function(session)))
 
     @property
     def input_files(self) -> tuple[Path, ...]:
@@ -229,7 +242,7 @@ class Task(Digested, Described, Bindable, Generic[R]):
         ResultNotFoundError
             If there is no result.
         """
-        outputs = self._signature.outputs
+        outputs = self.output_spec
         outputs.check_name(name)
         result = self.load()
         return result if outputs.kind is None else getattr(result, name)

@@ -14,12 +14,18 @@ from smttask.code.fingerprint import CodeFingerprint, fingerprint
 from smttask.code.scope import CodeScope
 from smttask.project import current_project
 
-__all__ = ["combined_code", "own_fingerprint"]
+__all__ = ["combined_code", "is_watched", "own_fingerprint"]
 
 
 def own_fingerprint(definition: Callable[..., Any]) -> CodeFingerprint:
     """The code of a task's function or class as loaded, that of upstream tasks left out."""
     return fingerprint(definition, _scope_of(definition.__module__))
+
+
+def is_watched(module: str) -> bool:
+    """Whether the code of this module is a task's own, so that its changes count."""
+    loaded = sys.modules.get(module)
+    return loaded is None or _scope_of(module).contains(loaded)
 
 
 def combined_code(own: str, upstream: Sequence[str]) -> str:
