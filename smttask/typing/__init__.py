@@ -5,11 +5,13 @@ from smttask.typing.files import InputDir, InputFile
 from smttask.typing.functions import PureFunction
 from smttask.typing.random import RandomState, RNGenerator, SeedSequence
 from smttask.typing.scalars import Complex, Range, Slice
+from smttask.typing.statistics import Distribution
 
 __all__ = [
     "Array",
     "Complex",
     "DType",
+    "Distribution",
     "InputDir",
     "InputFile",
     "NPValue",

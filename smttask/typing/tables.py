@@ -97,7 +97,9 @@ def plain_index(index: Any) -> dict[str, Any]:
     if isinstance(index, pd.RangeIndex):
         return {"range": [index.start, index.stop, index.step], "name": index.name}
     plain = {"values": _plain_array(index), "name": index.name}
-    freq = getattr(index, "freqstr", None) if isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex) else None
+    freq = (
+        getattr(index, "freqstr", None) if isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex) else None
+    )
     return plain if freq is None else {**plain, "freq": freq}
 
 

@@ -120,7 +120,9 @@ def _data_array(plain: Any) -> Any:
 
 def _copy(data: Any) -> Any:
     """A copy that shares nothing that can change; None if it holds objects that can."""
-    parts = [data.variable, *data.coords.values()] if isinstance(data, xr.DataArray) else data.variables.values()
+    parts = (
+        [data.variable, *data.coords.values()] if isinstance(data, xr.DataArray) else data.variables.values()
+    )
     if any(part.dtype == object for part in parts):
         return None
     return data.copy(deep=True).load()
