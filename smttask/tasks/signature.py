@@ -266,7 +266,11 @@ class Signature:
                 )
             given = dict(zip(positional, args, strict=False))
             if twice := sorted(given.keys() & kwargs.keys()):
-                raise ArgumentError(f"Task {self.name!r}: argument {twice[0]!r} is given twice.", self.text)
+                raise ArgumentError(
+                    f"Task {self.name!r}: argument {twice[0]!r} is given twice.",
+                    f"expected: {self.text}",
+                    "give it by position or by name",
+                )
             given.update(kwargs)
         if not given.keys() <= parameters.keys():
             self._refuse_unknown(sorted(given.keys() - parameters.keys()))
