@@ -161,7 +161,8 @@ def _get_module(name: str, what: str, origin: str) -> ModuleType:
             f"Description {origin}: {what} is of module {name!r}, which is not of the project.",
             f"found: {spec.origin}\nexpected: a module below "
             + (str(project.root) if project else "a project, and there is none here"),
-            f"if you trust it, add {top!r} to config.trusted_packages, or import it first",
+            ("" if project else "make a project with `smttask project init`, or run from one\n")
+            + f"if you trust it, add {top!r} to config.trusted_packages, or import it first",
             source=origin,
         )
     try:
