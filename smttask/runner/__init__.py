@@ -1,7 +1,7 @@
 """Look up, compute, store, record: the way of one result that is kept."""
 
 from smttask.runner.computing import compute_stored
-from smttask.runner.lookup import find_stored, load_stored
+from smttask.runner.lookup import find_any_code, find_stored, load_stored
 from smttask.runner.recovery import settle_open_runs
 from smttask.runner.unit import Stored, Unit, UnitFacts
 
@@ -10,6 +10,7 @@ __all__ = [
     "Unit",
     "UnitFacts",
     "compute_stored",
+    "find_any_code",
     "find_stored",
     "load_stored",
     "settle_open_runs",

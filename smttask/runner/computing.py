@@ -6,7 +6,7 @@ import logging
 import os
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -15,7 +15,14 @@ from typing import Any
 from weakref import WeakSet
 
 from smttask.code.source import loaded_files, stale_files
-from smttask.errors import OutputError, RecordStoreError, RecordStoreWarning, StaleModuleError
+from smttask.errors import (
+    OutputError,
+    RecordNotFoundError,
+    RecordStoreError,
+    RecordStoreWarning,
+    StaleModuleError,
+)
+from smttask.formats.registry import iter_formats
 from smttask.project import Project
 from smttask.records import provenance
 from smttask.records.capture import CapturedOutput, captured_output
@@ -24,6 +31,7 @@ from smttask.records.repository import RepositoryState
 from smttask.runner.lookup import find_stored, load_stored
 from smttask.runner.recovery import output_keys, settle_open_runs
 from smttask.runner.unit import Stored, Unit, UnitFacts
+from smttask.storage.layout import output_file_name
 from smttask.storage.locks import computing
 from smttask.storage.manifest import Head
 from smttask.storage.newrun import NewRun
@@ -92,6 +100,13 @@ def _platform_facts() -> dict[str, str]:
     return asdict(provenance.platform())
 
 
+def _output_paths(unit: Unit, label: str, names: Iterable[str]) -> list[str]:
+    """The longest paths that the files of a run may have, relative to the output store."""
+    ending = max((format.suffix for format in iter_formats()), key=len)
+    files = [f"{label}.json", *(output_file_name(label, name, ending) for name in names)]
+    return [f"{unit.key.folder}/{file}" for file in files]
+
+
 @lru_cache(maxsize=8)
 def _distribution_facts(distributions: tuple[Dependency, ...]) -> dict[str, list[str]]:
     return {item.name: [item.version, item.path] for item in distributions}
@@ -114,7 +129,7 @@ class _Run:
         self.facts = facts
         self.new_run = new_run
         self.pid = os.getpid()
-        self.record_error: RecordStoreError | None = None
+        self.record_error: RecordStoreError | RecordNotFoundError | None = None
         self.record = Record(
             label=new_run.label,
             timestamp=started,
@@ -140,7 +155,10 @@ class _Run:
         check_widths(
             label=self.record.label,
             main_file=facts.main_file,
-            key_paths=[key.path for key in facts.input_data],
+            key_paths=[
+                *(key.path for key in facts.input_data),
+                *_output_paths(unit, self.record.label, facts.output_names),
+            ],
         )
 
     def finish(self) -> Stored:
@@ -247,7 +265,7 @@ class _Run:
                 dependencies=provenance.distributions(),
                 stdout_stderr=text,
             )
-        except RecordStoreError as error:
+        except (RecordStoreError, RecordNotFoundError) as error:
             self.record_error = error
             warnings.warn(
                 f"The record {self.record.label} of task {self.unit.name!r} could not be closed.\n{error}",

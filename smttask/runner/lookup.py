@@ -21,7 +21,7 @@ from smttask.runner.packages import changed_packages
 from smttask.runner.unit import Stored, Unit
 from smttask.storage.manifest import Head, read_rest
 
-__all__ = ["find_stored", "load_stored"]
+__all__ = ["find_any_code", "find_stored", "load_stored"]
 
 _told: set[tuple[Path, str, str, str]] = set()
 
@@ -41,13 +41,18 @@ def find_stored(unit: Unit, project: Project, code: str) -> Head | None:
     PackageChangedError
         If it was made with other packages and the policy on these is ``"error"``.
     """
-    head = project.data.find(unit.key, code, unit.is_same, on_damaged=_report_damaged)
+    head = find_any_code(unit, project, code)
     if head is None or (head.code != code and not _serves_other_code(unit, project, head, code)):
         return None
     policy = project.setting("on_package_change")
     if policy != "ignore" and not _serves_other_packages(unit, project, head, policy):
         return None
     return head
+
+
+def find_any_code(unit: Unit, project: Project, code: str) -> Head | None:
+    """The stored result that `code` made, else the newest by other code, whatever the policy says."""
+    return project.data.find(unit.key, code, unit.is_same, on_damaged=_report_damaged)
 
 
 def _serves_other_code(unit: Unit, project: Project, head: Head, code: str) -> bool:

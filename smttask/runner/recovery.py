@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 
-from smttask.errors import DamagedResultError, RecordNotFoundError
+from smttask.errors import DamagedResultError
 from smttask.project import Project
 from smttask.records.record import DataKey
 from smttask.storage.manifest import Head, read_head, read_rest
@@ -34,11 +35,10 @@ def settle_open_runs(project: Project, *, digest: str | None = None) -> list[str
     for run in records.open_runs(digest=digest):
         if not run.is_abandoned:
             continue
-        try:
+        # One that was deleted meanwhile, or whose manifest we may not read, keeps nobody from the others
+        with suppress(LookupError, OSError):
             _settle(project, run.label, run.manifest)
-        except RecordNotFoundError:  # deleted meanwhile
-            continue
-        settled.append(run.label)
+            settled.append(run.label)
     return settled
 
 

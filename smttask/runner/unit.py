@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from smttask.code.fingerprint import CodeFingerprint
-from smttask.errors import RecordStoreError
+from smttask.errors import RecordNotFoundError, RecordStoreError
 from smttask.project import Project
 from smttask.records.record import DataKey
 from smttask.storage.layout import Key
@@ -70,6 +70,8 @@ class UnitFacts:
         and the code of the result used.
     input_data
         Stored results and files that were read.
+    output_names
+        Of all outputs; ``""`` for the unnamed one.
     """
 
     code: str
@@ -80,6 +82,7 @@ class UnitFacts:
     defaults: Mapping[str, Mapping[str, str]]
     upstream: Mapping[str, Mapping[str, str]]
     input_data: tuple[DataKey, ...]
+    output_names: tuple[str, ...]
     reason: str
     script_arguments: str
 
@@ -94,4 +97,4 @@ class Stored:
     outputs: Mapping[str, Any]
     head: Head
     computed: bool = False
-    record_error: RecordStoreError | None = None
+    record_error: RecordStoreError | RecordNotFoundError | None = None

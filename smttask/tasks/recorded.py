@@ -19,13 +19,14 @@ from smttask.errors import (
     NotRecordableError,
     NotRecordedWarning,
     OutputError,
+    RecordNotFoundError,
     RecordStoreError,
 )
 from smttask.identity.standing import still_stand
 from smttask.project import Project, current_project, get_current_project
 from smttask.protocols import view_registry
 from smttask.records.record import DataKey
-from smttask.runner import Stored, UnitFacts, compute_stored, find_stored, load_stored
+from smttask.runner import Stored, UnitFacts, compute_stored, find_any_code, find_stored, load_stored
 from smttask.settings import config
 from smttask.storage.layout import Key
 from smttask.storage.manifest import Head
@@ -53,7 +54,7 @@ class Recorded(Task[R]):
     is_recorded: ClassVar[bool] = True
     lives_in_session: ClassVar[bool] = False
     #: Set if the last run was stored but could not be recorded.
-    record_error: RecordStoreError | None = None
+    record_error: RecordStoreError | RecordNotFoundError | None = None
 
     # -- for evaluation
 
@@ -177,16 +178,20 @@ class Recorded(Task[R]):
         if project is None:
             return None
         with Session.current() as session:
-            unit = _Unit(self, session, RunOptions())
-            return project.data.find(unit.key, session.expected_code(self), unit.is_same)
+            return find_any_code(_Unit(self, session, RunOptions()), project, session.expected_code(self))
 
     def get_output(self, name: str = "") -> Any:
-        """One output of the stored result; only its file is read. See `Task.get_output`."""
+        """One output of the stored result that `load` would give; only its file is read.
+
+        See `Task.get_output`.
+        """
         project = self._project(RunOptions())
         if project is None:
             return super().get_output(name)
         self.output_spec.check_name(name)
-        head = self._head
+        with Session.current() as session:
+            unit = _Unit(self, session, RunOptions())
+            head = find_stored(unit, project, session.expected_code(self))
         if head is None:
             raise self._not_found()
         value = project.data.load_output(head, name, verify=project.setting("verify"))
@@ -309,6 +314,7 @@ class _Unit:
             defaults=session.standing_defaults(task),
             upstream=upstream,
             input_data=tuple(self._input_data(project)),
+            output_names=task._signature.outputs.names,
             reason=reason,
             script_arguments=" ".join(part for part in (task.name, self.options.source) if part),
         )

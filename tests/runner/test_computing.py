@@ -8,17 +8,39 @@ from typing import Any
 import pytest
 
 from smttask import config
-from smttask.errors import RecordStoreWarning, RepositoryError, StaleModuleError, UncommittedChangesError
+from smttask.errors import (
+    RecordStoreError,
+    RecordStoreWarning,
+    RepositoryError,
+    StaleModuleError,
+    UncommittedChangesError,
+)
 
 TASKS = """
-from smttask import RecordedTask
+import sqlite3
+from pathlib import Path
+from smttask import RecordedTask, TaskOutput
 from smttask.testing import count_call
 
 @RecordedTask
 def Square(x: float) -> float:
     count_call()
     return x**2
-"""
+
+@RecordedTask
+def Forget(x: float) -> float:
+    with sqlite3.connect(Path(__file__).parent / ".smt" / "records") as store:
+        store.execute("DELETE FROM django_store_record")
+    return x
+
+class Named(TaskOutput):
+    NAME: float
+
+@RecordedTask
+def FOLDER(x: float) -> Named:
+    count_call()
+    return (x,)
+""".replace("NAME", 110 * "n").replace("FOLDER", 60 * "F")
 
 
 @pytest.fixture
@@ -119,3 +141,19 @@ def test_a_failing_record_store_loses_no_result(lab: Any, damage: str) -> None:
     assert task.record_error is not None
     assert task.run() == 9.0
     assert lab.calls("Square") == 1
+
+
+def test_a_record_deleted_while_its_task_runs_loses_no_result(lab: Any) -> None:
+    """The result is stored and returned; a warning says that the record is gone."""
+    task = lab.load("tasks").Forget(3)
+    with pytest.warns(RecordStoreWarning, match=r"could not be closed(.|\n)*There is no record"):
+        assert task.run() == 3.0
+    assert task.load() == 3.0
+
+
+def test_names_too_long_for_a_record_are_refused_before_the_run(lab: Any) -> None:
+    """Nothing is computed, and no record is left open."""
+    task = getattr(lab.load("tasks"), 60 * "F")(3)
+    with pytest.raises(RecordStoreError, match="No record can hold the path of the data key"):
+        task.run()
+    assert lab.calls(60 * "F") == lab.project.records.count() == 0

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from smttask import config
-from smttask.errors import CodeChangedError, CodeChangedWarning, DamagedResultWarning
+from smttask.errors import (
+    CodeChangedError,
+    CodeChangedWarning,
+    DamagedResultWarning,
+    ResultNotFoundError,
+)
 
 HELPERS = "def power(x: float) -> float:\n    return x**2\n"
 TASKS = """
@@ -76,6 +81,17 @@ def test_the_policy_error_refuses_and_names_both_ways_out(lab: Any) -> None:
         tasks.Square(3).run()
     assert caught.value.changed == ("helpers:power changed",)  # type: ignore[attr-defined]
     assert lab.calls("Square") == 1
+
+
+def test_the_policy_holds_for_single_outputs_too(lab: Any) -> None:
+    """What load() would not give, get_output() does not give; has_run does not ask for the code."""
+    lab.load("tasks").Anew(3).run()
+    task = change(lab, "**2", "**3").Anew(3)
+    with pytest.raises(ResultNotFoundError):
+        task.load()
+    with pytest.raises(ResultNotFoundError):
+        task.get_output()
+    assert task.has_run
 
 
 def test_the_policy_ignore_says_nothing(lab: Any) -> None:
@@ -156,7 +172,8 @@ def test_a_damaged_result_is_reported_kept_aside_and_computed_anew(lab: Any) -> 
     data[len(data) // 4] ^= 1
     path.write_bytes(data)
     with pytest.warns(DamagedResultWarning, match=r"\.damaged"):
-        assert tasks.Square(3).run() == 9.0
+        assert not task.has_run
+    assert tasks.Square(3).run() == 9.0
     assert lab.calls("Square") == 2
 
 

@@ -50,6 +50,17 @@ def test_a_finished_run_whose_record_is_open_is_closed_from_its_manifest(scratch
     assert [key.path for key in record.output_data] == [f"Die/{record.label}.json"]
 
 
+def test_a_manifest_that_may_not_be_read_keeps_nobody_from_running(scratch: Any) -> None:
+    """The record of such a run, of another user perhaps, stays open; all other runs are recorded."""
+    lab = scratch({"tasks.py": TASKS})
+    lab.run("import tasks; tasks.Die(1).run()", check=False)
+    (record,) = lab.project.records.records()
+    manifest = lab.root / "data" / "run_dump" / "Die" / f"{record.label}.json"
+    manifest.symlink_to(manifest)
+    assert lab.run("import tasks; print(tasks.Die(2).run())", SURVIVE="1").stdout == "2\n"
+    assert [record.status for record in lab.project.records.records()] == ["finished", "running"]
+
+
 def test_a_child_forked_by_the_function_closes_nothing_of_its_parent(scratch: Any) -> None:
     """It leaves through the task's code; the run, its files and its record are its parent's."""
     fork = "sys.exit() if not os.fork() else os.wait()"
