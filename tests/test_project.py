@@ -245,6 +245,15 @@ def test_settings_of_the_file_reach_the_project_and_config(make, monkeypatch):
         assert project.setting("verify") == "full"
 
 
+def test_settings_that_come_and_go_come_back_to_the_same_record_store(make):
+    """A loop that changes a setting for each run does not open the store again and again."""
+    project = make("lab")
+    first = project.records
+    with config.use(input_store="other"):
+        assert project.records is not first
+    assert project.records is first
+
+
 def test_a_wrong_settings_file_is_an_error_of_the_project(make):
     """A mistake in the project's file is told when a setting is asked for."""
     project = make("lab")

@@ -41,7 +41,7 @@ class Project:
         self._data: tuple[tuple[Path, Path], DataStore] | None = None
         self._repository: tuple[tuple[str, ...], Repository] | None = None
         self._scope: tuple[tuple[str, ...], CodeScope] | None = None
-        self._records: dict[tuple[Path | None, DataStore, str], SQLiteRecordStore] = {}
+        self._records: dict[tuple[Path | None, Path, Path, str], SQLiteRecordStore] = {}
 
     @cached_property
     def _sumatra(self) -> Mapping[str, Any]:
@@ -80,7 +80,7 @@ class Project:
         With None it is the one that Sumatra's project file names.
         """
         data, durability = self.data, self.setting("durability")
-        key = path, data, durability
+        key = path, data.input_dir, data.output_dir, durability
         store = self._records.get(key)
         if store is None:
             store = SQLiteRecordStore(

@@ -349,7 +349,10 @@ class DataStore:
                 f"{path} was deleted",
                 "run the task again",
             ) from error
-        except (DamagedResultError, MemoryError):
+        except DamagedResultError:
+            raise
+        except MemoryError:  # also what a damaged header asks for
+            _check_hash(path, hash_file(path), entry)
             raise
         except OSError as error:
             raise storage_error(f"Cannot read {os.path.basename(path)}.", path, error) from error

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -87,7 +88,7 @@ class Memory:
 
 
 def size_of(value: Any) -> int:
-    """About how many bytes `value` takes; shared parts count once."""
+    """About how many bytes `value` takes; shared parts count once, classes and modules not."""
     seen: set[int] = set()
     total = 0
     stack = [value]
@@ -102,7 +103,7 @@ def size_of(value: Any) -> int:
             stack.extend(item.values())
         elif isinstance(item, list | tuple | set | frozenset):
             stack.extend(item)
-        elif hasattr(item, "__dict__") and not isinstance(item, type):
+        elif hasattr(item, "__dict__") and not isinstance(item, type | ModuleType):
             stack.extend(vars(item).values())
     return total
 

@@ -80,6 +80,14 @@ def test_damage_that_size_does_not_show_is_found_when_loading_fails(scratch):
         scratch.store.load_output(head, verify="size")
 
 
+def test_a_header_that_asks_for_all_memory_is_damage(scratch):
+    """A shape of far too many elements is noticed as damage, not raised as lack of memory."""
+    path = scratch.put(np.zeros((1000, 400))).output_path("")
+    path.write_bytes(path.read_bytes().replace(b"400), }" + 9 * b" ", b"400" + 9 * b"0" + b"), }"))
+    with pytest.raises(DamagedResultError, match="checksum does not fit"):
+        scratch.store.load_output(scratch.find())
+
+
 @pytest.mark.parametrize("position", [0, 5, 15, 40, 200, -2])
 def test_a_flipped_byte_in_a_manifest_is_set_aside(position, scratch):
     """Whatever part of a manifest changes, the result is computed anew."""

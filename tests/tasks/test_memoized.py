@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,11 @@ def test_the_size_of_a_result_counts_shared_parts_once() -> None:
     """Arrays count by their data, containers by their items."""
     array = np.zeros(1000)
     assert 8000 <= size_of([array, array, {"k": array}]) < 9500
+
+
+def test_an_object_that_holds_a_module_is_small() -> None:
+    """What a result leads to through modules and classes is no part of it."""
+    assert size_of(SimpleNamespace(library=np, kind=np.ndarray)) < 2000
 
 
 def test_redefined_and_patched_functions_are_computed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
