@@ -64,11 +64,12 @@ def _number(value: Any) -> Any:
 
 
 def _plain_frozen(frozen: Any) -> dict[str, Any]:
-    name = frozen.dist.name
-    if type(getattr(stats, name, None)) is not type(frozen.dist):
+    dist: Any = frozen.dist
+    name = dist.name
+    if type(getattr(stats, name, None)) is not type(dist):
         raise TypeError(f"the distribution {name!r}, which scipy.stats does not have under this name")
-    shapes, loc, scale = frozen.dist._parse_args(*frozen.args, **frozen.kwds)
-    number = _number if isinstance(frozen.dist, stats.rv_continuous) else _exact_number
+    shapes, loc, scale = dist._parse_args(*frozen.args, **frozen.kwds)
+    number = _number if isinstance(dist, stats.rv_continuous) else _exact_number
     return {
         "name": name,
         "shapes": [number(shape) for shape in shapes],

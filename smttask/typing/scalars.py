@@ -49,11 +49,11 @@ def zone_of(plain: Any) -> tzinfo:
 def _plain_moment(value: datetime | time) -> Any:
     """An ISO text; with a zone of the tz database or a second fold, its parts."""
     zone = value.tzinfo
-    plain_zone = None if zone is None else plain_zone(zone)
-    is_iso = plain_zone is None or (not isinstance(plain_zone, str) and len(plain_zone) == 3)
+    of_zone = None if zone is None else plain_zone(zone)
+    is_iso = of_zone is None or (not isinstance(of_zone, str) and len(of_zone) == 3)
     if value.fold == 0 and is_iso:
         return value.isoformat()
-    return [value.replace(tzinfo=None, fold=0).isoformat(), plain_zone, value.fold]
+    return [value.replace(tzinfo=None, fold=0).isoformat(), of_zone, value.fold]
 
 
 def _moment(cls: type[Any], plain: Any) -> Any:

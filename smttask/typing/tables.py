@@ -168,6 +168,11 @@ def _plain_interval(interval: Any) -> list[Any]:
     return [interval.left, interval.right, interval.closed]
 
 
+def _period(plain: Any) -> Any:
+    ordinal, freq = plain
+    return pd.Period(ordinal=ordinal, freq=freq)
+
+
 def _plain_timestamp(moment: Any) -> list[Any]:
     zone = None if moment.tz is None else plain_zone(moment.tz)
     return [moment.to_datetime64(), zone, moment.fold if zone is None else 0]
@@ -210,23 +215,22 @@ def _moment(value: Any) -> Any:
     return pd.Timestamp(value)
 
 
+_INDEXES = [pd.Index, pd.RangeIndex, pd.MultiIndex, pd.CategoricalIndex, pd.DatetimeIndex, pd.TimedeltaIndex]
+_INDEXES += [pd.PeriodIndex, pd.IntervalIndex]
+for _cls in _INDEXES:
+    register_entry(
+        TypeEntry(f"pandas.{_cls.__name__}", _cls, plain_index, index_from_plain, True, _copy_index)
+    )
 for _entry in (
     TypeEntry("pandas.DataFrame", pd.DataFrame, _plain_frame, _frame, is_mutable=True, copy=_copy),
     TypeEntry("pandas.Series", pd.Series, _plain_series, _series, is_mutable=True, copy=_copy),
-    *(
-        TypeEntry(f"pandas.{_cls.__name__}", _cls, plain_index, index_from_plain, is_mutable=True, copy=_copy_index)
-        for _cls in (pd.Index, pd.RangeIndex, pd.MultiIndex, pd.CategoricalIndex, pd.DatetimeIndex)
-        + (pd.TimedeltaIndex, pd.PeriodIndex, pd.IntervalIndex)
-    ),
     TypeEntry("pandas.Timestamp", pd.Timestamp, _plain_timestamp, _timestamp),
     TypeEntry("pandas.Timedelta", pd.Timedelta, lambda v: v.to_timedelta64(), pd.Timedelta),
-    TypeEntry(
-        "pandas.Period", pd.Period, lambda v: [v.ordinal, v.freqstr], lambda p: pd.Period(ordinal=p[0], freq=p[1])
-    ),
+    TypeEntry("pandas.Period", pd.Period, lambda v: [v.ordinal, v.freqstr], _period),
     TypeEntry("pandas.Interval", pd.Interval, _plain_interval, lambda plain: pd.Interval(*plain)),
     TypeEntry("pandas.NaT", type(pd.NaT), lambda v: None, _missing(pd.NaT)),
     TypeEntry("pandas.NA", type(pd.NA), lambda v: None, _missing(pd.NA)),
-):  # fmt: skip
+):
     register_entry(_entry)
 
 register_acceptor(pd.DataFrame, accept_instances(pd.DataFrame, _columns, "a DataFrame"))
