@@ -16,7 +16,15 @@ from typing import Any
 
 from smttask.errors import InputError, short_repr
 
-__all__ = ["find_parameter", "has_parameter", "is_equal", "path_steps", "read_json"]
+__all__ = [
+    "find_parameter",
+    "form_text",
+    "has_parameter",
+    "is_equal",
+    "path_steps",
+    "read_json",
+    "task_reference",
+]
 
 JSON = Any
 Step = str | int
@@ -174,3 +182,29 @@ def is_equal(found: JSON, wanted: JSON) -> bool:
     if isinstance(found, list) and isinstance(wanted, list):
         return len(found) == len(wanted) and all(map(is_equal, found, wanted))
     return bool(found == wanted)
+
+
+def form_text(form: JSON) -> str:
+    """A JSON form as people read it; needs none of the classes in it.
+
+    Examples
+    --------
+    >>> form_text({"$task": "3f9c1b", "label": "20261122-101500-123456_3f9c1b"})
+    'task 3f9c1b, run 20261122-101500-123456_3f9c1b'
+    """
+    if isinstance(form, dict):
+        if (digest := task_reference(form)) is not None:
+            return f"task {digest}" + (f", run {form['label']}" if "label" in form else "")
+        if isinstance(form.get("summary"), str):
+            return str(form["summary"])
+        for tag in ("$dataclass", "$model"):
+            if tag in form:
+                shown = ", ".join(f"{name}={form_text(part)}" for name, part in form["fields"].items())
+                return f"{str(form[tag]).rpartition(':')[2]}({shown})"
+        if "$enum" in form:
+            return f"{str(form['$enum']).rpartition(':')[2]}.{form.get('name', form.get('value'))}"
+        if len(form) == 1 and (name := next(iter(form))).startswith("$"):
+            return form_text(form[name])
+        if "$array" in form:
+            return short_repr(form["$array"])
+    return short_repr(form)

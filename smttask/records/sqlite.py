@@ -15,11 +15,11 @@ from smttask.records.connection import Database
 from smttask.records.parameters import has_parameter, read_json
 from smttask.records.process import Process, is_dead, this_process
 from smttask.records.query import COLUMNS, Selection
-from smttask.records.reading import parse_timestamp, read_records
+from smttask.records.reading import parse_timestamp, read_records, split_status
 from smttask.records.record import DataKey, Dependency, Record, check_widths, fit
 from smttask.records.rows import RecordWriter, status_tag
 
-__all__ = ["OpenRun", "SQLiteRecordStore"]
+__all__ = ["OpenRun", "PastRun", "SQLiteRecordStore"]
 
 ALL = Selection()
 BATCH = 200  # records read at once while iterating
@@ -41,6 +41,13 @@ OPEN_RUNS = (
     " FROM smttask_run s JOIN django_store_record r ON r.db_id = s.record_id"
     " WHERE s.is_open = 1 AND +r.project_id = ?"
 )
+# By our key, which the indexes of smttask_run have at hand: no sorting, and no search of all timestamps
+PAST_RUNS = (
+    "SELECT r.label, s.digest, s.manifest, r.tags, r.outcome, coalesce(p.content, '')"
+    " FROM smttask_run s JOIN django_store_record r ON r.db_id = s.record_id"
+    " LEFT JOIN django_store_parameterset p ON p.id = r.parameters_id"
+    " WHERE {} AND +r.project_id = ? ORDER BY s.record_id DESC LIMIT ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,21 @@ class OpenRun:
     def is_abandoned(self) -> bool:
         """Whether the process that opened the record has surely ended."""
         return is_dead(self.process)
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run of a task, as a new one is compared with it.
+
+    `status` has no underscores, `manifest` is relative to the output root, `parameters` is JSON text.
+    """
+
+    label: str
+    digest: str
+    manifest: str
+    status: str
+    outcome: str
+    parameters: str
 
 
 class SQLiteRecordStore:
@@ -241,6 +263,22 @@ class SQLiteRecordStore:
 
         return self._database.write(mark)
 
+    def latest_runs(self, module: str, task: str, n: int) -> list[PastRun]:
+        """The last `n` runs of a task whose records were opened, latest first; in a time that `n` decides."""
+        return self._past_runs("s.task = ? AND s.module = ?", (task, module), n)
+
+    def find_latest_run(self, digest: str) -> PastRun | None:
+        """The last run of the task `digest`, whatever became of it."""
+        runs = self._past_runs("s.digest = ?", (digest,), 1)
+        return runs[0] if runs else None
+
+    def _past_runs(self, condition: str, values: Sequence[Any], n: int) -> list[PastRun]:
+        rows = self._database.query(PAST_RUNS.format(condition), (*values, self.project_name, n))
+        return [
+            PastRun(label, digest, manifest, split_status(tags)[0], outcome, parameters)
+            for label, digest, manifest, tags, outcome, parameters in rows
+        ]
+
     def get(self, label: str) -> Record:
         """Return the record `label`.
 
@@ -302,10 +340,10 @@ class SQLiteRecordStore:
 
     def _has_parameter(self, content: str, digest: str | None, question: str) -> bool:
         """See `smttask.records.parameters.has_parameter`; SQL calls this, within `_rows`."""
-        return has_parameter(content, digest or "", question, self._upstream)
+        return has_parameter(content, digest or "", question, self.find_parameters)
 
-    def _upstream(self, label: str) -> tuple[Any, str] | None:
-        """Parameters and digest of another record; remembered, as many records refer to the same few."""
+    def find_parameters(self, label: str) -> tuple[Any, str] | None:
+        """Parameters, parsed, and digest of a record; remembered, as many records refer to the same few."""
         found = self._seen.get(label)
         if found is None and (rows := self._database.query(PARAMETERS, (label, self.project_name))):
             if len(self._seen) >= BATCH:

@@ -11,9 +11,9 @@ from functools import cached_property
 from glob import escape
 from typing import TYPE_CHECKING, Any
 
-from smttask.errors import DamagedResultError, DescriptionError, short_repr
+from smttask.errors import DamagedResultError, DescriptionError
 from smttask.project import Project, use_project
-from smttask.records.parameters import find_parameter, path_steps, read_json, task_reference
+from smttask.records.parameters import find_parameter, path_steps, read_json
 from smttask.records.query import Selection
 from smttask.records.sqlite import SQLiteRecordStore
 from smttask.storage.manifest import read_head, read_rest
@@ -23,7 +23,7 @@ from smttask.typing.jsonform import from_json
 if TYPE_CHECKING:
     from smttask.tasks import Task
 
-__all__ = ["Parameters", "form_text"]
+__all__ = ["Parameters"]
 
 JSON = Any
 
@@ -135,29 +135,3 @@ def _whole(content: str, labels: dict[str, None]) -> dict[str, JSON]:
     except (ValueError, LookupError, TypeError, RecursionError):
         return {}
     return tasks if isinstance(tasks, dict) else {}
-
-
-def form_text(form: JSON) -> str:
-    """A JSON form as people read it; needs none of the classes in it.
-
-    Examples
-    --------
-    >>> form_text({"$task": "3f9c1b", "label": "20261122-101500-123456_3f9c1b"})
-    'task 3f9c1b, run 20261122-101500-123456_3f9c1b'
-    """
-    if isinstance(form, dict):
-        if (digest := task_reference(form)) is not None:
-            return f"task {digest}" + (f", run {form['label']}" if "label" in form else "")
-        if isinstance(form.get("summary"), str):
-            return str(form["summary"])
-        for tag in ("$dataclass", "$model"):
-            if tag in form:
-                shown = ", ".join(f"{name}={form_text(part)}" for name, part in form["fields"].items())
-                return f"{str(form[tag]).rpartition(':')[2]}({shown})"
-        if "$enum" in form:
-            return f"{str(form['$enum']).rpartition(':')[2]}.{form.get('name', form.get('value'))}"
-        if len(form) == 1 and (name := next(iter(form))).startswith("$"):
-            return form_text(form[name])
-        if "$array" in form:
-            return short_repr(form["$array"])
-    return short_repr(form)

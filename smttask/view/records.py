@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from smttask.errors import ResultNotFoundError
 from smttask.project import Project
+from smttask.records.parameters import form_text
 from smttask.records.query import Selection
 from smttask.records.reading import parse_timestamp, split_status
 from smttask.records.record import DataKey, Dependency, Executable, Platform, Record, RepositoryAddress
 from smttask.records.sqlite import SQLiteRecordStore
 from smttask.storage.manifest import Head, read_head
 from smttask.view import html, text
-from smttask.view.parameters import Parameters, form_text
+from smttask.view.parameters import Parameters
 
 if TYPE_CHECKING:
     from smttask.tasks import Task

@@ -9,10 +9,10 @@ import pandas as pd
 
 from smttask.errors import DamagedResultError, SmttaskError
 from smttask.formats.registry import load_inline
-from smttask.records.parameters import find_parameter, path_steps, task_reference
+from smttask.records.parameters import find_parameter, form_text, path_steps, task_reference
 from smttask.records.reading import split_status
 from smttask.storage.manifest import read_head
-from smttask.view.parameters import Parameters, form_text
+from smttask.view.parameters import Parameters
 
 if TYPE_CHECKING:
     from smttask.view.store import RecordStoreView

@@ -262,3 +262,19 @@ def test_columns_give_one_tuple_for_each_record(store: SQLiteRecordStore, make_r
     assert rows[0] == ("Analyze", "2026-11-22 10:15:01.123456", "_running_")
     with pytest.raises(RecordStoreError, match="no column 'colour'"):
         store.columns(Selection(), ["label", "colour"])
+
+
+def test_the_last_runs_of_a_task_come_latest_first(store: SQLiteRecordStore, make_record: MakeRecord) -> None:
+    """Whatever became of them; those of other tasks are not looked at."""
+    first, second, other = make_record(1), make_record(2), make_record(3, task="Other", digest="77")
+    for record in (first, second, other):
+        store.open_record(record)
+    store.close_record(first.label, status="crashed", outcome="ValueError: no")
+    runs = store.latest_runs(first.module, first.task, 9)
+    assert [(run.label, run.status) for run in runs] == [(second.label, "running"), (first.label, "crashed")]
+    assert (runs[1].outcome, runs[1].manifest) == ("ValueError: no", first.manifest)
+    assert store.latest_runs(first.module, first.task, 1) == runs[:1]
+    latest = store.find_latest_run("77")
+    assert latest is not None
+    assert latest.label == other.label
+    assert store.find_latest_run("none") is None
