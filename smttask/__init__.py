@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         TaskOutput,
         TaskType,
     )
+    from smttask.typing import register_type
     from smttask.view import RecordStoreView, RecordView, RSView
     from smttask.workflows import (
         ParamColl,
@@ -57,6 +58,7 @@ __all__ = [
     "config",
     "errors",
     "expand",
+    "register_type",
     "run_workflow",
     "set_workflow_args",
     "typing",
@@ -70,6 +72,7 @@ _HOME = {
     **dict.fromkeys(["Create", "Join", "Task", "TaskOutput", "TaskType"], "smttask.tasks"),
     **dict.fromkeys(["ParamColl", "SeedGenerator", "SeedStream", "expand"], "smttask.workflows"),
     **dict.fromkeys(["run_workflow", "set_workflow_args"], "smttask.workflows"),
+    "register_type": "smttask.typing",
     "config": "smttask.project",  # which tells it where the current project's settings are
 }
 

@@ -24,6 +24,7 @@
     ├── DescriptionError (ValueError)     a description that cannot be read or saved
     ├── SettingError (AttributeError, ValueError)  a setting that does not exist or fit
     ├── NotRecordableError                a task of `__main__` asked to be recorded
+    ├── RegistrationError (ValueError)    a registered type that does not come back the same
     ├── MissingExtraError (ImportError)   an optional library that is not installed
     └── WorkerError                       a task that failed or died in a worker
 
@@ -67,6 +68,7 @@ __all__ = [
     "RecordNotFoundError",
     "RecordStoreError",
     "RecordStoreWarning",
+    "RegistrationError",
     "RepositoryError",
     "ResultNotFoundError",
     "SettingError",
@@ -252,6 +254,10 @@ class SettingError(SmttaskError, AttributeError, ValueError):
 
 class NotRecordableError(SmttaskError):
     """A task of `__main__` or of a function body was asked to be recorded or saved."""
+
+
+class RegistrationError(SmttaskError, ValueError):
+    """A type cannot be registered, or its values do not come back the same."""
 
 
 class MissingExtraError(SmttaskError, ImportError):

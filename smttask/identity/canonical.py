@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel
 
-from smttask.errors import DigestError, short_repr
+from smttask.errors import DigestError, RegistrationError, short_repr
 from smttask.identity.arrays import array_content, joined, sized
 from smttask.identity.defaults import usual_bytes
 from smttask.identity.digest import digest
@@ -243,6 +243,8 @@ def _other(value: Any, one: _Pass) -> bytes:
     if entry is not None:
         try:
             plain = entry.to_plain(value)
+        except RegistrationError:
+            raise
         except (TypeError, ValueError) as error:
             raise UnfitValue(value, str(error)) from error
         return joined(b"v", [_str(entry.name), one(plain)])

@@ -4,6 +4,7 @@ from smttask.typing.arrays import Array, DType, NPValue
 from smttask.typing.files import InputDir, InputFile
 from smttask.typing.functions import PureFunction
 from smttask.typing.random import RandomState, RNGenerator, SeedSequence
+from smttask.typing.registration import register_type
 from smttask.typing.scalars import Complex, Range, Slice
 from smttask.typing.statistics import Distribution
 
@@ -21,4 +22,5 @@ __all__ = [
     "Range",
     "SeedSequence",
     "Slice",
+    "register_type",
 ]

@@ -66,7 +66,8 @@ def _number(value: Any) -> Any:
 def _plain_frozen(frozen: Any) -> dict[str, Any]:
     dist: Any = frozen.dist
     name = dist.name
-    if type(getattr(stats, name, None)) is not type(dist):
+    known: Any = getattr(stats, name, None)
+    if known is None or known.__class__ is not dist.__class__:
         raise TypeError(f"the distribution {name!r}, which scipy.stats does not have under this name")
     shapes, loc, scale = dist._parse_args(*frozen.args, **frozen.kwds)
     number = _number if isinstance(dist, stats.rv_continuous) else _exact_number

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from smttask.errors import DescriptionError
+from smttask.errors import DescriptionError, RegistrationError
 from smttask.protocols import Runnable
 from smttask.typing import arrayform
 from smttask.typing.definitions import home_of, source_of
@@ -65,7 +65,7 @@ class Writer:
         try:
             return self._other(value, cls)
         except BAD_DATA as error:
-            if isinstance(error, DescriptionError):
+            if isinstance(error, DescriptionError | RegistrationError):
                 raise
             raise UnfitValue(value, str(error)) from error
 
