@@ -39,8 +39,8 @@ class GraphedTask(Protocol):
         ...
 
     @property
-    def digest(self) -> str:
-        """What names the computation."""
+    def description_key(self) -> str:
+        """What names the computation: the digest, or a key where only a run would tell the digest."""
         ...
 
     @property
@@ -60,7 +60,8 @@ class TaskGraph(DiGraph):
     It is a `networkx.DiGraph`, so ``networkx.ancestors``, ``topological_sort`` and
     the like work on it.
 
-    A task stands once, under its digest, with the attributes ``kind="task"``,
+    A task stands once, under its digest (one whose digest is that of its result, under
+    the key that it has in descriptions), with the attributes ``kind="task"``,
     ``label`` (its name), ``task`` (the task itself), ``is_recorded`` and
     ``arguments`` (the names of its inputs, in order). A plain input stands under
     ``"<digest>.<argument>"``, apart for each argument of each task, with
@@ -153,7 +154,7 @@ def task_graph(task: GraphedTask, tasks_in: Callable[[Any], list[Any]]) -> TaskG
     """
     graph = TaskGraph()
     for current in _upstream_first(task):
-        node = current.digest
+        node = current.description_key
         graph.add_node(
             node,
             kind="task",
@@ -166,8 +167,8 @@ def task_graph(task: GraphedTask, tasks_in: Callable[[Any], list[Any]]) -> TaskG
         for argument, value in current.raw_inputs.items():
             tasks = tasks_in(value)
             for upstream in tasks:
-                known = graph.get_edge_data(upstream.digest, node, {"arguments": ()})
-                graph.add_edge(upstream.digest, node, arguments=(*known["arguments"], argument))
+                known = graph.get_edge_data(upstream.description_key, node, {"arguments": ()})
+                graph.add_edge(upstream.description_key, node, arguments=(*known["arguments"], argument))
             if not tasks or not _is_all_tasks(value, tasks):
                 shown = f"{type(value).__name__}(…)" if tasks else short_value(value)
                 plain = f"{node}.{argument}"
@@ -190,13 +191,13 @@ def _upstream_first(task: GraphedTask) -> Iterator[GraphedTask]:
     stack = [task]
     while stack:
         current = stack[-1]
-        missing = [upstream for upstream in current.upstream if upstream.digest not in done]
-        if missing and current.digest not in done:
+        missing = [upstream for upstream in current.upstream if upstream.description_key not in done]
+        if missing and current.description_key not in done:
             stack.extend(reversed(missing))
             continue
         stack.pop()
-        if current.digest not in done:
-            done.add(current.digest)
+        if current.description_key not in done:
+            done.add(current.description_key)
             yield current
 
 

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
-from itertools import count
-from math import inf, prod
-from typing import Any, NamedTuple, Self
+from math import inf
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 from pydantic_core import core_schema
 
 from smttask.errors import ArgumentError, InputError, SignatureError, SmttaskError
 from smttask.typing.validation import Validator, annotation_name
-from smttask.workflows.expandable import (
-    Expandable,
-    ExpandableDistribution,
-    ExpandableSequence,
-    is_distribution,
+from smttask.workflows.expandable import Expandable, ExpandableSequence, is_distribution
+from smttask.workflows.expansion import (
+    Leaf,
+    Path,
+    Place,
+    indices,
+    inner_len,
+    inner_places,
+    outer_len,
+    outer_places,
 )
 
 __all__ = ["ParamColl"]
-
-Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class ParamColl(Mapping[str, Any]):
     @property
     def outer_len(self) -> int | None:
         """How many collections `outer` gives; None if all that is expanded are distributions."""
-        return _outer_len(self._leaves())
+        return outer_len(self._leaves())
 
     @property
     def inner_len(self) -> float | None:
@@ -145,7 +147,7 @@ class ParamColl(Mapping[str, Any]):
 
         `math.inf` if all that is expanded are distributions.
         """
-        return _inner_len(self._leaves())
+        return inner_len(self._leaves())
 
     def outer(
         self, start: int | None = None, stop: int | None = None, step: int | None = None
@@ -165,19 +167,14 @@ class ParamColl(Mapping[str, Any]):
             If all that is expanded are distributions, which have no end.
         """
         leaves = self._leaves()
-        length = _outer_len(leaves)
+        length = outer_len(leaves)
         if length is None:
             raise InputError(
                 f"Collection {type(self).__qualname__!r} has no outer product.",
                 f"found: only distributions are expanded: {', '.join(leaf.place for leaf in leaves)}",
                 "use inner(n), which gives n draws",
             )
-        places: list[Callable[[int], int]] = []
-        size = 1
-        for leaf in reversed(leaves):
-            places.append(_same if leaf.length == inf else _digit(size, int(leaf.length)))
-            size *= 1 if leaf.length == inf else int(leaf.length)
-        return self._expanded(leaves, places[::-1], _indices(length, start, stop, step))
+        return self._expanded(leaves, outer_places(leaves), indices(length, start, stop, step))
 
     def inner(
         self, start: int | None = None, stop: int | None = None, step: int | None = None
@@ -198,7 +195,7 @@ class ParamColl(Mapping[str, Any]):
             If lengths differ.
         """
         leaves = self._leaves()
-        length = _inner_len(leaves)
+        length = inner_len(leaves)
         if length is None:
             found = ", ".join(f"{leaf.place}: {leaf.length:g}" for leaf in leaves)
             raise InputError(
@@ -206,15 +203,12 @@ class ParamColl(Mapping[str, Any]):
                 f"found: expanded values of different lengths ({found})",
                 "give all the same number of values, or use outer()",
             )
-        places: list[Callable[[int], int]] = [_first if leaf.length == 1 else _same for leaf in leaves]
-        return self._expanded(leaves, places, _indices(length, start, stop, step))
+        return self._expanded(leaves, inner_places(leaves), indices(length, start, stop, step))
 
-    def _leaves(self) -> list[_Leaf]:
+    def _leaves(self) -> list[Leaf]:
         return list(_iter_leaves(self, (), ()))
 
-    def _expanded(
-        self, leaves: list[_Leaf], places: list[Callable[[int], int]], indices: Iterable[int]
-    ) -> Iterator[Self]:
+    def _expanded(self, leaves: list[Leaf], places: list[Place], indices: Iterable[int]) -> Iterator[Self]:
         getters = [leaf.getter() for leaf in leaves]
         for index in indices:
             values = {
@@ -310,31 +304,9 @@ def _fitted(value: Any, validate: Validator, place: str) -> Any:
 # -- what is expanded
 
 
-class _Leaf(NamedTuple):
-    """Something expandable in a collection: where it stands, and the seeds around it."""
-
-    value: Expandable
-    path: Path
-    seeds: tuple[Any, ...]
-
-    @property
-    def length(self) -> float:
-        return self.value.length
-
-    @property
-    def place(self) -> str:
-        return ".".join(self.path)
-
-    def getter(self) -> Callable[[int], Any]:
-        """Gives the value at a place."""
-        if isinstance(self.value, ExpandableDistribution):
-            return self.value.draws((self.seeds, self.path))
-        return typing.cast("ExpandableSequence", self.value).__getitem__
-
-
-def _iter_leaves(value: Any, path: Path, seeds: tuple[Any, ...]) -> Iterator[_Leaf]:
+def _iter_leaves(value: Any, path: Path, seeds: tuple[Any, ...]) -> Iterator[Leaf]:
     if isinstance(value, Expandable):
-        yield _Leaf(value, path, seeds)
+        yield Leaf(value, path, seeds)
     elif isinstance(value, ParamColl):
         inside = seeds if value.paramseed is None else (*seeds, value.paramseed)
         for name, item in value.items():
@@ -378,49 +350,3 @@ def _with_values(owner: Any, values: Mapping[Path, Any], path: Path) -> Any:
     except SmttaskError as error:
         error.add_note(f"while {type(owner).__qualname__} was expanded")
         raise
-
-
-# -- lengths and places
-
-
-def _outer_len(leaves: Iterable[_Leaf]) -> int | None:
-    lengths = [leaf.length for leaf in leaves]
-    finite = [int(length) for length in lengths if length != inf]
-    return None if lengths and not finite else prod(finite)
-
-
-def _inner_len(leaves: Iterable[_Leaf]) -> float | None:
-    lengths = {leaf.length for leaf in leaves}
-    several = lengths - {1, inf}
-    if len(several) > 1:
-        return None
-    if several:
-        return several.pop()
-    return inf if lengths == {inf} else 1
-
-
-def _digit(size: int, length: int) -> Callable[[int], int]:
-    """Place in one sequence at a place in the whole product, where `size` combinations follow it."""
-    return lambda index: index // size % length
-
-
-def _same(index: int) -> int:
-    return index
-
-
-def _first(index: int) -> int:
-    return 0
-
-
-def _indices(length: float, start: int | None, stop: int | None, step: int | None) -> Iterable[int]:
-    if stop is None and step is None:
-        start, stop = None, start
-    begin, by = (0 if start is None else start), (1 if step is None else step)
-    end = length if stop is None else min(stop, length)
-    if begin < 0 or by < 1 or end < 0:
-        raise InputError(
-            "A slice of a collection counts from its beginning.",
-            f"found: start {begin}, stop {end:g}, step {by}",
-            "give numbers from 0 on and a step from 1 on",
-        )
-    return count(begin, by) if end == inf else range(begin, int(end), by)

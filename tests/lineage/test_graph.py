@@ -3,13 +3,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 
 import networkx as nx
 import numpy as np
 import pytest
 
-from smttask.lineage.graph import short_value
+from smttask.lineage.graph import short_value, task_graph
 from smttask.testing import scratch_project
 from smttask.typing import InputFile
 
@@ -155,3 +156,28 @@ class Odd:
 def test_a_label_shows_a_value_in_a_few_characters(value, shown):
     """Arrays show dtype and shape, files their name, all in one short line."""
     assert short_value(value) == shown
+
+
+@dataclass
+class Late:
+    """Something whose digest only a run would tell."""
+
+    description_key: str
+    raw_inputs: dict[str, object]
+    name: str = "Late"
+
+    @property
+    def upstream(self) -> list[Late]:
+        return [value for value in self.raw_inputs.values() if isinstance(value, Late)]
+
+    @property
+    def digest(self) -> str:
+        raise AssertionError("it would be run for this")
+
+
+def test_nothing_is_asked_that_only_a_run_could_tell():
+    """What has no digest before a run stands under the key that it has in descriptions."""
+    last = Late("u-2", {"x": Late("u-1", {}), "n": 3})
+    graph = task_graph(last, lambda value: [value] if isinstance(value, Late) else [])
+    assert [task.description_key for task in graph.tasks] == ["u-1", "u-2"]
+    assert graph.nodes["u-2.n"]["label"] == "n = 3"
