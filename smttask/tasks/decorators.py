@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from smttask.code.source import remember_sources
-from smttask.errors import SettingError
+from smttask.errors import SettingError, SignatureError
 from smttask.tasks import naming
 from smttask.tasks.memoized import Memoized, NonMemoized
 from smttask.tasks.recorded import Recorded
@@ -161,6 +161,7 @@ def _make_type(
 ) -> type[Task[Any]]:
     namespace = _local_names(definition)
     signature = Signature(definition, namespace)
+    _check_members(definition, kind)
     module = definition.__module__
     naming.check_one_module(module)
     identity = naming.identity(definition, name, is_recorded=kind.is_recorded)
@@ -184,6 +185,19 @@ def _make_type(
     )
     naming.remember(task_type)
     return task_type
+
+
+def _check_members(definition: Any, kind: type[Task[Any]]) -> None:
+    """Refuse methods and attributes that a task of `kind` has already: it would use its own."""
+    if not isinstance(definition, type):
+        return
+    own = {name for base in definition.__mro__[:-1] for name in vars(base)}
+    if taken := sorted(name for name in own if not name.startswith("__") and hasattr(kind, name)):
+        raise SignatureError(
+            f"Class {definition.__name__!r} cannot become a task.",
+            f"found: {', '.join(taken)}, which every task has",
+            "give the methods and attributes of the class other names",
+        )
 
 
 def _local_names(definition: Any) -> dict[str, Any]:

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
 from smttask.code.fingerprint import CodeFingerprint
 from smttask.code.source import MAIN_NAMES, remember_sources
 from smttask.errors import ArgumentError, OutputError, SignatureError, SmttaskError, short_repr
-from smttask.identity.canonical import canonical_forms
 from smttask.tasks import naming
+from smttask.tasks.arguments import Default, Parameter
 from smttask.tasks.memoized import Memoized
 from smttask.tasks.outputs import OutputSpec
 from smttask.tasks.recorded import Recorded
-from smttask.tasks.signature import RESERVED, Parameter, Signature
+from smttask.tasks.signature import RESERVED, Signature
 from smttask.tasks.task import Task
 from smttask.tasks.watching import is_watched
-from smttask.typing.ownership import owned
 from smttask.typing.validation import Validator
 
 if TYPE_CHECKING:
@@ -85,19 +84,17 @@ class _Constructor(Signature):
         return f"{self.name}{self.inspected.replace(return_annotation=inspect.Signature.empty)}"
 
     def _known(self, parameter: inspect.Parameter) -> Parameter | None:
-        how = (
-            parameter.kind is not parameter.KEYWORD_ONLY,
-            parameter.kind is not parameter.POSITIONAL_ONLY,
-        )
-        validate = self._validator(parameter)
-        if parameter.default is parameter.empty:
-            return Parameter(parameter.name, validate, None, None, b"", *how)
+        default = None if parameter.default is parameter.empty else Default(parameter.default)
         try:
-            default = owned(validate(parameter.default))
-            forms = canonical_forms(default, place=parameter.name)
+            return Parameter.of(
+                parameter.name,
+                self._validator(parameter),
+                default,
+                positional=parameter.kind is not parameter.KEYWORD_ONLY,
+                by_name=parameter.kind is not parameter.POSITIONAL_ONLY,
+            )
         except SmttaskError:  # no value that could be an input; the class knows it itself
             return None
-        return Parameter(parameter.name, validate, default, forms.short, forms.full, *how)
 
     def _validator(self, parameter: inspect.Parameter) -> Validator:
         """By the annotation, where there is one and the default fits it."""
@@ -127,7 +124,7 @@ class _Constructor(Signature):
                 validate = Validator(Any, place=name)
             else:
                 continue
-            added[name] = Parameter(name, validate, None, None, b"", False, True)
+            added[name] = Parameter(name, validate, positional=False, by_name=True)
         if not added:
             return self
         wider = _Constructor(self._class)

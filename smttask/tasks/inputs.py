@@ -96,8 +96,10 @@ def bind_inputs(
     late: list[str] = []
     try:
         for name, parameter in signature.parameters.items():
-            if name in given:
-                value = values[name] = owned(parameter.validate(given[name]))
+            usual = parameter.forms
+            if name in given or usual is None:
+                one = given[name] if name in given else parameter.made()
+                value = values[name] = owned(parameter.validate(one))
                 root = None if type(value) in _WITHOUT_PATHS else get_root()
                 try:
                     forms = canonical_forms(value, root=root, place=name)
@@ -106,11 +108,11 @@ def bind_inputs(
                     named = with_values(value, NamedTask.by_key, checked=False)
                     forms = canonical_forms(named, root=root, place=name)
                 full[name] = forms.full
-                if forms.short != parameter.default_bytes:
+                if forms.short != (parameter.left_out(root) if usual is None else usual.short):
                     short[name] = forms.short
             else:
                 values[name] = parameter.default
-                full[name] = parameter.default_full_bytes
+                full[name] = usual.full
     except (InputError, DigestError) as error:
         raise type(error)(
             f"Task {signature.name!r}: {error.what}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import typing
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
@@ -11,33 +10,14 @@ from types import FunctionType
 from typing import Any
 
 from smttask.errors import ArgumentError, SignatureError, SmttaskError, short_repr
-from smttask.identity.canonical import canonical_forms
+from smttask.tasks.arguments import Default, Parameter, class_defaults
 from smttask.tasks.outputs import OutputSpec, TaskOutput
-from smttask.typing.ownership import owned
 from smttask.typing.validation import Validator
 
-__all__ = ["RESERVED", "Parameter", "Signature"]
+__all__ = ["RESERVED", "Signature"]
 
 RESERVED = frozenset({"reason", "self"})
 _ITERATORS = (Iterator, Generator, AsyncIterator)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Parameter:
-    """One argument of a task; `default_bytes` is None where the argument is required."""
-
-    name: str
-    validate: Validator
-    default: Any
-    default_bytes: bytes | None
-    default_full_bytes: bytes
-    positional: bool
-    by_name: bool
-
-    @property
-    def required(self) -> bool:
-        """Whether it has no default."""
-        return self.default_bytes is None
 
 
 class Signature:
@@ -176,33 +156,28 @@ class Signature:
         return hints
 
     def _resolve(self, annotated: Any) -> dict[str, Any]:
-        names = None if isinstance(annotated, type) else annotated.__globals__
+        # a decorator that keeps the annotations has globals of its own, where their names are not
+        names = None if isinstance(annotated, type) else inspect.unwrap(annotated).__globals__
         return typing.get_type_hints(annotated, names, dict(self._namespace), include_extras=True)
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
         """The arguments by name, in the order of the function."""
         if self._inputs_class is not None:
-            defaults = _defaults_of(self._inputs_class)
             names = dict.fromkeys(_annotations_of(self._inputs_class), (True, True))
+            declared = class_defaults(self._inputs_class, names)
         else:
-            defaults = {p.name: p.default for p in self._parameters() if p.default is not p.empty}
+            declared = {p.name: Default(p.default) for p in self._parameters() if p.default is not p.empty}
             names = {
                 p.name: (p.kind is not p.KEYWORD_ONLY, p.kind is not p.POSITIONAL_ONLY)
                 for p in self._parameters()
             }
-        return {name: self._parameter(name, *how, defaults) for name, how in names.items()}
+        return {name: self._parameter(name, *how, declared.get(name)) for name, how in names.items()}
 
-    def _parameter(
-        self, name: str, positional: bool, by_name: bool, defaults: Mapping[str, Any]
-    ) -> Parameter:
+    def _parameter(self, name: str, positional: bool, by_name: bool, default: Default | None) -> Parameter:
         validate = Validator(self.hints[name], place=name)
-        if name not in defaults:
-            return Parameter(name, validate, None, None, b"", positional, by_name)
         try:
-            default = owned(validate(defaults[name]))
-            forms = canonical_forms(default, place=name)
-            return Parameter(name, validate, default, forms.short, forms.full, positional, by_name)
+            return Parameter.of(name, validate, default, positional=positional, by_name=by_name)
         except SmttaskError as error:
             raise SignatureError(
                 f"Task {self.name!r}: the default of argument {name!r} does not fit its annotation.",
@@ -303,22 +278,3 @@ def _annotations_of(cls: type) -> list[str]:
         if base.__module__.partition(".")[0] != "pydantic":
             names.update(dict.fromkeys(n for n in inspect.get_annotations(base) if not n.startswith("_")))
     return list(names)
-
-
-def _defaults_of(cls: type) -> dict[str, Any]:
-    """Defaults of an ``Inputs`` class: a plain class, a dataclass or a pydantic model."""
-    if fields := getattr(cls, "model_fields", None):
-        return {
-            name: f.get_default(call_default_factory=True)
-            for name, f in fields.items()
-            if not f.is_required()
-        }
-    if dataclasses.is_dataclass(cls):
-        defaults = {}
-        for field in dataclasses.fields(cls):
-            if field.default is not dataclasses.MISSING:
-                defaults[field.name] = field.default
-            elif field.default_factory is not dataclasses.MISSING:
-                defaults[field.name] = field.default_factory()
-        return defaults
-    return {name: getattr(cls, name) for name in _annotations_of(cls) if hasattr(cls, name)}

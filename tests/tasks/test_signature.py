@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import ContextDecorator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -11,6 +14,16 @@ from pydantic import BaseModel, Field
 
 from smttask import MemoizedTask, NonMemoizedTask, TaskOutput
 from smttask.errors import ArgumentError, SignatureError
+from smttask.testing import scratch_project
+
+FIND = """
+from pathlib import Path
+from smttask import RecordedTask
+
+@RecordedTask
+def Find(where: Path = Path("data")) -> str:
+    return where.name
+"""
 
 
 @NonMemoizedTask
@@ -229,6 +242,77 @@ def test_a_callable_class_keeps_its_methods_and_sees_its_inputs() -> None:
 
     assert Scale(x=2).run() == 6
     assert list(Scale(x=2).taskinputs) == ["x"]
+
+
+def test_a_method_that_every_task_has_is_refused() -> None:
+    """A class whose own `compute` would never be called is not silently made a task."""
+    with pytest.raises(SignatureError, match=r"found: compute, which every task has(.|\n)*other names"):
+
+        @MemoizedTask
+        class Model:
+            def __call__(self, x: float) -> float:
+                return self.compute(x)
+
+            def compute(self, x: float) -> float:
+                return x
+
+
+def test_annotations_of_a_decorated_function_are_found_in_its_own_module() -> None:
+    """A decorator from another module that uses functools.wraps changes nothing."""
+
+    class Loud(ContextDecorator):
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, *error: object) -> None: ...
+
+    @MemoizedTask
+    @Loud()
+    def Count(word: Literal["a"]) -> Mapping[str, int]:
+        return {word: 1}
+
+    assert Count("a").run() == {"a": 1}
+
+
+def test_a_factory_makes_the_default_of_each_task() -> None:
+    """What a factory gives is an input like one that was given; only empty containers count as defaults."""
+    numbers = itertools.count()
+
+    class InputsModel(BaseModel):
+        n: int = Field(default_factory=lambda: next(numbers))
+        items: list[int] = Field(default_factory=list)
+
+    @dataclass
+    class Data:
+        n: int = field(default_factory=lambda: next(numbers))
+        items: list[int] = field(default_factory=list)
+
+    for inputs in (InputsModel, Data):
+        body = {
+            "Inputs": inputs,
+            "Outputs": int,
+            "__call__": lambda self, n, items: n,
+            "__module__": __name__,
+        }
+        task_type = MemoizedTask(type("Numbered", (), body))
+        first, second = task_type(), task_type()
+        assert second.n == first.n + 1
+        assert first.digest != second.digest == task_type(n=second.n, items=[]).digest
+
+
+def test_a_default_path_is_taken_from_where_the_task_is_made(tmp_path: Any, monkeypatch: Any) -> None:
+    """It is the same input as that path given, and in a project it stays so when the project moves."""
+    tasks = []
+    for name in ("one", "two"):
+        with scratch_project(tmp_path / name, {"tasks.py": FIND}) as project:
+            monkeypatch.chdir(project.root)
+            module = project.load("tasks")
+            given, default = module.Find(Path("data")), module.Find()
+            assert (given.digest, given.full_digest) == (default.digest, default.full_digest)
+            assert default.where == project.root / "data"
+            tasks.append(default)
+            monkeypatch.chdir(tmp_path)
+            assert module.Find().where == tmp_path / "data"
+    assert tasks[0].full_digest == tasks[1].full_digest
 
 
 def test_name_module_docstring_and_signature_are_kept() -> None:
