@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from smttask.errors import OutputError, StorageError, short_repr
+from smttask.formats.file import FileFormat
+from smttask.formats.figures import FigureFormat
 from smttask.formats.json import JsonFormat
 from smttask.formats.npz import NpzFormat
 from smttask.formats.numpy import NpyFormat, is_plain_array
@@ -30,7 +32,7 @@ __all__ = [
 INLINE_BYTES = 16_384
 
 _JSON, _NPY, _NPZ, _TEXT, _BYTES = JsonFormat(), NpyFormat(), NpzFormat(), TextFormat(), BytesFormat()
-_OWN: tuple[Format, ...] = (_JSON, _NPY, _NPZ, _TEXT, _BYTES, PickleFormat())
+_OWN: tuple[Format, ...] = (_JSON, _NPY, _NPZ, _TEXT, _BYTES, FileFormat(), PickleFormat())
 _by_name: dict[str, Format] = {format.name: format for format in _OWN}
 _registered: list[Format] = []
 

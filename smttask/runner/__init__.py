@@ -4,6 +4,7 @@ from smttask.runner.computing import compute_stored
 from smttask.runner.lookup import find_any_code, find_stored, load_stored
 from smttask.runner.recovery import settle_open_runs
 from smttask.runner.unit import Stored, Unit, UnitFacts
+from smttask.runner.workplace import output_dir, own_file, temporary_dir, working_in
 
 __all__ = [
     "Stored",
@@ -13,5 +14,9 @@ __all__ = [
     "find_any_code",
     "find_stored",
     "load_stored",
+    "output_dir",
+    "own_file",
     "settle_open_runs",
+    "temporary_dir",
+    "working_in",
 ]

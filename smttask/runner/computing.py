@@ -6,7 +6,7 @@ import logging
 import os
 import traceback
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -31,6 +31,7 @@ from smttask.records.repository import RepositoryState
 from smttask.runner.lookup import find_stored, load_stored
 from smttask.runner.recovery import output_keys, settle_open_runs
 from smttask.runner.unit import Stored, Unit, UnitFacts
+from smttask.runner.workplace import working_in
 from smttask.storage.layout import output_file_name
 from smttask.storage.locks import computing
 from smttask.storage.manifest import Head
@@ -85,6 +86,13 @@ def _usable_code(unit: Unit, project: Project) -> RepositoryState:
             "edited since it was loaded: " + ", ".join(sorted(stale)),
             "restart Python or reload the module",
             files=tuple(stale),
+        )
+    if held := unit.fingerprint.outdated:
+        raise StaleModuleError(
+            f"Task {unit.name!r} ({unit.key.name}) would run code that its file no longer holds.",
+            "held from before a reload: " + ", ".join(sorted(held)),
+            "restart Python, or reload the modules that import it too",
+            files=tuple(dict.fromkeys(held.values())),
         )
     state = project.repository.require_committed(
         files,
@@ -165,12 +173,15 @@ class _Run:
         """Call, store and record."""
         self._open_record()
         begin = perf_counter()
-        with captured_output() as captured:
+        with captured_output() as captured, working_in(self.new_run.work_folder.make):
             try:
                 returned = self.unit.call()
                 duration_s = perf_counter() - begin
                 outputs, outcome = self._split(returned)
-                head = self._store(outputs, outcome, duration_s, captured)
+                outputs = {
+                    name: self.unit.save_output(self.new_run, name, value) for name, value in outputs.items()
+                }
+                head = self._store(outcome, duration_s, captured)
             except BaseException as error:
                 if (
                     os.getpid() != self.pid
@@ -199,11 +210,7 @@ class _Run:
                 saved=str(saved),
             ) from error.__cause__
 
-    def _store(
-        self, outputs: Mapping[str, Any], outcome: str, duration_s: float, captured: CapturedOutput
-    ) -> Head:
-        for name, value in outputs.items():
-            self.new_run.save_output(name, value)
+    def _store(self, outcome: str, duration_s: float, captured: CapturedOutput) -> Head:
         record = self.record
         diff = self.project.data.put_text(record.diff) if record.diff else ""
         rest = {

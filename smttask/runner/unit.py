@@ -12,6 +12,7 @@ from smttask.project import Project
 from smttask.records.record import DataKey
 from smttask.storage.layout import Key
 from smttask.storage.manifest import Head
+from smttask.storage.newrun import NewRun
 
 __all__ = ["Stored", "Unit", "UnitFacts"]
 
@@ -46,6 +47,9 @@ class Unit(Protocol):
 
     def split(self, returned: Any) -> tuple[dict[str, Any], str]:
         """Outputs by name, validated, and the outcome for the record; `OutputError`."""
+
+    def save_output(self, new_run: NewRun, name: str, value: Any) -> Any:
+        """Store one of what `split` gave; returns it as it is handed out, such as a file at its new place."""
 
     def facts(self, project: Project) -> UnitFacts:
         """What the record and the manifest say of it, once its upstream values are there."""

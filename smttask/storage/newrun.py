@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, cast
 
 from smttask.errors import DamagedResultError, StorageError
+from smttask.formats.file import FileFormat
 from smttask.formats.registry import Choice, choose
-from smttask.hashing import HashingFile
+from smttask.hashing import HashingFile, hash_file
 from smttask.protocols import Format
 from smttask.storage.atomic import (
     create_link,
@@ -34,6 +37,7 @@ from smttask.storage.layout import (
 )
 from smttask.storage.locks import computing
 from smttask.storage.manifest import Head, OutputEntry, compose, read_head
+from smttask.storage.workfolder import WorkFolder, file_ending
 
 __all__ = ["NewRun"]
 
@@ -75,6 +79,7 @@ class NewRun:
             raise storage_error(
                 f"Cannot start a run of {key.folder} {key.name}.", self._dir, error
             ) from error
+        self.work_folder = WorkFolder(f"{self._dir}/{temporary_name(self.label)}")
 
     def _claim(self, started: datetime) -> str:
         """Take a label by exclusive creation of the manifest under its temporary name."""
@@ -102,8 +107,11 @@ class NewRun:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # A child forked by the task's function leaves this `with` too; the files are its parent's.
-        if not self._is_committed and os.getpid() == self._pid:
+        if os.getpid() != self._pid:
+            return
+        if not self._is_committed:
             self._discard()
+        self.work_folder.remove()
 
     def _discard(self) -> None:
         """Remove what was written; the manifest, without which there is no result, first."""
@@ -114,7 +122,9 @@ class NewRun:
                 continue
         self._written.clear()
 
-    def save_output(self, name: str, value: Any, *, format: Format | None = None) -> OutputEntry:
+    def save_output(
+        self, name: str, value: Any, *, format: Format | None = None, inline: bool = True
+    ) -> OutputEntry:
         """Write the output `name`: into the manifest if it is small and plain, else as a file beside it.
 
         Parameters
@@ -123,6 +133,8 @@ class NewRun:
             ``""`` for the one unnamed output.
         format
             None: what fits the value. A pickle is made only if it is given here.
+        inline
+            False: as a file in any case.
 
         Raises
         ------
@@ -132,34 +144,85 @@ class NewRun:
             If the file cannot be written; nothing of it is left.
         """
         choice = choose(value) if format is None else Choice(format)
+        if not inline and choice.is_inline:
+            choice = Choice(choice.format)
         format = choice.format
         if choice.is_inline:
             entry = self._outputs[name] = OutputEntry(format.name, choice.tree)
             return entry
-        file_name = output_file_name(self.label, name, format.suffix, self._taken)
+        companions: tuple[str, ...] = getattr(format, "companions", ())
+        file_name = self._free_name(name, format.suffix, companions)
+        expected = getattr(value, "nbytes", 0)
+        if choice.text is None:
+            size, blake3 = self._write(file_name, lambda file: format.save(value, file), expected)
+        else:
+            text = choice.text.encode("ascii") + b"\n"
+            size, blake3 = self._write(file_name, lambda file: file.write(text), expected)
+        also = []
+        for suffix in companions:
+            save = partial(format.save_companion, suffix, value)  # type: ignore[attr-defined]
+            companion = file_name.removesuffix(format.suffix) + suffix
+            also.append((companion, *self._write(companion, save, 0)))
+        entry = OutputEntry(format.name, None, file_name, size, blake3, tuple(also))
+        self._outputs[name] = entry
+        return entry
+
+    def _free_name(self, output: str, suffix: str, companions: tuple[str, ...]) -> str:
+        """A name for the file of an output that leaves those of its companions free too."""
+        taken = set(self._taken)
+        while True:
+            name = output_file_name(self.label, output, suffix, taken)
+            stem = name.removesuffix(suffix)
+            if taken.isdisjoint((stem + other).casefold() for other in companions):
+                return name
+            taken.add(name.casefold())
+
+    def _write(
+        self, file_name: str, save: Callable[[BinaryIO], object], expected_bytes: int
+    ) -> tuple[int, str]:
+        """Write a file of this run under its temporary name; its size and blake3."""
         path = f"{self._dir}/{temporary_name(file_name)}"
         self._written.append(path)
         try:
             os.makedirs(self._dir, exist_ok=True)  # it may have been deleted while the function ran
-            with HashingFile(path, expected_bytes=getattr(value, "nbytes", 0)) as file:
-                if choice.text is None:
-                    format.save(value, cast(BinaryIO, file))
-                else:
-                    file.write(choice.text.encode("ascii") + b"\n")
+            with HashingFile(path, expected_bytes=expected_bytes) as file:
+                save(cast(BinaryIO, file))
         except OSError as error:
             unlink_if_there(path)
-            raise storage_error(f"Cannot store output {name!r} of {self.label}.", path, error) from error
+            raise storage_error(f"Cannot store {file_name}.", path, error) from error
         except BaseException:
             unlink_if_there(path)
             raise
         self._taken.add(file_name.casefold())
-        entry = self._outputs[name] = OutputEntry(format.name, None, file_name, file.n_bytes, file.blake3)
-        return entry
+        return file.n_bytes, file.blake3
+
+    def take_file(self, name: str, path: Path) -> Path:
+        """Make the file at `path`, in the work folder, the output `name`; its path after `commit`.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be moved or read.
+        """
+        file_name = self._free_name(name, file_ending(path.name), ())
+        temporary = f"{self._dir}/{temporary_name(file_name)}"
+        self._written.append(temporary)
+        try:
+            os.rename(path, temporary)
+            found = os.stat(temporary)
+            os.chmod(temporary, stat.S_IMODE(found.st_mode) & ~0o222)  # nothing in the store is overwritten
+            blake3 = hash_file(temporary)
+        except OSError as error:
+            raise storage_error(f"Cannot store output {name!r} of {self.label}.", str(path), error) from error
+        self._taken.add(file_name.casefold())
+        self._outputs[name] = OutputEntry(FileFormat.name, None, file_name, found.st_size, blake3)
+        return Path(os.path.realpath(self._dir)) / file_name
 
     def keep_unfit(self, value: Any) -> Path:
         """Save a value that does not fit its annotation as it came; it stays although the run failed.
 
-        As a pickle, or as the text of its ``repr`` if it cannot be pickled.
+        As a pickle, or as the text of its ``repr`` if it cannot be pickled. The work folder, if
+        there is one, stays too, under the same name with the ending ``.files``.
 
         Raises
         ------
@@ -178,6 +241,7 @@ class NewRun:
         path = f"{self._dir}/{file_name}"
         try:
             write_whole(path, lambda file: file.write(data))
+            self.work_folder.keep_as(f"{path}.files")
         except OSError as error:
             raise storage_error(f"Cannot keep the unfit value of {self.label}.", path, error) from error
         return Path(path)
@@ -244,13 +308,12 @@ class NewRun:
         finally:
             os.close(fd)
         for entry in self._outputs.values():
-            if entry.file is None:
-                continue
-            path, temporary = f"{self._dir}/{entry.file}", f"{self._dir}/{temporary_name(entry.file)}"
-            if is_synced:
-                sync(temporary)
-            self._written.append(path)
-            os.rename(temporary, path)
+            for name, _, _ in entry.files:
+                path, temporary = f"{self._dir}/{name}", f"{self._dir}/{temporary_name(name)}"
+                if is_synced:
+                    sync(temporary)
+                self._written.append(path)
+                os.rename(temporary, path)
         self._written.append(manifest)
         os.rename(claim, manifest)
         if is_synced:

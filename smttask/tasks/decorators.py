@@ -160,7 +160,7 @@ def _make_type(
     kind: type[Task[Any]], definition: Any, options: Mapping[str, Any], name: str | None
 ) -> type[Task[Any]]:
     namespace = _local_names(definition)
-    signature = Signature(definition, namespace)
+    signature = Signature(definition, namespace, iterators=kind.may_yield)
     _check_members(definition, kind)
     module = definition.__module__
     naming.check_one_module(module)

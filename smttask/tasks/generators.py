@@ -40,6 +40,7 @@ class _Constructor(Signature):
         self.definition = self._class = definition
         self.name = f"Create{definition.__name__}"
         self.function = definition
+        self.iterators = False
         self._inputs_class = self._outputs_class = None
         try:
             self.inspected = inspect.signature(definition)

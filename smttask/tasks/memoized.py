@@ -15,6 +15,7 @@ import numpy as np
 
 from smttask.settings import config
 from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.explanation import Explanation
 from smttask.tasks.task import Task
 
 __all__ = ["Memoized", "Memory", "NonMemoized", "memory"]
@@ -161,6 +162,11 @@ class Memoized(Task[R]):
         with Session.current() as session:
             return memory.find(self._memory_key, session.expected_code(self))[0]
 
+    def _explained(self, session: Session, options: RunOptions) -> Explanation:
+        hit = self.has_run
+        reason = "in memory" if hit else "not in the memory of this process"
+        return Explanation(self.name, self.digest, hit, reason, where="memory" if hit else "")
+
     def clear(self) -> None:
         """Drop the result from memory."""
         memory.forget(self._memory_key)
@@ -170,6 +176,7 @@ class NonMemoized(Task[R]):
     """A task whose result is not kept: computed once for each outermost `run()`."""
 
     lives_in_session: ClassVar[bool] = True
+    may_yield: ClassVar[bool] = True
 
     def recall(self, session: Session, options: RunOptions) -> tuple[bool, Any]:
         """Whether the result is at hand, and the result."""
@@ -189,6 +196,9 @@ class NonMemoized(Task[R]):
     def has_run(self) -> bool:
         """False: nothing is kept."""
         return False
+
+    def _explained(self, session: Session, options: RunOptions) -> Explanation:
+        return Explanation(self.name, self.digest, False, "results of this kind of task are not kept")
 
     def clear(self) -> None:
         """Nothing: no result is kept."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from operator import itemgetter
 from types import UnionType
@@ -14,6 +14,8 @@ from typing import Any, ClassVar, dataclass_transform
 from pydantic_core import PydanticCustomError, core_schema
 
 from smttask.errors import OutputError, SignatureError, SmttaskError, short_repr
+from smttask.runner import own_file
+from smttask.tasks.outputforms import OutputForm, output_form
 from smttask.typing.annotations import prepared
 from smttask.typing.schema import is_stream
 from smttask.typing.validation import Validator
@@ -130,10 +132,23 @@ class OutputSpec:
         For a `TaskOutput`: the resolved annotation of each field.
     task_name
         Name of the task, for messages.
+    arguments
+        Names of the inputs of the task.
+    iterators
+        Whether what can be read only once may be returned.
     """
 
-    def __init__(self, annotation: Any, hints: Mapping[str, Any], task_name: str) -> None:
+    def __init__(
+        self,
+        annotation: Any,
+        hints: Mapping[str, Any],
+        task_name: str,
+        arguments: Collection[str] = (),
+        *,
+        iterators: bool = False,
+    ) -> None:
         self.task_name = task_name
+        self.iterators = iterators
         self.kind: type[TaskOutput] | None = None
         if isinstance(annotation, type) and issubclass(annotation, TaskOutput):
             self.kind = annotation
@@ -141,6 +156,10 @@ class OutputSpec:
         else:
             self._annotations = {UNNAMED: annotation}
         self.names = tuple(self._annotations)
+        self.forms = {
+            name: output_form(name, kind, arguments, task_name) for name, kind in self._annotations.items()
+        }
+        self._is_plain = all(form.is_plain for form in self.forms.values())
 
     @cached_property
     def validators(self) -> dict[str, Validator]:
@@ -158,41 +177,64 @@ class OutputSpec:
         OutputError
             If it is of another type, or can be read only once.
         """
-        if self.kind is None:
-            named = {UNNAMED: returned}
-            result = returned
-        else:
-            named, _ = self._named(returned)
-            result = self.join(named)
+        named = {UNNAMED: returned} if self.kind is None else self._named(returned)[0]
         for name, value in named.items():
-            label = f"output {name!r}" if name else "the returned value"
-            if is_stream(value):
+            form = self.forms[name]
+            if form.separate is not None and isinstance(value, list):
+                value = named[name] = tuple(value)
+            if is_stream(value) and not self.iterators:
                 raise OutputError(
-                    f"Task {self.task_name!r}: {label} can be read only once.",
+                    f"Task {self.task_name!r}: {form.label} can be read only once.",
                     f"found: {short_repr(value)} of type {type(value).__name__}",
-                    "return the values themselves, for instance as list(...)",
+                    "return a list or an array; only a NonMemoizedTask may return an iterator",
                 )
             if not fits_type(self._annotations[name], value):
                 raise OutputError(
-                    f"Task {self.task_name!r}: {label} does not fit its annotation.",
+                    f"Task {self.task_name!r}: {form.label} does not fit its annotation.",
                     f"found: {short_repr(value)} of type {type(value).__name__}\n"
                     f"expected: {self._annotations[name]}",
                     "correct the function or its return annotation",
                 )
-        return result
+            named[name] = self._own_files(form, value)
+        return self.join(named)
 
-    def split(self, returned: Any) -> tuple[dict[str, Any], str]:
-        """Outputs by name, validated, and the outcome the function gave for the record.
+    def split(
+        self, returned: Any, element_names: Mapping[str, list[str]] | None = None
+    ) -> tuple[dict[str, Any], str]:
+        """What is stored, by name and validated, and the outcome the function gave for the record.
+
+        Parameters
+        ----------
+        element_names
+            For each output whose elements are stored one by one, their names.
 
         Raises
         ------
         OutputError
             If the returned value does not fit the annotation.
         """
-        if self.kind is None:
-            return {UNNAMED: self._validated(UNNAMED, returned)}, ""
-        named, outcome = self._named(returned)
-        return {name: self._validated(name, named[name]) for name in self.names}, outcome
+        named, outcome = ({UNNAMED: returned}, "") if self.kind is None else self._named(returned)
+        validated = {name: self._validated(name, named[name]) for name in self.names}
+        if self._is_plain:
+            return validated, outcome
+        stored: dict[str, Any] = {}
+        for name, form in self.forms.items():
+            value = self._own_files(form, validated[name])
+            stored.update(form.taken_apart(value, (element_names or {}).get(name, ()), self.task_name))
+        return stored, outcome
+
+    def _own_files(self, form: OutputForm, value: Any) -> Any:
+        """`value` with its files, if they are the output, found in the folder of the run."""
+        if not form.is_file or value is None:
+            return value
+        if form.separate is None:
+            return own_file(value, form.label)
+        return tuple([own_file(item, form.label) for item in value])
+
+    def form_of(self, stored: str) -> OutputForm:
+        """How the output is kept that `stored`, a name in the store, is of."""
+        known = self.forms.get(stored)
+        return known or next(form for form in self.forms.values() if form.owns(stored))
 
     def _named(self, returned: Any) -> tuple[dict[str, Any], str]:
         """The outputs by name, as they were returned."""
@@ -221,49 +263,67 @@ class OutputSpec:
         try:
             return self.validators[name](value)
         except SmttaskError as error:
-            label = f"output {name!r}" if name else "the returned value"
             raise OutputError(
-                f"Task {self.task_name!r}: {label} does not fit its annotation.",
+                f"Task {self.task_name!r}: {self.forms[name].label} does not fit its annotation.",
                 "\n".join(part for part in (error.what, error.found) if part),
                 "correct the function or its return annotation",
             ) from error
 
-    def validated(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Stored outputs, converted to the annotations of today.
+    def validated(self, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs made of what was stored, converted to the annotations of today.
 
         Raises
         ------
         OutputError
             If they were stored under other annotations and do not fit.
         """
-        if outputs.keys() != self.validators.keys():
-            raise OutputError(
-                f"The stored outputs of task {self.task_name!r} are others than it promises.",
-                f"found: {', '.join(outputs)}\nexpected: {', '.join(self.names)}",
-                "they are computed anew",
-            )
+        outputs = self.grouped(stored)
         return {name: self._validated(name, value) for name, value in outputs.items()}
 
-    def check_name(self, name: str) -> None:
-        """Refuse a `name` that is no output of the task.
+    def grouped(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The outputs made of what was stored, elements put together."""
+        if self._is_plain and stored.keys() == self.forms.keys():
+            return stored
+        left = dict(stored)
+        try:
+            outputs = {name: form.put_together(left) for name, form in self.forms.items()}
+        except KeyError:
+            outputs = {}
+        if left or not outputs:
+            raise OutputError(
+                f"The stored outputs of task {self.task_name!r} are others than it promises.",
+                f"found: {', '.join(stored)}\nexpected: {', '.join(self.names)}",
+                "they are computed anew",
+            )
+        return outputs
+
+    def parts(self, name: str, stored: Collection[str]) -> list[str]:
+        """Which of the names in the store make up the output `name`, or the element called so.
 
         Raises
         ------
         OutputError
-            If there is no such output.
+            If the task has no such output.
         """
-        if name not in self.names:
-            raise OutputError(
-                f"Task {self.task_name!r} has no output {name!r}.",
-                f"expected: {', '.join(name or 'the unnamed one, get_output()' for name in self.names)}",
-                "check the spelling",
-            )
+        form = self.forms.get(name)
+        if form is not None:
+            return form.parts(stored)
+        if name in stored:
+            return [name]
+        raise OutputError(
+            f"Task {self.task_name!r} has no output {name!r}.",
+            f"expected: {', '.join(name or 'the unnamed one, get_output()' for name in self.names)}",
+            "check the spelling",
+        )
 
     def one(self, name: str, loaded: Mapping[str, Any]) -> Any:
-        """The output `name` as it is handed out, of what was stored for it."""
+        """The output or element `name` as it is handed out, of the parts that were loaded for it."""
+        form = self.forms.get(name)
+        if form is None:
+            return loaded[name]
         if self.kind is None:
             return self.join(self.validated(loaded))
-        return self._validated(name, loaded[name])
+        return self._validated(name, form.put_together(dict(loaded)))
 
     def join(self, outputs: Mapping[str, Any]) -> Any:
         """What `run()` gives: the unnamed output, or the object with all of them."""

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import warnings
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from smttask.code.fingerprint import CodeFingerprint
 from smttask.code.source import MAIN_NAMES
 from smttask.errors import (
     CodeChangedWarning,
-    InputError,
     NotRecordableError,
     NotRecordedWarning,
     OutputError,
     RecordNotFoundError,
     RecordStoreError,
 )
-from smttask.identity.standing import still_stand
 from smttask.project import Project, current_project, get_current_project
 from smttask.protocols import view_registry
-from smttask.records.record import DataKey
-from smttask.runner import Stored, UnitFacts, compute_stored, find_any_code, find_stored, load_stored
+from smttask.runner import (
+    Stored,
+    compute_stored,
+    find_any_code,
+    find_stored,
+    load_stored,
+    temporary_dir,
+    working_in,
+)
 from smttask.settings import config
+from smttask.storage.acceptance import accept_result
 from smttask.storage.layout import Key
 from smttask.storage.manifest import Head
-from smttask.tasks.composition import iter_leaves
-from smttask.tasks.description import describe_task
 from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.explaining import explain_stored
+from smttask.tasks.explanation import Explanation
 from smttask.tasks.memoized import memory
+from smttask.tasks.stored import StoredUnit
 from smttask.tasks.task import Task
-from smttask.typing.files import InputFile
 from smttask.typing.ownership import fresh
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Recorded(Task[R]):
                 return True, self._from_memory(kept, session, code)
         if project is None:
             return False, None
-        head = find_stored(_Unit(self, session, options), project, code)
+        head = find_stored(StoredUnit(self, session, options), project, code)
         stored = None if head is None else load_stored(head, project, mmap=options.mmap)
         if stored is None:
             return False, None
@@ -82,7 +82,7 @@ class Recorded(Task[R]):
         code = session.used_code(self)
         if project is None:
             return self._compute_in_memory(session, options, code)
-        unit = _Unit(self, session, options)
+        unit = StoredUnit(self, session, options)
         stored = compute_stored(unit, project, code, recompute=options.recompute, mmap=options.mmap)
         found, value = self._arrive(stored, session, options, project)
         if not found:
@@ -101,6 +101,8 @@ class Recorded(Task[R]):
             except OutputError as error:
                 warnings.warn(f"A stored result is not used: {error}", CodeChangedWarning, stacklevel=2)
                 return False, None
+        else:
+            outputs = self.output_spec.grouped(outputs)
         value = self.output_spec.join(outputs)
         if stored.computed:  # the function may keep what it returned, such as a buffer to fill anew
             value = fresh(value)
@@ -118,7 +120,8 @@ class Recorded(Task[R]):
             found, kept = memory.find(key, code)
             if found and not options.recompute:
                 return self._from_memory(kept, session, code)
-            value = self._call(session)
+            with working_in(temporary_dir()):
+                value = self._call(session)
             memory.keep(key, (value, None), code)
         self.last_hit = "computed"
         session.codes[self.session_key] = code
@@ -178,7 +181,7 @@ class Recorded(Task[R]):
         if project is None:
             return None
         with Session.current() as session:
-            return find_any_code(_Unit(self, session, RunOptions()), project, session.expected_code(self))
+            return find_any_code(StoredUnit(self, session, RunOptions()), project, session.expected_code(self))
 
     def get_output(self, name: str = "") -> Any:
         """One output of the stored result that `load` would give; only its file is read.
@@ -188,14 +191,15 @@ class Recorded(Task[R]):
         project = self._project(RunOptions())
         if project is None:
             return super().get_output(name)
-        self.output_spec.check_name(name)
         with Session.current() as session:
-            unit = _Unit(self, session, RunOptions())
+            unit = StoredUnit(self, session, RunOptions())
             head = find_stored(unit, project, session.expected_code(self))
+        parts = self.output_spec.parts(name, () if head is None else head.outputs)
         if head is None:
             raise self._not_found()
-        value = project.data.load_output(head, name, verify=project.setting("verify"))
-        return self.output_spec.one(name, {name: value})
+        verify = project.setting("verify")
+        loaded = {part: project.data.load_output(head, part, verify=verify) for part in parts}
+        return self.output_spec.one(name, loaded)
 
     def _searched(self) -> str:
         project = current_project(self.home_module)
@@ -248,127 +252,40 @@ class Recorded(Task[R]):
         if project is None:
             return False
         with Session.current() as session:
-            return project.data.invalidate(_Unit(self, session, RunOptions()).key)
+            return project.data.invalidate(StoredUnit(self, session, RunOptions()).key)
+
+    def accept(self) -> str:
+        """Mark the stored result as still valid for the code of today; returns the label of its run.
+
+        From then on it is loaded as if this code had made it. When the code changes again, the policy
+        on changed code decides again. A result that this code made already stays as it is.
+
+        Raises
+        ------
+        ResultNotFoundError
+            If no result of these inputs is stored.
+        """
+        project = self._project(RunOptions())
+        with Session.current() as session:
+            code, unit = session.expected_code(self), StoredUnit(self, session, RunOptions())
+            head = None if project is None else find_any_code(unit, project, code)
+            if project is None or head is None:
+                raise self._not_found()
+            if head.code != code:
+                accept_result(project.data.input_dir, unit.key, code, head)
+        return head.label
+
+    def _explained(self, session: Session, options: RunOptions) -> Explanation:
+        project = self._project(options)
+        if project is None or self._is_cached(options, project):
+            if memory.find(self._memory_key(project), session.expected_code(self))[0]:
+                return Explanation(self.name, self.digest, True, "in memory", where="memory")
+            if project is None:
+                return Explanation(self.name, self.digest, False, "not in the memory of this process")
+        return explain_stored(self, StoredUnit(self, session, options), project, session, options)
 
     def clear(self) -> None:
         """Drop the result from memory; on disk it stays."""
         memory.forget(self._memory_key(None))
         if (project := current_project(self.home_module)) is not None:
             memory.forget(self._memory_key(project))
-
-
-class _Unit:
-    """One recorded task as the runner sees it."""
-
-    def __init__(self, task: Recorded[Any], session: Session, options: RunOptions) -> None:
-        self.task = task
-        self.session = session
-        self.options = options
-        self.name = task.name
-        self.key = task.stored_key()
-
-    @property
-    def fingerprint(self) -> CodeFingerprint:
-        return self.task.own_fingerprint()
-
-    @property
-    def code_policy(self) -> str | None:
-        policy: str | None = self.task._options["on_code_change"]
-        return policy
-
-    def is_same(self, rest: Mapping[str, Any]) -> bool:
-        return still_stand(rest["defaults"], self.session.standing_defaults(self.task))
-
-    def upstream_codes(self) -> Mapping[str, str]:
-        return {parent.record_key: self.session.expected_code(parent) for parent in self.task.upstream}
-
-    def call(self) -> Any:
-        returned = self.task._call_function(self.session)
-        self._check_files("while the task ran; the run does not count")
-        return returned
-
-    def split(self, returned: Any) -> tuple[dict[str, Any], str]:
-        return self.task.output_spec.split(returned)
-
-    def facts(self, project: Project) -> UnitFacts:
-        self._check_files("since the task was constructed")
-        task, session = self.task, self.session
-        upstream = {}
-        for parent in task.upstream:
-            code, head = session.code_of(parent), session.heads.get(parent.session_key)
-            facts = {"name": parent.name, "code": code, "label": head.label if head else ""}
-            upstream[parent.record_key] = facts
-        parameters = describe_task(
-            task,
-            on_large=project.data.put_value,
-            leave_out=lambda parent: _reference(parent, session),
-            get_key=lambda task: task.record_key,
-        )
-        reason = self.options.reason if self.options.reason is not None else task.reason
-        return UnitFacts(
-            code=session.used_code(task),
-            module=task.__wrapped__.__module__,
-            main_file=_main_file(task.home_module, project.root),
-            parameters=parameters,
-            parameters_text=json.dumps(parameters, separators=(",", ":"), allow_nan=False),
-            defaults=session.standing_defaults(task),
-            upstream=upstream,
-            input_data=tuple(self._input_data(project)),
-            output_names=task._signature.outputs.names,
-            reason=reason,
-            script_arguments=" ".join(part for part in (task.name, self.options.source) if part),
-        )
-
-    def _input_files(self) -> list[InputFile]:
-        return [leaf for leaf in iter_leaves(self.task.raw_inputs) if isinstance(leaf, InputFile)]
-
-    def _check_files(self, when: str) -> None:
-        for file in self._input_files():
-            if file.changed():
-                raise InputError(
-                    f"Task {self.name!r} ({self.task.digest}): the input file {file.path} changed {when}.",
-                    f"expected: content {file.digest}",
-                    "construct the task again, so that it names the file as it is now",
-                    place=str(file.path),
-                )
-
-    def _input_data(self, project: Project) -> list[DataKey]:
-        root = project.data.input_dir
-        keys = []
-        for parent in self.task.upstream:
-            if head := self.session.heads.get(parent.session_key):
-                try:
-                    stat = head.path.stat()
-                except FileNotFoundError:  # deleted since it was loaded
-                    continue
-                created = datetime.fromtimestamp(stat.st_mtime, UTC)
-                keys.append(DataKey.of_file(head.path, root, size=stat.st_size, blake3="", created=created))
-        for file in self._input_files():
-            stat = Path(file.path).stat()
-            created = datetime.fromtimestamp(stat.st_mtime, UTC)
-            keys.append(
-                DataKey.of_file(file.path, root, size=stat.st_size, blake3=file.digest, created=created)
-            )
-        return keys
-
-
-def _reference(parent: Task[Any], session: Session) -> Any:
-    """How a record names an upstream task: a stored one by digest and label, another is described whole."""
-    head = session.heads.get(parent.session_key)
-    return None if head is None else {"$task": parent.digest, "label": head.label}
-
-
-def _main_file(module: str, root: Path) -> str:
-    """The module's file, relative to the project, or to where it is imported from."""
-    return _relative_file(module, getattr(sys.modules.get(module), "__file__", None), root)
-
-
-@lru_cache(maxsize=256)
-def _relative_file(module: str, file: str | None, root: Path) -> str:
-    if file is None:
-        return ""
-    path = Path(file).resolve()
-    if path.is_relative_to(root):
-        return path.relative_to(root).as_posix()
-    tail = module.replace(".", "/")
-    return f"{tail}/{path.name}" if path.name == "__init__.py" else f"{tail}{path.suffix}"

@@ -30,6 +30,8 @@ class Signature:
         and ``Outputs`` and a ``__call__`` or ``_run`` that takes the inputs.
     namespace
         Names besides those of the module in which string annotations may be found.
+    iterators
+        Whether it may return what can be read only once, and be a generator function.
 
     Raises
     ------
@@ -37,7 +39,15 @@ class Signature:
         If an annotation is missing, or a name reserved.
     """
 
-    def __init__(self, definition: Callable[..., Any], namespace: Mapping[str, Any] | None = None) -> None:
+    argument_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        definition: Callable[..., Any],
+        namespace: Mapping[str, Any] | None = None,
+        *,
+        iterators: bool = False,
+    ) -> None:
         if not isinstance(definition, FunctionType | type):
             raise SignatureError(
                 f"{short_repr(definition)} cannot become a task.",
@@ -45,6 +55,7 @@ class Signature:
                 "wrap it in a function with annotations",
             )
         self.definition = definition
+        self.iterators = iterators
         self.name = definition.__name__
         self._namespace = dict(namespace or {})
         self._inputs_class = getattr(definition, "Inputs", None) if isinstance(definition, type) else None
@@ -84,12 +95,12 @@ class Signature:
 
     def _check_names(self) -> None:
         function = self.plain_function
-        kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
-        if any(is_kind(function) for is_kind in kinds):
+        is_generator = inspect.isgeneratorfunction(function) and not self.iterators
+        if is_generator or inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise SignatureError(
                 f"Function {self.name!r} cannot become a task.",
                 "found: a generator or coroutine; its result cannot be kept",
-                "return a list or an array",
+                "return a list or an array; a NonMemoizedTask may yield",
             )
         if self._inputs_class is not None:
             names = list(_annotations_of(self._inputs_class))
@@ -105,6 +116,7 @@ class Signature:
                     )
             names = [parameter.name for parameter in parameters]
             missing = [p.name for p in parameters if p.annotation is p.empty]
+        self.argument_names = tuple(names)
         if self._outputs_class is None and self.inspected.return_annotation is inspect.Signature.empty:
             missing.append("return")
         if missing:
@@ -147,11 +159,11 @@ class Signature:
         if isinstance(hints["return"], str):
             raise SignatureError(f"Task {self.name!r}: the return annotation is text.", repr(hints["return"]))
         origin = typing.get_origin(hints["return"]) or hints["return"]
-        if isinstance(origin, type) and issubclass(origin, _ITERATORS):
+        if isinstance(origin, type) and issubclass(origin, _ITERATORS) and not self.iterators:
             raise SignatureError(
                 f"Task {self.name!r} cannot return an iterator.",
                 f"found: -> {hints['return']}; it can be read only once",
-                "return a list or an array",
+                "return a list or an array; a NonMemoizedTask may yield",
             )
         return hints
 
@@ -172,6 +184,7 @@ class Signature:
                 p.name: (p.kind is not p.KEYWORD_ONLY, p.kind is not p.POSITIONAL_ONLY)
                 for p in self._parameters()
             }
+        self.outputs  # noqa: B018 - what is wrong with them is told now, not after the first run
         return {name: self._parameter(name, *how, declared.get(name)) for name, how in names.items()}
 
     def _parameter(self, name: str, positional: bool, by_name: bool, default: Default | None) -> Parameter:
@@ -193,7 +206,7 @@ class Signature:
         hints: Mapping[str, Any] = {}
         if isinstance(annotation, type) and issubclass(annotation, TaskOutput):
             hints = self._resolve(annotation)
-        return OutputSpec(annotation, hints, self.name)
+        return OutputSpec(annotation, hints, self.name, self.argument_names, iterators=self.iterators)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments given, by name; those left out are not in it.

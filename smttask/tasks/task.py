@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
@@ -17,6 +17,7 @@ from smttask.tasks.composition import find_tasks, iter_leaves, with_values
 from smttask.tasks.described import Described
 from smttask.tasks.digests import Digested
 from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.explanation import Explanation
 from smttask.tasks.failed import Failed
 from smttask.tasks.inputs import TaskInputs
 from smttask.tasks.watching import own_fingerprint
@@ -55,6 +56,8 @@ class Task(Digested, Described, Bindable, Generic[R]):
     is_recorded: ClassVar[bool] = False
     #: Whether the result stays at hand until the outermost `run()` ends.
     lives_in_session: ClassVar[bool] = False
+    #: Whether the result may be an iterator, one for each parent.
+    may_yield: ClassVar[bool] = False
     #: What made the type of a class, such as ``Create``; empty for a function or class of its own.
     made_by: ClassVar[str] = ""
     _options: ClassVar[Mapping[str, Any]]
@@ -126,10 +129,14 @@ class Task(Digested, Described, Bindable, Generic[R]):
             error.add_note(f"while the results of upstream tasks were put into {self.name}({name}=…)")
             raise
 
-    def _call_function(self, session: Session) -> Any:
-        """Call the function with the inputs as they arrive."""
+    def _call_function(
+        self, session: Session, before: Callable[[Mapping[str, Any]], None] | None = None
+    ) -> Any:
+        """Call the function with the inputs as they arrive, after `before` was called with them."""
         signature = self._signature
         arrived = {name: self._arrived(name, value, session) for name, value in self._values.items()}
+        if before is not None:
+            before(arrived)
         args = [
             arrived.pop(name) for name, parameter in signature.parameters.items() if not parameter.by_name
         ]
@@ -219,6 +226,27 @@ class Task(Digested, Described, Bindable, Generic[R]):
         """The result, computed; those of the upstream tasks are in the session."""
         raise AttributeError("compute")
 
+    def explain(self) -> Explanation:
+        """Whether `run()` would find the result or compute it, and why; print what it returns.
+
+        A miss is told as the difference from what is stored, else from the nearest earlier run.
+        Nothing is computed, written or moved to find out.
+        """
+        with Session.current() as session:
+            return self.explained(session, RunOptions())
+
+    def explained(self, session: Session, options: RunOptions) -> Explanation:
+        """What `run()` with these options would do, and why."""
+        if self.has_late_digest and self._found_digests is None:
+            reason = "its digest is that of a result of an unpure task, which has not run yet"
+            return Explanation(self.name, self.description_key, False, reason)
+        if options.recompute:
+            return Explanation(self.name, self.digest, False, "asked to compute it anew")
+        return self._explained(session, options)
+
+    def _explained(self, session: Session, options: RunOptions) -> Explanation:
+        raise AttributeError("_explained")
+
     def load(self) -> R:
         """The result if it is at hand, else `ResultNotFoundError`; never computes."""
         with Session.current() as session:
@@ -242,10 +270,9 @@ class Task(Digested, Described, Bindable, Generic[R]):
         ResultNotFoundError
             If there is no result.
         """
-        outputs = self.output_spec
-        outputs.check_name(name)
+        self.output_spec.parts(name, ())
         result = self.load()
-        return result if outputs.kind is None else getattr(result, name)
+        return result if self.output_spec.kind is None else getattr(result, name)
 
     def _not_found(self) -> ResultNotFoundError:
         searched = self._searched()

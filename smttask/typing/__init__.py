@@ -3,6 +3,7 @@
 from smttask.typing.arrays import Array, DType, NPValue
 from smttask.typing.files import InputDir, InputFile
 from smttask.typing.functions import PureFunction
+from smttask.typing.outputs import OutputFile, SeparateOutputs, separate_outputs
 from smttask.typing.random import RandomState, RNGenerator, SeedSequence
 from smttask.typing.registration import register_type
 from smttask.typing.scalars import Complex, Range, Slice
@@ -16,11 +17,14 @@ __all__ = [
     "InputDir",
     "InputFile",
     "NPValue",
+    "OutputFile",
     "PureFunction",
     "RNGenerator",
     "RandomState",
     "Range",
     "SeedSequence",
+    "SeparateOutputs",
     "Slice",
     "register_type",
+    "separate_outputs",
 ]
