@@ -12,6 +12,7 @@ from blake3 import blake3
 from smttask.errors import ResultNotFoundError
 from smttask.formats.registry import format_for, iter_formats
 from smttask.hashing import HashingFile, hash_file
+from smttask.protocols import Format
 from smttask.storage.atomic import storage_error, write_whole
 from smttask.storage.damage import move_aside
 from smttask.storage.layout import VALUES_DIR
@@ -46,10 +47,13 @@ class ValueStore:
             If it cannot be written.
         """
         format = format_for(value)
-        with HashingFile(None, expected_bytes=getattr(value, "nbytes", 0)) as file:
-            format.save(value, cast(BinaryIO, file))
-        self._keep(file.blake3 + format.suffix, file.n_bytes, lambda file: format.save(value, file))
-        return file.blake3
+        hashed = _hashed(format, value)
+        self._keep(hashed.blake3 + format.suffix, hashed.n_bytes, lambda file: format.save(value, file))
+        return hashed.blake3
+
+    def name_of(self, value: Any) -> str:
+        """The name that `put` would give `value`; nothing is written."""
+        return _hashed(format_for(value), value).blake3
 
     def get(self, name: str) -> Any:
         """The value that `put` kept under this blake3, checked; arrays read-only.
@@ -123,6 +127,12 @@ class ValueStore:
             except OSError:  # on a read-only disk it stays, and is refused each time
                 pass
             raise damaged(path, "its content has another checksum than its name says")
+
+
+def _hashed(format: Format, value: Any) -> HashingFile:
+    with HashingFile(None, expected_bytes=getattr(value, "nbytes", 0)) as file:
+        format.save(value, cast(BinaryIO, file))
+    return file
 
 
 def _check_name(name: str) -> None:

@@ -181,7 +181,8 @@ class Recorded(Task[R]):
         if project is None:
             return None
         with Session.current() as session:
-            return find_any_code(StoredUnit(self, session, RunOptions()), project, session.expected_code(self))
+            unit = StoredUnit(self, session, RunOptions())
+            return find_any_code(unit, project, session.expected_code(self))
 
     def get_output(self, name: str = "") -> Any:
         """One output of the stored result that `load` would give; only its file is read.

@@ -1,0 +1,169 @@
+"""A recorded task as the runner sees it: a computation whose result is kept on disk."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smttask.code.fingerprint import CodeFingerprint
+from smttask.errors import InputError
+from smttask.identity.standing import still_stand
+from smttask.project import Project
+from smttask.records.record import DataKey
+from smttask.runner import UnitFacts
+from smttask.storage.newrun import NewRun
+from smttask.tasks.composition import iter_leaves
+from smttask.tasks.description import describe_task
+from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.task import Task
+from smttask.typing.files import InputFile
+
+if TYPE_CHECKING:
+    from smttask.tasks.recorded import Recorded
+
+__all__ = ["StoredUnit"]
+
+
+class StoredUnit:
+    """One recorded task as the runner sees it."""
+
+    def __init__(self, task: Recorded[Any], session: Session, options: RunOptions) -> None:
+        self.task = task
+        self.session = session
+        self.options = options
+        self.name = task.name
+        self.key = task.stored_key()
+        self._element_names: dict[str, list[str]] = {}
+
+    @property
+    def fingerprint(self) -> CodeFingerprint:
+        """Its own code as loaded, that of upstream tasks left out."""
+        return self.task.own_fingerprint()
+
+    @property
+    def code_policy(self) -> str | None:
+        """Its own policy on changed code; None for that of the settings."""
+        policy: str | None = self.task._options["on_code_change"]
+        return policy
+
+    def is_same(self, rest: Mapping[str, Any]) -> bool:
+        """Whether a stored result whose manifest has this rest is of the same inputs."""
+        return still_stand(rest["defaults"], self.session.standing_defaults(self.task))
+
+    def upstream_codes(self) -> Mapping[str, str]:
+        """Record key of an upstream task -> combined code fingerprint as loaded."""
+        return {parent.record_key: self.session.expected_code(parent) for parent in self.task.upstream}
+
+    def call(self) -> Any:
+        """Compute; what the function returned."""
+        returned = self.task._call_function(self.session, self._name_elements)
+        self._check_files("while the task ran; the run does not count")
+        return returned
+
+    def split(self, returned: Any) -> tuple[dict[str, Any], str]:
+        """Outputs by name, validated, and the outcome for the record."""
+        return self.task.output_spec.split(returned, self._element_names)
+
+    def _name_elements(self, inputs: Mapping[str, Any]) -> None:
+        """Ask for the names of elements that are stored one by one, before anything is computed."""
+        spec = self.task.output_spec
+        self._element_names = {
+            name: form.element_names(inputs, self.name) for name, form in spec.forms.items() if form.separate
+        }
+
+    def save_output(self, new_run: NewRun, name: str, value: Any) -> Any:
+        """Store one output; what the caller gets for it."""
+        form = self.task.output_spec.form_of(name)
+        if form.is_file and value is not None:
+            return new_run.take_file(name, value)
+        new_run.save_output(name, value, inline=form.separate is None)
+        return value
+
+    def facts(self, project: Project) -> UnitFacts:
+        """What the record and the manifest say of it, once its upstream values are there."""
+        self._check_files("since the task was constructed")
+        task, session = self.task, self.session
+        upstream = {}
+        for parent in task.upstream:
+            code, head = session.code_of(parent), session.heads.get(parent.session_key)
+            facts = {"name": parent.name, "code": code, "label": head.label if head else ""}
+            upstream[parent.record_key] = facts
+        parameters = describe_task(
+            task,
+            on_large=project.data.put_value,
+            leave_out=lambda parent: _reference(parent, session),
+            get_key=lambda task: task.record_key,
+        )
+        reason = self.options.reason if self.options.reason is not None else task.reason
+        return UnitFacts(
+            code=session.used_code(task),
+            module=task.__wrapped__.__module__,
+            main_file=_main_file(task.home_module, project.root),
+            parameters=parameters,
+            parameters_text=json.dumps(parameters, separators=(",", ":"), allow_nan=False),
+            defaults=session.standing_defaults(task),
+            upstream=upstream,
+            input_data=tuple(self._input_data(project)),
+            output_names=task._signature.outputs.names,
+            reason=reason,
+            script_arguments=" ".join(part for part in (task.name, self.options.source) if part),
+        )
+
+    def _input_files(self) -> list[InputFile]:
+        return [leaf for leaf in iter_leaves(self.task.raw_inputs) if isinstance(leaf, InputFile)]
+
+    def _check_files(self, when: str) -> None:
+        for file in self._input_files():
+            if file.changed():
+                raise InputError(
+                    f"Task {self.name!r} ({self.task.digest}): the input file {file.path} changed {when}.",
+                    f"expected: content {file.digest}",
+                    "construct the task again, so that it names the file as it is now",
+                    place=str(file.path),
+                )
+
+    def _input_data(self, project: Project) -> list[DataKey]:
+        root = project.data.input_dir
+        keys = []
+        for parent in self.task.upstream:
+            if head := self.session.heads.get(parent.session_key):
+                try:
+                    stat = head.path.stat()
+                except FileNotFoundError:  # deleted since it was loaded
+                    continue
+                created = datetime.fromtimestamp(stat.st_mtime, UTC)
+                keys.append(DataKey.of_file(head.path, root, size=stat.st_size, blake3="", created=created))
+        for file in self._input_files():
+            stat = Path(file.path).stat()
+            created = datetime.fromtimestamp(stat.st_mtime, UTC)
+            keys.append(
+                DataKey.of_file(file.path, root, size=stat.st_size, blake3=file.digest, created=created)
+            )
+        return keys
+
+
+def _reference(parent: Task[Any], session: Session) -> Any:
+    """How a record names an upstream task: a stored one by digest and label, another is described whole."""
+    head = session.heads.get(parent.session_key)
+    return None if head is None else {"$task": parent.digest, "label": head.label}
+
+
+def _main_file(module: str, root: Path) -> str:
+    """The module's file, relative to the project, or to where it is imported from."""
+    return _relative_file(module, getattr(sys.modules.get(module), "__file__", None), root)
+
+
+@lru_cache(maxsize=256)
+def _relative_file(module: str, file: str | None, root: Path) -> str:
+    if file is None:
+        return ""
+    path = Path(file).resolve()
+    if path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    tail = module.replace(".", "/")
+    return f"{tail}/{path.name}" if path.name == "__init__.py" else f"{tail}{path.suffix}"
