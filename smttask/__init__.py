@@ -23,10 +23,12 @@ if TYPE_CHECKING:
         Join,
         MemoizedTask,
         NonMemoizedTask,
+        RecordedIterativeTask,
         RecordedTask,
         Task,
         TaskOutput,
         TaskType,
+        UnpureMemoizedTask,
     )
     from smttask.typing import register_type
     from smttask.view import RecordStoreView, RecordView, RSView
@@ -49,12 +51,14 @@ __all__ = [
     "RSView",
     "RecordStoreView",
     "RecordView",
+    "RecordedIterativeTask",
     "RecordedTask",
     "SeedGenerator",
     "SeedStream",
     "Task",
     "TaskOutput",
     "TaskType",
+    "UnpureMemoizedTask",
     "config",
     "errors",
     "expand",
@@ -69,6 +73,7 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(["RSView", "RecordStoreView", "RecordView"], "smttask.view"),
     **dict.fromkeys(["Failed", "MemoizedTask", "NonMemoizedTask", "RecordedTask"], "smttask.tasks"),
+    **dict.fromkeys(["RecordedIterativeTask", "UnpureMemoizedTask"], "smttask.tasks"),
     **dict.fromkeys(["Create", "Join", "Task", "TaskOutput", "TaskType"], "smttask.tasks"),
     **dict.fromkeys(["ParamColl", "SeedGenerator", "SeedStream", "expand"], "smttask.workflows"),
     **dict.fromkeys(["run_workflow", "set_workflow_args"], "smttask.workflows"),

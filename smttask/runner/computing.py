@@ -213,6 +213,7 @@ class _Run:
     def _store(self, outcome: str, duration_s: float, captured: CapturedOutput) -> Head:
         record = self.record
         diff = self.project.data.put_text(record.diff) if record.diff else ""
+        earlier = self.facts.continued_from
         rest = {
             "module": record.module,
             "reason": record.reason,
@@ -224,6 +225,7 @@ class _Run:
             "functions": dict(self.unit.fingerprint.parts),
             "unresolved": list(self.unit.fingerprint.unresolved),
             "upstream": self.facts.upstream,
+            **({} if earlier is None else {"continued_from": earlier}),
             "input_data": [{"path": key.path, **key.metadata} for key in record.input_data],
             "commit": record.version,
             "diff": diff,

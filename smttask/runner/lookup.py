@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 from smttask.code.fingerprint import changed_parts
@@ -123,6 +124,8 @@ def _changed_code(unit: Unit, head: Head) -> list[str]:
     for digest, used in rest["upstream"].items():
         if digest in now and now[digest] != used["code"]:
             changed.append(f"upstream task {used['name']} ({digest}) changed")
+    if not changed and (earlier := rest.get("continued_from")):
+        changed.append(f"it continued from {earlier['label']}, which other code made")
     return changed or ["code that cannot be followed"]
 
 
@@ -133,14 +136,25 @@ def _report_damaged(path: Path, reason: str) -> None:
 
 
 def load_stored(
-    head: Head, project: Project, *, mmap: bool = False, allow_pickle: bool = False
+    head: Head,
+    project: Project,
+    *,
+    mmap: bool = False,
+    allow_pickle: bool = False,
+    names: Iterable[str] | None = None,
 ) -> Stored | None:
-    """The outputs of a stored result; None if it is damaged, which is reported, or was deleted."""
+    """The outputs of a stored result; None if it is damaged, which is reported, or was deleted.
+
+    Parameters
+    ----------
+    names
+        Only these; None if one of them is not there.
+    """
     try:
         verify = project.setting("verify")
         outputs = {
             name: project.data.load_output(head, name, verify=verify, mmap=mmap, allow_pickle=allow_pickle)
-            for name in head.outputs
+            for name in (head.outputs if names is None else names)
         }
     except ResultNotFoundError:
         return None

@@ -74,6 +74,8 @@ class UnitFacts:
         and the code of the result used.
     input_data
         Stored results and files that were read.
+    continued_from
+        For an iterative task: label, digest and code of the run whose outputs it continued from.
     output_names
         Of all outputs; ``""`` for the unnamed one.
     """
@@ -89,6 +91,7 @@ class UnitFacts:
     output_names: tuple[str, ...]
     reason: str
     script_arguments: str
+    continued_from: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,13 @@
 """Typed pure functions as objects: described, hashed, run, recorded."""
 
-from smttask.tasks.decorators import MemoizedTask, NonMemoizedTask, RecordedTask, TaskType
+from smttask.tasks.decorators import (
+    MemoizedTask,
+    NonMemoizedTask,
+    RecordedIterativeTask,
+    RecordedTask,
+    TaskType,
+    UnpureMemoizedTask,
+)
 from smttask.tasks.failed import Failed
 from smttask.tasks.generators import Create, Join
 from smttask.tasks.outputs import TaskOutput
@@ -12,8 +19,10 @@ __all__ = [
     "Join",
     "MemoizedTask",
     "NonMemoizedTask",
+    "RecordedIterativeTask",
     "RecordedTask",
     "Task",
     "TaskOutput",
     "TaskType",
+    "UnpureMemoizedTask",
 ]

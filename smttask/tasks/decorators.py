@@ -10,12 +10,21 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 from smttask.code.source import remember_sources
 from smttask.errors import SettingError, SignatureError
 from smttask.tasks import naming
+from smttask.tasks.iterative import Iterative
 from smttask.tasks.memoized import Memoized, NonMemoized
 from smttask.tasks.recorded import Recorded
 from smttask.tasks.signature import Signature
 from smttask.tasks.task import Task
+from smttask.tasks.unpure import Unpure
 
-__all__ = ["MemoizedTask", "NonMemoizedTask", "RecordedTask", "TaskType"]
+__all__ = [
+    "MemoizedTask",
+    "NonMemoizedTask",
+    "RecordedIterativeTask",
+    "RecordedTask",
+    "TaskType",
+    "UnpureMemoizedTask",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -96,13 +105,61 @@ def RecordedTask(
     >>> Square(3)
     Square(x=3.0)
     """
-    if on_code_change is not None and on_code_change not in CODE_POLICIES:
-        raise SettingError(
-            f"RecordedTask does not take on_code_change={on_code_change!r}.",
-            f"expected: one of {', '.join(CODE_POLICIES)}",
-        )
-    options = {"cache": cache, "on_code_change": on_code_change}
+    options = _recording_options("RecordedTask", cache, on_code_change)
     return _decorator(Recorded, definition, options, name)
+
+
+def RecordedIterativeTask(
+    iteration_parameter: str,
+    *,
+    map: Mapping[str, str],
+    cache: bool | None = None,
+    on_code_change: str | None = None,
+    name: str | None = None,
+) -> Callable[[Callable[P, R]], TaskType[P, R]]:
+    """Make recorded tasks of a function that iterates: more iterations continue from fewer.
+
+    The number of iterations is not hashed: it is the suffix of the digest, ``__n_5``. When
+    a result is not stored, the best one after fewer iterations of the same inputs is
+    taken, and its outputs take the places of the inputs that `map` names. The function
+    must give exactly what it would give if it had begun from the first iteration.
+
+    Parameters
+    ----------
+    iteration_parameter
+        Name of an argument annotated ``int``, from 0 on, and of an output.
+    map
+        Which output takes the place of which input. The function returns a `TaskOutput`.
+        An entry for the iteration parameter, as in ``{"n": "start"}``, tells the function
+        how far the earlier run came.
+    cache, on_code_change, name
+        As for `RecordedTask`. A run by other code is continued only if its result
+        would be loaded too; ``run(recompute=True)`` begins from the first iteration.
+
+    Raises
+    ------
+    SignatureError
+        If there is no such argument or output.
+
+    Examples
+    --------
+    >>> class Grown(TaskOutput):
+    ...     n: int
+    ...     size: float
+    >>> @RecordedIterativeTask("n", map={"n": "start", "size": "size"}, name="docs.grow")
+    ... def Grow(n: int, rate: float, size: float = 1.0, start: int = 0) -> Grown:
+    ...     for _ in range(start, n):
+    ...         size *= rate
+    ...     return Grown(n, size)
+    >>> Grow(n=5, rate=2.0).digest == Grow(n=3, rate=2.0).digest.replace("n_3", "n_5")
+    True
+    """
+    options = _recording_options("RecordedIterativeTask", cache, on_code_change)
+    own = {"iteration_parameter": iteration_parameter, "map": map}
+    decorate: Callable[[Callable[P, R]], TaskType[P, R]] = _decorator(
+        Iterative, None, {**options, **own}, name
+    )
+    return decorate
 
 
 @overload
@@ -150,6 +207,43 @@ def NonMemoizedTask(definition: Callable[..., Any] | None = None, /, *, name: st
     return _decorator(NonMemoized, definition, {}, name)
 
 
+@overload
+def UnpureMemoizedTask(definition: type[_CallableInstance[P, R]], /) -> TaskType[P, R]: ...
+@overload
+def UnpureMemoizedTask(definition: Callable[P, R], /) -> TaskType[P, R]: ...
+@overload
+def UnpureMemoizedTask(*, name: str | None = None) -> Callable[[Callable[P, R]], TaskType[P, R]]: ...
+def UnpureMemoizedTask(definition: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
+    """Make tasks of a function that the inputs do not determine, such as one that reads a clock or a server.
+
+    The result stays in memory, as that of `MemoizedTask`. The digest of the task is that
+    of its *result*, so tasks that depend on it are found stored exactly if it gave the
+    same as then. The digest is found by running the task when something first asks for
+    it, and holds for this object from then on. No reason is taken. Other parameters as
+    for `RecordedTask`.
+
+    Examples
+    --------
+    >>> @UnpureMemoizedTask
+    ... def ReadSensor(channel: int) -> float:
+    ...     return 20.5
+    >>> ReadSensor(1).digest == ReadSensor(2).digest
+    True
+    """
+    return _decorator(Unpure, definition, {}, name)
+
+
+def _recording_options(
+    decorator: str, cache: bool | None, on_code_change: str | None
+) -> dict[str, bool | str | None]:
+    if on_code_change is not None and on_code_change not in CODE_POLICIES:
+        raise SettingError(
+            f"{decorator} does not take on_code_change={on_code_change!r}.",
+            f"expected: one of {', '.join(CODE_POLICIES)}",
+        )
+    return {"cache": cache, "on_code_change": on_code_change}
+
+
 def _decorator(kind: type[Task[Any]], definition: Any, options: Mapping[str, Any], name: str | None) -> Any:
     if definition is None:
         return lambda definition: _make_type(kind, definition, options, name)
@@ -161,6 +255,7 @@ def _make_type(
 ) -> type[Task[Any]]:
     namespace = _local_names(definition)
     signature = Signature(definition, namespace, iterators=kind.may_yield)
+    kind.check_definition(signature, options)
     _check_members(definition, kind)
     module = definition.__module__
     naming.check_one_module(module)

@@ -47,6 +47,9 @@ class Digested(Runnable):
     full_name: ClassVar[str]
     __wrapped__: ClassVar[Callable[..., Any]]
 
+    #: Whether a result is looked for by the digest, so that it must be known for every run.
+    is_found_by_digest: ClassVar[bool] = True
+
     description_key: str
     _values: dict[str, Any]
     _suffix: str = ""  # the part of digest and key that is not hashed

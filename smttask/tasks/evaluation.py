@@ -58,6 +58,8 @@ class Session:
         self.codes: dict[str, str] = {}
         #: Manifests of the stored results used.
         self.heads: dict[str, Head] = {}
+        #: For an iterative task that is computed: the result that it continues from.
+        self.earlier: dict[str, Any] = {}
 
     @staticmethod
     @contextmanager

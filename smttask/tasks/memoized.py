@@ -177,6 +177,7 @@ class NonMemoized(Task[R]):
 
     lives_in_session: ClassVar[bool] = True
     may_yield: ClassVar[bool] = True
+    is_found_by_digest: ClassVar[bool] = False
 
     def recall(self, session: Session, options: RunOptions) -> tuple[bool, Any]:
         """Whether the result is at hand, and the result."""

@@ -70,7 +70,7 @@ class Recorded(Task[R]):
                 return True, self._from_memory(kept, session, code)
         if project is None:
             return False, None
-        head = find_stored(StoredUnit(self, session, options), project, code)
+        head = find_stored(self._unit(session, options), project, code)
         stored = None if head is None else load_stored(head, project, mmap=options.mmap)
         if stored is None:
             return False, None
@@ -82,7 +82,7 @@ class Recorded(Task[R]):
         code = session.used_code(self)
         if project is None:
             return self._compute_in_memory(session, options, code)
-        unit = StoredUnit(self, session, options)
+        unit = self._unit(session, options)
         stored = compute_stored(unit, project, code, recompute=options.recompute, mmap=options.mmap)
         found, value = self._arrive(stored, session, options, project)
         if not found:
@@ -181,7 +181,7 @@ class Recorded(Task[R]):
         if project is None:
             return None
         with Session.current() as session:
-            unit = StoredUnit(self, session, RunOptions())
+            unit = self._unit(session, RunOptions())
             return find_any_code(unit, project, session.expected_code(self))
 
     def get_output(self, name: str = "") -> Any:
@@ -193,7 +193,7 @@ class Recorded(Task[R]):
         if project is None:
             return super().get_output(name)
         with Session.current() as session:
-            unit = StoredUnit(self, session, RunOptions())
+            unit = self._unit(session, RunOptions())
             head = find_stored(unit, project, session.expected_code(self))
         parts = self.output_spec.parts(name, () if head is None else head.outputs)
         if head is None:
@@ -227,6 +227,9 @@ class Recorded(Task[R]):
         """Name of the task's folder in both stores."""
         return self.fixed_name or self.name
 
+    def _unit(self, session: Session, options: RunOptions) -> StoredUnit:
+        return StoredUnit(self, session, options)
+
     def stored_key(self) -> Key:
         """What the result is found by in the data store."""
         return Key(self.folder, self.digest, "", self.full_digest)
@@ -253,7 +256,7 @@ class Recorded(Task[R]):
         if project is None:
             return False
         with Session.current() as session:
-            return project.data.invalidate(StoredUnit(self, session, RunOptions()).key)
+            return project.data.invalidate(self._unit(session, RunOptions()).key)
 
     def accept(self) -> str:
         """Mark the stored result as still valid for the code of today; returns the label of its run.
@@ -268,7 +271,7 @@ class Recorded(Task[R]):
         """
         project = self._project(RunOptions())
         with Session.current() as session:
-            code, unit = session.expected_code(self), StoredUnit(self, session, RunOptions())
+            code, unit = session.expected_code(self), self._unit(session, RunOptions())
             head = None if project is None else find_any_code(unit, project, code)
             if project is None or head is None:
                 raise self._not_found()
@@ -283,7 +286,7 @@ class Recorded(Task[R]):
                 return Explanation(self.name, self.digest, True, "in memory", where="memory")
             if project is None:
                 return Explanation(self.name, self.digest, False, "not in the memory of this process")
-        return explain_stored(self, StoredUnit(self, session, options), project, session, options)
+        return explain_stored(self, self._unit(session, options), project, session, options)
 
     def clear(self) -> None:
         """Drop the result from memory; on disk it stays."""

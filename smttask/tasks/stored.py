@@ -16,6 +16,7 @@ from smttask.identity.standing import still_stand
 from smttask.project import Project
 from smttask.records.record import DataKey
 from smttask.runner import UnitFacts
+from smttask.storage.manifest import Head
 from smttask.storage.newrun import NewRun
 from smttask.tasks.composition import iter_leaves
 from smttask.tasks.description import describe_task
@@ -26,7 +27,7 @@ from smttask.typing.files import InputFile
 if TYPE_CHECKING:
     from smttask.tasks.recorded import Recorded
 
-__all__ = ["StoredUnit"]
+__all__ = ["StoredUnit", "manifest_keys"]
 
 
 class StoredUnit:
@@ -132,12 +133,7 @@ class StoredUnit:
         keys = []
         for parent in self.task.upstream:
             if head := self.session.heads.get(parent.session_key):
-                try:
-                    stat = head.path.stat()
-                except FileNotFoundError:  # deleted since it was loaded
-                    continue
-                created = datetime.fromtimestamp(stat.st_mtime, UTC)
-                keys.append(DataKey.of_file(head.path, root, size=stat.st_size, blake3="", created=created))
+                keys += manifest_keys(head, project)
         for file in self._input_files():
             stat = Path(file.path).stat()
             created = datetime.fromtimestamp(stat.st_mtime, UTC)
@@ -145,6 +141,17 @@ class StoredUnit:
                 DataKey.of_file(file.path, root, size=stat.st_size, blake3=file.digest, created=created)
             )
         return keys
+
+
+def manifest_keys(head: Head, project: Project) -> list[DataKey]:
+    """How a record names a result that was used; nothing if it was deleted since it was loaded."""
+    try:
+        stat = head.path.stat()
+    except FileNotFoundError:
+        return []
+    created = datetime.fromtimestamp(stat.st_mtime, UTC)
+    root = project.data.input_dir
+    return [DataKey.of_file(head.path, root, size=stat.st_size, blake3="", created=created)]
 
 
 def _reference(parent: Task[Any], session: Session) -> Any:

@@ -27,6 +27,7 @@ from smttask.typing.ownership import fresh, owned
 if TYPE_CHECKING:
     from smttask.lineage.graph import TaskGraph
     from smttask.tasks.outputs import OutputSpec
+    from smttask.tasks.signature import Signature
 
 __all__ = ["Task"]
 
@@ -69,6 +70,10 @@ class Task(Digested, Described, Bindable, Generic[R]):
         super().__init__(args, kwargs)
         self.reason = "" if reason is None else str(reason)
         self.last_hit = None
+
+    @classmethod
+    def check_definition(cls, signature: Signature, options: Mapping[str, Any]) -> None:
+        """Refuse a function that cannot become a task of this kind; `SignatureError`."""
 
     # -- identity
 
