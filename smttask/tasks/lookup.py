@@ -167,10 +167,10 @@ def _get_module(name: str, what: str, origin: str) -> ModuleType:
         )
     try:
         return importlib.import_module(name)
-    except ImportError as error:
+    except (Exception, SystemExit) as error:  # a script may do anything when it is imported
         raise DescriptionError(
             f"Description {origin}: module {name!r} of {what} cannot be imported.",
-            f"found: {error}",
+            f"found: {type(error).__name__}: {error}",
             "restore the module, or construct and save the task anew",
             source=origin,
         ) from error

@@ -70,19 +70,25 @@ def identity(definition: Any, name: str | None, *, is_recorded: bool) -> tuple[s
             'define it at the top of a module, or name it: @RecordedTask(name="…")',
         )
     if definition.__module__ in MAIN_NAMES:
-        return f"__main__:{_main_place()}", definition.__qualname__
+        return f"__main__:{_main_place(definition.__module__)}", definition.__qualname__
     return place
 
 
-def _main_place() -> str:
-    """The script or notebook, relative to its project; without a path, this session."""
-    main = sys.modules["__main__"]
+def _main_place(module: str) -> str:
+    """The script or notebook, relative to its project; without a path, this session.
+
+    Parameters
+    ----------
+    module
+        ``__mp_main__`` in a process that multiprocessing spawned: there it is the script.
+    """
+    main = sys.modules[module]
     notebook = getattr(main, "__vsc_ipynb_file__", None) or os.environ.get("JPY_SESSION_NAME")
     file = notebook or getattr(main, "__file__", None)
     if file is None:
         return _session_name
     path = Path(file).absolute()
-    root = project_root("__main__")
+    root = project_root(module)
     return path.relative_to(root).as_posix() if root is not None and path.is_relative_to(root) else str(path)
 
 

@@ -37,13 +37,16 @@ class UnfitValue(Exception):
 def class_name(cls: type) -> str:
     """``module:qualname``, which names a class in JSON and canonical bytes.
 
+    A class of a script has the same name in a process that multiprocessing spawned.
+
     Examples
     --------
     >>> from fractions import Fraction
     >>> class_name(Fraction)
     'fractions:Fraction'
     """
-    return f"{cls.__module__}:{cls.__qualname__}"
+    module = "__main__" if cls.__module__ == "__mp_main__" else cls.__module__
+    return f"{module}:{cls.__qualname__}"
 
 
 def stored_fields(cls: Any) -> dict[str, Any]:

@@ -171,7 +171,10 @@ def test_an_edited_file_is_refused(tasks: Any) -> None:
         ('{"format": 99}', "has format 99(.|\n)*newer"),
         ('{"format": 1, "task": "a", "tasks": {}}', "entry of the task itself is missing"),
         ('{"format": 1, "task": "a", "tasks": {"a": {}}}', "lacks inputs, module, name"),
-        ('{"format": 1, "task": "a", "tasks": {"a": {"name": 1, "module": "m", "inputs": {}}}}', "not text"),
+        (
+            '{"format": 1, "task": "a", "tasks": {"a": {"name": 1, "module": "m", "inputs": {}}}}',
+            "is no text",
+        ),
         ("no/such/file.json", "cannot be read"),
     ],
 )
@@ -196,17 +199,18 @@ def entry(module: str, name: str, **inputs: Any) -> dict[str, Any]:
         ("tasks", "Square.__init__", "has no task"),
         ("tasks", "RecordedTask", "has no task"),
         ("broken", "Task", "module 'broken' of task 'Task' cannot be imported"),
+        ("script", "Task", "module 'script' of task 'Task' cannot be imported(.|\n)*SystemExit"),
     ],
 )
 def test_only_tasks_of_the_project_are_looked_up(tasks: Any, module: str, name: str, message: str) -> None:
     """A hostile file gets an error; nothing that it names is imported or executed."""
     import sys
 
-    tasks.project.write({"broken.py": "import no_such_library"})
+    tasks.project.write({"broken.py": "import no_such_library", "script.py": "raise SystemExit(0)"})
     before = set(sys.modules)
     with pytest.raises(DescriptionError, match=message):
         Task.from_desc(entry(module, name))
-    assert not {"antigravity", "broken"} & (set(sys.modules) - before)
+    assert not {"antigravity", "broken", "script"} & (set(sys.modules) - before)
 
 
 def test_a_trusted_package_may_be_imported(tasks: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -416,8 +418,6 @@ def test_one_file_under_two_module_names_is_refused(scratch: Any) -> None:
     text = "from smttask import RecordedTask\n@RecordedTask\ndef F(x: int) -> int:\n    return x\n"
     project = scratch({"pkg/__init__.py": "", "pkg/mod.py": text})
     project.load("pkg.mod")
-    import sys
-
     sys.path.insert(0, str(project.root / "pkg"))
     try:
         with pytest.raises(SignatureError, match="imported under two names"):
@@ -433,6 +433,40 @@ def test_two_tasks_of_one_name_in_two_modules_do_not_meet(scratch: Any) -> None:
     one, two = project.load("one").F(0), project.load("two").F(0)
     assert (one.run(), two.run(), one.run(), two.run()) == (1, 2, 1, 2)
     assert one.digest != two.digest
+
+
+SPAWNING = """
+import multiprocessing
+from dataclasses import dataclass
+from smttask import MemoizedTask
+
+@dataclass
+class Scale:
+    by: float
+
+@MemoizedTask
+def Scaled(x: float, scale: Scale) -> float:
+    return x * scale.by
+
+def run(task):
+    return task.run()
+
+if __name__ == "__main__":
+    for method in ("fork", "spawn", "forkserver"):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            print(pool.map_async(run, [Scaled(2, Scale(3))]).get(30))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="fork and forkserver are of POSIX")
+@pytest.mark.slow
+def test_tasks_of_a_script_run_in_processes_of_every_kind(scratch: Any) -> None:
+    """A task of a script is the same task where multiprocessing imports the script under another name."""
+    project = scratch({"script.py": SPAWNING})
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=project.root, capture_output=True, text=True, timeout=100
+    )
+    assert (done.stdout, done.stderr) == ("[6.0]\n" * 3, "")
 
 
 MAIN = """
