@@ -29,6 +29,7 @@ from smttask.errors import (
 from smttask.identity.standing import Standing
 from smttask.protocols import Runnable
 from smttask.storage.atomic import storage_error, write_whole
+from smttask.tasks.sumatratask import is_sumatratask
 from smttask.typing.jsonform import to_json
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ __all__ = [
 FORMAT = 1
 SUFFIX = ".taskdesc.json"
 _KEYS = {"name", "module", "inputs"}
+_TEXTS = ("name", "module", "identity", "reason", "made_by")
 
 
 def describe_task(
@@ -158,7 +160,10 @@ def pickled_task(task: Task[Any]) -> str:
 
 
 def read_description(source: Any) -> tuple[Mapping[str, Any], str]:
-    """The parsed description, its outer form checked, and a name for it in messages."""
+    """The parsed description, its outer form checked, and a name for it in messages.
+
+    What SumatraTask wrote comes back in its own form.
+    """
     if isinstance(source, Mapping):
         return _checked(source, "description"), "description"
     origin = "description"
@@ -179,6 +184,7 @@ def read_description(source: Any) -> tuple[Mapping[str, Any], str]:
         raise DescriptionError(
             f"{short_repr(source)} is no task description.",
             f"found: {type(source).__name__}\nexpected: a mapping, JSON text, a path or an open file",
+            "give what task.save wrote or task.desc gave",
         )
     try:
         tree = json.loads(text)
@@ -194,10 +200,13 @@ def read_description(source: Any) -> tuple[Mapping[str, Any], str]:
 
 def _checked(tree: Any, origin: str) -> Mapping[str, Any]:
     """Refuse what is not of the form in the module's docstring."""
+    if is_sumatratask(tree):
+        return cast("Mapping[str, Any]", tree)
     if not isinstance(tree, Mapping) or "format" not in tree:
         raise DescriptionError(
             f"{origin} is no task description.",
             f"found: {short_repr(tree)}\nexpected: an object with format, task and tasks",
+            "give what task.save wrote or task.desc gave",
             source=origin,
         )
     if tree["format"] != FORMAT:
@@ -208,21 +217,11 @@ def _checked(tree: Any, origin: str) -> Mapping[str, Any]:
             source=origin,
         )
     tasks = tree.get("tasks")
-    problem = ""
-    if not isinstance(tasks, Mapping) or tree.get("task") not in tasks:
+    name = tree.get("task")
+    if not isinstance(tasks, Mapping) or not isinstance(name, str) or name not in tasks:
         problem = "the entry of the task itself is missing"
     else:
-        for key, entry in tasks.items():
-            if (
-                not isinstance(entry, Mapping)
-                or not entry.keys() >= _KEYS
-                or not isinstance(entry["inputs"], Mapping)
-            ):
-                problem = f"entry {key!r} lacks {', '.join(sorted(_KEYS))}"
-            elif not all(isinstance(fields, Mapping) for fields in _field_tables(entry)):
-                problem = f"field_defaults of entry {key!r} is no table by class"
-            elif not all(isinstance(entry[part], str) for part in ("name", "module")):
-                problem = f"name and module of entry {key!r} are not text"
+        problem = next(filter(None, (_fault(key, entry) for key, entry in tasks.items())), "")
     if problem:
         raise DescriptionError(
             f"Description {origin} is damaged.", f"found: {problem}", "save the task again", source=origin
@@ -230,6 +229,20 @@ def _checked(tree: Any, origin: str) -> Mapping[str, Any]:
     return tree
 
 
-def _field_tables(entry: Mapping[str, Any]) -> list[Any]:
+def _fault(key: str, entry: Any) -> str:
+    """What is wrong with the form of one entry; empty if nothing is."""
+    if (
+        not isinstance(entry, Mapping)
+        or not entry.keys() >= _KEYS
+        or not isinstance(entry["inputs"], Mapping)
+    ):
+        return f"entry {key!r} lacks {', '.join(sorted(_KEYS))}"
     tables = entry.get("field_defaults", {})
-    return [tables, *(tables.values() if isinstance(tables, Mapping) else ())]
+    if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
+        return f"field_defaults of entry {key!r} is no table by class"
+    if not all(isinstance(entry.get(part) or "", str) for part in _TEXTS):
+        return f"name, module or reason of entry {key!r} is no text"
+    defaults = entry.get("defaults", [])
+    if not isinstance(defaults, list | tuple) or not all(isinstance(name, str) for name in defaults):
+        return f"defaults of entry {key!r} is no list of names"
+    return ""

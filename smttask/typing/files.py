@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from stat import S_ISDIR, S_ISREG
 from time import time_ns
 from typing import Any, ClassVar, NamedTuple
 
@@ -33,6 +34,8 @@ _known: dict[str, tuple[_Stat, str]] = {}
 
 def _stat(path: Path) -> _Stat:
     found = os.stat(path)
+    if not S_ISREG(found.st_mode) and not S_ISDIR(found.st_mode):  # reading it may never end
+        raise OSError(errno.EINVAL, "a pipe or a device, no file", str(path))
     return _Stat(found.st_size, found.st_mtime_ns, found.st_ino)
 
 

@@ -97,7 +97,7 @@ class Reader:
         except BAD_DATA as error:
             raise DescriptionError(
                 f"The value under {short_repr(tag)} cannot be read.",
-                f"found: {short_repr(tree)} ({type(error).__name__}: {short_repr(str(error))})",
+                f"found: {short_repr(tree)} ({short_repr(error)})",
                 "restore the file, or save the task anew",
             ) from error
 
@@ -226,7 +226,7 @@ class Reader:
         private = {name: part.get_default() for name, part in cls.__private_attributes__.items()}
         private = {name: part for name, part in private.items() if part is not PydanticUndefined}
         extra = (
-            self(tree["extra"])
+            _object(self(tree["extra"]))
             if "extra" in tree
             else {}
             if cls.model_config.get("extra") == "allow"
@@ -240,7 +240,7 @@ class Reader:
         return result
 
     def _fields(self, tree: Any, known: Any, cls: type) -> dict[str, Any]:
-        values: dict[str, Any] = self(tree)
+        values: dict[str, Any] = _object(self(tree))
         unknown = [name for name in values if name not in known]
         if unknown:
             raise ValueError(f"{cls.__qualname__} has no field {', '.join(map(short_repr, unknown))}")
@@ -250,6 +250,12 @@ class Reader:
 def _list(tree: Any) -> list[Any]:
     if not isinstance(tree, list):
         raise TypeError("expected a list")
+    return tree
+
+
+def _object(tree: Any) -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        raise TypeError("expected an object")
     return tree
 
 

@@ -78,3 +78,11 @@ def test_a_missing_file_is_named(tmp_path):
     assert caught.value.place == "files[0]"
     with pytest.raises(InputError, match="not a int"):
         Validator(InputFile)(3)
+
+
+def test_a_pipe_or_a_device_is_no_input_file(tmp_path):
+    """What can be read for ever, or not at all, is refused at once."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(InputError, match="a pipe or a device, no file"):
+            InputFile(path)
