@@ -13,6 +13,7 @@ from smttask.tasks.composition import with_values
 from smttask.tasks.description import field_defaults, read_description
 from smttask.tasks.digests import LATE
 from smttask.tasks.inputs import NamedTask
+from smttask.tasks.sumatratask import flat_form, is_sumatratask
 from smttask.typing.jsonform import from_json
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def load_task(source: Any, *, get_large: Callable[[str], Any] | None = None) -> 
         Gives the array that stands there by this blake3 only, as in the parameters of a record.
     """
     tree, origin = read_description(source)
+    if is_sumatratask(tree):
+        return _build(flat_form(tree, origin), lookup.get_task_type, origin, has_digests=False)
     return _build(tree, lookup.get_task_type, origin, get_large)
 
 
@@ -45,6 +48,8 @@ def _build(
     get_type: GetType,
     origin: str,
     get_large: Callable[[str], Any] | None = None,
+    *,
+    has_digests: bool = True,
 ) -> Task[Any]:
     entries: Mapping[str, Any] = tree["tasks"]
     built: dict[str, Task[Any]] = {}
@@ -69,7 +74,9 @@ def _build(
             entered.add(key)
             stack.extend(missing)
             continue
-        built[key] = _build_one(key, entries[key], built, get_type, origin, get_large)
+        built[key] = task = _build_one(key, entries[key], built, get_type, origin, get_large)
+        if has_digests:
+            _check_digest(key, entries[key], task, built, origin)
         stack.pop()
     return built[tree["task"]]
 
@@ -120,16 +127,16 @@ def _build_one(
             "if its function changed, construct the task anew; otherwise save it again",
             source=origin,
         ) from error
-    is_recorded_digest = task.has_late_digest and not key.startswith(LATE)  # as records have them
-    if task.description_key != key and not is_recorded_digest:
-        _compare_digest(key, entry, task, built, origin)
     return task
 
 
-def _compare_digest(
+def _check_digest(
     key: str, entry: Mapping[str, Any], task: Task[Any], built: Mapping[str, Task[Any]], origin: str
 ) -> None:
     """Tell changed defaults, which are fine, from an edited file, which is not."""
+    is_recorded_digest = task.has_late_digest and not key.startswith(LATE)  # as records have them
+    if task.description_key == key or is_recorded_digest:
+        return
     in_file = {task.description_key: name for name, task in built.items()}
     defaults = set(entry.get("defaults", ()))
     fields = _defaults_of_fields(entry)
