@@ -16,6 +16,7 @@ from smttask.protocols import view_registry
 
 if TYPE_CHECKING:
     from smttask import errors, typing
+    from smttask.formats.registry import register_format
     from smttask.project import config
     from smttask.tasks import (
         Create,
@@ -62,6 +63,7 @@ __all__ = [
     "config",
     "errors",
     "expand",
+    "register_format",
     "register_type",
     "run_workflow",
     "set_workflow_args",
@@ -77,6 +79,7 @@ _HOME = {
     **dict.fromkeys(["Create", "Join", "Task", "TaskOutput", "TaskType"], "smttask.tasks"),
     **dict.fromkeys(["ParamColl", "SeedGenerator", "SeedStream", "expand"], "smttask.workflows"),
     **dict.fromkeys(["run_workflow", "set_workflow_args"], "smttask.workflows"),
+    "register_format": "smttask.formats.registry",
     "register_type": "smttask.typing",
     "config": "smttask.project",  # which tells it where the current project's settings are
 }
