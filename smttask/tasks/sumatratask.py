@@ -1,8 +1,8 @@
 """Description files of SumatraTask 0.2: tasks inside tasks, without digests of ours.
 
-Form: ``{"taskname", "module", "inputs", "reason"}`` with ``digest``, ``hashed_digest`` and ``unhashed_digests``
-among the inputs; a task among them stands as such an object itself. Source: the classes ``TaskDesc`` and
-``TaskInput`` of smttask 0.2.0.
+Form: ``{"taskname", "module", "inputs", "reason"}``, with ``digest``, ``hashed_digest`` and
+``unhashed_digests`` among the inputs; a task among them stands as such an object itself. Source: the
+classes ``TaskDesc`` and ``TaskInput`` of smttask 0.2.0.
 """
 
 from __future__ import annotations
