@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,10 @@ def array_from_json(form: Any, item_from_json: Convert, get_large: Callable[[str
         array = _from_lists(data, dtype, form.get("shape"))
     elif "npy" in data:
         file = io.BytesIO(b64decode(data["npy"], validate=True))
-        array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=_MAX_HEADER)
+        try:
+            array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=_MAX_HEADER)
+        except TokenError as error:  # from the second try of numpy at a header that is no literal
+            raise ValueError(f"a damaged header: {error}") from error
     else:
         if get_large is None:
             raise ValueError("an array that is stored elsewhere")
