@@ -21,6 +21,7 @@ INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 COMMANDS = {
     "project": ("smttask.cli.project:project", "Make a project, or show its state."),
     "run": ("smttask.cli.run:run", "Run the tasks that description files hold."),
+    "explain": ("smttask.cli.explain:explain", "Tell why tasks would be found or computed."),
 }
 
 

@@ -59,7 +59,7 @@ class _Duration(click.ParamType[float]):
     "--wait", "wait_s", type=_Duration(), metavar="1h30m", default=0.0, help="Wait before the start."
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Only tell which results are stored (hit) and which not (miss)."
+    "--dry-run", is_flag=True, help="Only tell which results are stored (hit), which not (miss), and why."
 )
 @click.option(
     "--pdb", "debug", is_flag=True, help="Run in one process; a task that fails opens the debugger."
@@ -156,7 +156,7 @@ def _nothing(paths: tuple[str, ...]) -> DescriptionError:
 
 
 def _look_up(files: Iterator[str], paths: tuple[str, ...], instructions: Instructions) -> int:
-    """A line for each file: hit or miss."""
+    """A line for each file: hit or miss, and why unless it is a plain hit."""
     from smttask.executors.taskfile import TaskFiles  # brings numpy and pydantic, which workers need, not we
 
     n_files = n_failed = 0
@@ -164,13 +164,19 @@ def _look_up(files: Iterator[str], paths: tuple[str, ...], instructions: Instruc
         for path in files:
             n_files += 1
             try:
-                found = task_files.find(path)
+                found = task_files.explain(path, only_sizes=True)
             except SmttaskError as error:
                 n_failed += 1
                 click.echo(f"error {path}")
                 click.echo(str(error), err=True)
                 continue
-            click.echo(f"{'gone' if found is None else 'hit' if found else 'miss':<5} {path}")
+            if found is None:
+                click.echo(f"gone  {path}")
+                continue
+            reason = "" if found.hit and not found.differences else f": {found.reason}"
+            click.echo(f"{'hit' if found.hit else 'miss':<5} {path}{reason}")
+            for line in () if found.hit else found.details:
+                click.echo(f"      {line}")
     if not n_files:
         raise _nothing(paths)
     return 1 if n_failed else 0

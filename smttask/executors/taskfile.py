@@ -21,6 +21,7 @@ from smttask.project import Project, current_project, find_project, use_project
 from smttask.settings import config
 from smttask.tasks import Task
 from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.explanation import Explanation
 
 __all__ = ["TaskFiles", "describe_failure"]
 
@@ -123,13 +124,20 @@ class TaskFiles:
         status: Status = "computed" if task.last_hit == "computed" else "found"
         return Outcome(path, status, duration_s, is_lost=not is_stored)
 
-    def find(self, path: str) -> bool | None:
-        """Whether the result of the task in the file `path` is stored; None if the file is gone."""
+    def explain(self, path: str, *, only_sizes: bool = False) -> Explanation | None:
+        """Whether the result of the task in the file `path` is stored, and why; None if the file is gone.
+
+        Parameters
+        ----------
+        only_sizes
+            Look at the sizes of stored files, not at their content.
+        """
         task = self.load(path)
         if task is None:
             return None
+        options = RunOptions(recompute=self.instructions.recompute, mmap=only_sizes)
         with Session.current() as session:
-            return task.recall(session, RunOptions(mmap=True))[0]
+            return task.explained(session, options)
 
     def _is_stored(self, task: Task[Any]) -> bool:
         """Whether the result outlives this process."""

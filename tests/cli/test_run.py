@@ -134,7 +134,10 @@ def test_dry_run_tells_hits_from_misses(lab):
     assert lab.run("--keep", hit).returncode == 0
     done = lab.run("--dry-run", hit, miss, "gone.taskdesc.json")
     assert done.returncode == 0
-    assert done.stdout.splitlines() == [f"hit   {hit}", f"miss  {miss}", "gone  gone.taskdesc.json"]
+    first, second, *details, last = done.stdout.splitlines()
+    assert (first, last) == (f"hit   {hit}", "gone  gone.taskdesc.json")
+    assert second == f"miss  {miss}: not run with these inputs; the nearest run differs in x"
+    assert details[1:] == ["      x: 1 -> 2"]
     (lab.root / miss).write_text("{")
     done = lab.run("--dry-run", "-r", "todo")
     assert done.returncode == 1
