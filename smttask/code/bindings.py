@@ -1,6 +1,6 @@
 """What a module's source text binds, and which syntax a code object was compiled from."""
 
-from __future__ import annotations
+from __future__ import annotations  # the name is used below, for its flag
 
 import ast
 import operator
@@ -316,10 +316,12 @@ def _first_line(node: Node) -> int:
 
 
 def _without_lines(code: CodeType) -> CodeType:
+    """`code` wherever it stands; the flag of ``from __future__ import annotations`` is not what it does."""
     consts = tuple(
         _without_lines(const) if isinstance(const, CodeType) else const for const in code.co_consts
     )
-    return code.replace(co_firstlineno=1, co_linetable=b"", co_filename="", co_consts=consts)
+    flags = code.co_flags & ~annotations.compiler_flag
+    return code.replace(co_firstlineno=1, co_linetable=b"", co_filename="", co_consts=consts, co_flags=flags)
 
 
 def _contains(code: CodeType, smaller: CodeType) -> bool:

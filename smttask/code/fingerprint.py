@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any
 
 from blake3 import blake3
 
 from smttask.code.reach import Reach
 from smttask.code.scope import CodeScope
+from smttask.code.source import Source
 from smttask.code.watch import Watch
 
 __all__ = ["CodeFingerprint", "changed_parts", "fingerprint"]
@@ -33,6 +35,16 @@ class CodeFingerprint:
     """What could not be followed: ``"module:qualname: getattr(…)"``."""
     files: tuple[str, ...]
     """Source files of all modules concerned, as absolute paths."""
+    held: tuple[tuple[str, CodeType, Source], ...] = field(default=(), compare=False, repr=False)
+    """Each function with its code and the text it was found in."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "held": ()}  # code and texts mean something in this process only
+
+    @property
+    def outdated(self) -> dict[str, str]:
+        """Functions held from before their module was reloaded -> the file that says otherwise now."""
+        return {part: source.file for part, code, source in self.held if not source.still_holds(code)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,7 @@ def fingerprint(function: Callable[..., Any] | type, scope: CodeScope) -> CodeFi
         parts=parts,
         unresolved=tuple(sorted(reach.unresolved)),
         files=tuple(reach.files),
+        held=tuple(reach.held),
     )
     if len(_known) >= MAX_REMEMBERED:
         _known.clear()  # at once: other threads may be here too

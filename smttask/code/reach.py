@@ -12,7 +12,7 @@ import builtins
 from collections import deque
 from collections.abc import Callable, Container, Iterable
 from functools import partial
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from smttask.code.bindings import MISSING, Binding, Node
@@ -45,6 +45,7 @@ class Reach:
     def __init__(self, function: Callable[..., Any] | type, scope: CodeScope) -> None:
         self.watch = Watch()
         self.unresolved: set[str] = set()
+        self.held: list[tuple[str, CodeType, Source]] = []
         self._own = ""
         self._parts: dict[str, set[str]] = {}
         self._nested: list[tuple[str, list[str], str]] = []
@@ -238,6 +239,7 @@ class Reach:
             for chain in names_in_code(code, function.__globals__):
                 self.load(space, chain, part)
             return
+        self.held.append((part, code, source))
         is_inner = "<locals>" in part or code.co_name == "<lambda>"
         contents = []
         for node in nodes:

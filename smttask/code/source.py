@@ -18,6 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from smttask.code.bindings import Node, ParsedSource
+from smttask.code.live import code_behind, own_methods
 from smttask.code.names import FreeNames, free_names
 from smttask.code.scope import CodeScope
 from smttask.code.syntax import short_digest, syntax_form
@@ -114,6 +115,10 @@ class Source:
             if nodes:
                 return version, nodes
             version = version.older
+        if code.co_filename == self.file and (patched := _patched(self)) is not None:
+            nodes = patched.find_here(code)
+            if nodes:
+                return patched, nodes
         if code.co_filename == self.file and self.stat[1] / 1e9 > _process_start():
             self.differs = True
         return self, []
@@ -136,6 +141,11 @@ class Source:
             known = (node, short_digest([syntax_form(*nodes)]), free_names(*nodes))
             self._forms[id(node)] = known
         return known[1], known[2]
+
+    def still_holds(self, code: CodeType) -> bool:
+        """Whether `code`, which was found here, stands in what the module was loaded from last."""
+        last = _sources.get(self.name, self)
+        return last is self or last.file != self.file or bool(last.find_here(code))
 
     def is_stale(self) -> bool:
         """Whether the file now says something else than what is loaded."""
@@ -264,7 +274,9 @@ def stale_files(files: Iterable[str]) -> list[str]:
         for name, source in list(_by_file.get(file, {}).items()):
             module = sys.modules.get(name)
             current = source_of(name, _namespace(module)) if isinstance(module, ModuleType) else source
-            if current is not None and current.file == file and current.is_stale():
+            if current is None or current.file != file or not current.is_stale():
+                continue
+            if _patched(current) is None:
                 stale.append(file)
                 break
     return stale
@@ -322,6 +334,31 @@ def _keep(name: str, spec: Any, file: str) -> Source | None:
     _sources[name] = source
     _by_file.setdefault(file, {})[name] = source
     return source
+
+
+def _patched(source: Source) -> Source | None:
+    """The text that the module stands for now if its functions were replaced in place; None if not.
+
+    IPython's autoreload does so: the module is not loaded again, but each function
+    whose text was edited gets the code that the file holds now.
+    """
+    module = sys.modules.get(source.name)
+    if not isinstance(module, ModuleType) or _namespace(module).get("__spec__") is not source.spec:
+        return None
+    try:
+        new = Source(source.name, source.spec, source.file, *_read(source.file))
+    except OSError:
+        return None
+    codes = [
+        function.__code__
+        for value in list(_namespace(module).values())
+        for member in code_behind(value)
+        for function in (own_methods(member) if isinstance(member, type) else [member])
+        if function.__code__.co_filename == source.file
+    ]
+    if not all(map(new.find_here, codes)) or all(map(source.find_here, codes)):
+        return None
+    return _keep(source.name, source.spec, source.file)
 
 
 def _forget_all_but(source: Source, n_versions: int) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import sqlite3
+import sys
 from typing import Any
 
 import pytest
 
 from smttask import config
 from smttask.errors import (
+    CodeChangedWarning,
     RecordStoreError,
     RecordStoreWarning,
     RepositoryError,
@@ -100,6 +103,49 @@ def test_a_module_edited_since_it_was_loaded_is_refused(lab: Any) -> None:
     assert caught.value.files == (str(lab.root / "tasks.py"),)
     lab.write({"tasks.py": TASKS})
     assert tasks.Square(4).run() == 16.0
+
+
+def test_a_function_held_from_before_a_reload_is_refused(lab: Any) -> None:
+    """``from helpers import power`` keeps the old one, of which neither file nor commit knows any more."""
+    tasks = TASKS.replace("x**2", "power(x)").replace(
+        "from smttask import", "from helpers import power\nfrom smttask import"
+    )
+    lab.write({"helpers.py": "def power(x): return x**2", "tasks.py": tasks})
+    loaded = lab.load("tasks")
+    assert loaded.Square(3).run() == 9.0
+    lab.write({"helpers.py": "def power(x): return x**3"})
+    importlib.reload(sys.modules["helpers"])
+    with pytest.raises(
+        StaleModuleError, match="from before a reload: helpers:power(.|\n)*that import it"
+    ) as caught:
+        loaded.Square(4).run()
+    assert caught.value.files == (str(lab.root / "helpers.py"),)
+    assert loaded.Square(3).run() == 9.0
+    assert lab.reload("tasks").Square(4).run() == 64.0
+
+
+def test_functions_replaced_in_place_are_not_stale(lab: Any) -> None:
+    """IPython's autoreload gives functions the code of the edited file without loading the module again."""
+    lab.write(
+        {
+            "helpers.py": "def power(x): return x**2",
+            "tasks.py": TASKS.replace("x**2", "helpers.power(x)").replace(
+                "from smttask import", "import helpers\nfrom smttask import"
+            ),
+        }
+    )
+    loaded = lab.load("tasks")
+    assert loaded.Square(3).run() == 9.0
+    lab.write({"helpers.py": "# cubes\n\ndef power(x): return x**3"})
+    with pytest.raises(StaleModuleError, match="edited since"):
+        loaded.Square(4).run()
+    names: dict[str, Any] = {}
+    code = compile("def power(x): return x**3", str(lab.root / "helpers.py"), "exec")
+    exec(code, names)  # noqa: S102 - as autoreload does
+    sys.modules["helpers"].power.__code__ = names["power"].__code__
+    assert loaded.Square(4).run() == 64.0
+    with pytest.warns(CodeChangedWarning, match="helpers:power changed"):
+        assert loaded.Square(3).run() == 9.0
 
 
 def test_a_commit_is_kept_alive_by_a_hidden_ref(lab: Any) -> None:
