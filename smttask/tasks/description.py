@@ -47,7 +47,7 @@ __all__ = [
 FORMAT = 1
 SUFFIX = ".taskdesc.json"
 _KEYS = {"name", "module", "inputs"}
-_TEXTS = ("name", "module", "identity", "reason", "made_by")
+_TEXTS = ("identity", "reason", "made_by")
 
 
 def describe_task(
@@ -240,7 +240,8 @@ def _fault(key: str, entry: Any) -> str:
     tables = entry.get("field_defaults", {})
     if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
         return f"field_defaults of entry {key!r} is no table by class"
-    if not all(isinstance(entry.get(part) or "", str) for part in _TEXTS):
+    texts = [entry["name"], entry["module"], *(entry[part] for part in _TEXTS if part in entry)]
+    if not all(isinstance(text, str) for text in texts):
         return f"name, module or reason of entry {key!r} is no text"
     defaults = entry.get("defaults", [])
     if not isinstance(defaults, list | tuple) or not all(isinstance(name, str) for name in defaults):
