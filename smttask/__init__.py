@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from smttask import errors, typing
     from smttask.formats.registry import register_format
     from smttask.project import config
+    from smttask.runner import output_dir
     from smttask.tasks import (
         Create,
         Failed,
@@ -63,6 +64,7 @@ __all__ = [
     "config",
     "errors",
     "expand",
+    "output_dir",
     "register_format",
     "register_type",
     "run_workflow",
@@ -81,6 +83,7 @@ _HOME = {
     **dict.fromkeys(["run_workflow", "set_workflow_args"], "smttask.workflows"),
     "register_format": "smttask.formats.registry",
     "register_type": "smttask.typing",
+    "output_dir": "smttask.runner",
     "config": "smttask.project",  # which tells it where the current project's settings are
 }
 

@@ -254,7 +254,7 @@ def _make_type(
     kind: type[Task[Any]], definition: Any, options: Mapping[str, Any], name: str | None
 ) -> type[Task[Any]]:
     namespace = _local_names(definition)
-    signature = Signature(definition, namespace, iterators=kind.may_yield)
+    signature = Signature(definition, namespace, iterators=kind.may_yield, files=kind.is_recorded)
     kind.check_definition(signature, options)
     _check_members(definition, kind)
     module = definition.__module__

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from smttask.storage.manifest import Head
     from smttask.tasks.task import Task
 
-__all__ = ["RunOptions", "Session"]
+__all__ = ["ReadOnce", "RunOptions", "Session"]
 
 T = TypeVar("T")
 
@@ -43,6 +43,27 @@ class RunOptions:
 
 
 DEFAULT_OPTIONS = RunOptions()
+
+
+class ReadOnce:
+    """A result that can be read only once: each who asks gets one of its own.
+
+    Parameters
+    ----------
+    first
+        For the one who asks first.
+    make
+        Gives another one.
+    """
+
+    def __init__(self, first: Any, make: Callable[[], Any]) -> None:
+        self._first: Any = first
+        self._make = make
+
+    def next_one(self) -> Any:
+        """One that nobody else has."""
+        given, self._first = self._first, None
+        return self._make() if given is None else given
 
 
 class Session:
@@ -101,7 +122,7 @@ class Session:
             self._values[key] = current.compute(self, mine)
             stack.pop()
             self._release(expanded[key])
-        result = fresh(self._values[task.session_key])
+        result = self.handed_out(task)
         if not self._consumers.get(task.session_key):
             self._forget(task)
         return result
@@ -133,8 +154,9 @@ class Session:
             self._values.pop(task.session_key, None)
 
     def handed_out(self, task: Task[Any]) -> Any:
-        """The result of an upstream task as its parent gets it: a copy that can spoil nothing."""
-        return fresh(self._values[task.session_key])
+        """The result at hand as whoever asked gets it: a copy that can spoil nothing."""
+        value = self._values[task.session_key]
+        return value.next_one() if isinstance(value, ReadOnce) else fresh(value)
 
     def expected_code(self, task: Task[Any]) -> str:
         """Name of the code of `task` and of all that it depends on, as loaded now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
 
@@ -40,7 +40,7 @@ class _Constructor(Signature):
         self.definition = self._class = definition
         self.name = f"Create{definition.__name__}"
         self.function = definition
-        self.iterators = False
+        self.iterators = self.files = False
         self._inputs_class = self._outputs_class = None
         try:
             self.inspected = inspect.signature(definition)
@@ -142,6 +142,10 @@ class _Created(Memoized[R]):
         # an instance has a signature of its own where its class takes arguments of any name
         self.__dict__["_signature"] = self._signature.with_names(kwargs)
         super().__init__(*args, reason=reason, **kwargs)
+
+    @property
+    def _memory_key(self) -> Hashable:
+        return (super()._memory_key, self.__wrapped__)  # not an object of the class before a reload
 
     @classmethod
     def own_fingerprint(cls) -> CodeFingerprint:

@@ -14,9 +14,10 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from smttask.settings import config
-from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.evaluation import ReadOnce, RunOptions, Session
 from smttask.tasks.explanation import Explanation
 from smttask.tasks.task import Task
+from smttask.typing.schema import is_stream
 
 __all__ = ["Memoized", "Memory", "NonMemoized", "memory"]
 
@@ -188,7 +189,11 @@ class NonMemoized(Task[R]):
         value = self._call(session)
         self.last_hit = "computed"
         session.codes[self.session_key] = session.used_code(self)
-        return value
+        return ReadOnce(value, lambda: self._call_again(session)) if is_stream(value) else value
+
+    def _call_again(self, session: Session) -> Any:
+        with session.having(self.upstream):
+            return self._call(session)
 
     def _searched(self) -> str:
         return "nothing; results of this kind of task are not kept"

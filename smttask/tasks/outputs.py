@@ -136,6 +136,13 @@ class OutputSpec:
         Names of the inputs of the task.
     iterators
         Whether what can be read only once may be returned.
+    files
+        Whether there is a store for files that the task writes.
+
+    Raises
+    ------
+    SignatureError
+        If an output cannot be kept as its annotation says.
     """
 
     def __init__(
@@ -146,6 +153,7 @@ class OutputSpec:
         arguments: Collection[str] = (),
         *,
         iterators: bool = False,
+        files: bool = True,
     ) -> None:
         self.task_name = task_name
         self.iterators = iterators
@@ -159,6 +167,12 @@ class OutputSpec:
         self.forms = {
             name: output_form(name, kind, arguments, task_name) for name, kind in self._annotations.items()
         }
+        if not files and any(form.is_file for form in self.forms.values()):
+            raise SignatureError(
+                f"Task {task_name!r} cannot return an OutputFile.",
+                "found: a task whose result stays in memory",
+                "make it a RecordedTask, so that the file is stored",
+            )
         self._is_plain = all(form.is_plain for form in self.forms.values())
 
     @cached_property

@@ -32,6 +32,8 @@ class Signature:
         Names besides those of the module in which string annotations may be found.
     iterators
         Whether it may return what can be read only once, and be a generator function.
+    files
+        Whether it may return files that it wrote.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class Signature:
         namespace: Mapping[str, Any] | None = None,
         *,
         iterators: bool = False,
+        files: bool = True,
     ) -> None:
         if not isinstance(definition, FunctionType | type):
             raise SignatureError(
@@ -56,6 +59,7 @@ class Signature:
             )
         self.definition = definition
         self.iterators = iterators
+        self.files = files
         self.name = definition.__name__
         self._namespace = dict(namespace or {})
         self._inputs_class = getattr(definition, "Inputs", None) if isinstance(definition, type) else None
@@ -206,7 +210,9 @@ class Signature:
         hints: Mapping[str, Any] = {}
         if isinstance(annotation, type) and issubclass(annotation, TaskOutput):
             hints = self._resolve(annotation)
-        return OutputSpec(annotation, hints, self.name, self.argument_names, iterators=self.iterators)
+        return OutputSpec(
+            annotation, hints, self.name, self.argument_names, iterators=self.iterators, files=self.files
+        )
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments given, by name; those left out are not in it.

@@ -23,6 +23,7 @@ from smttask.tasks.inputs import TaskInputs
 from smttask.tasks.watching import own_fingerprint
 from smttask.typing.files import InputFile
 from smttask.typing.ownership import fresh, owned
+from smttask.typing.schema import is_stream
 
 if TYPE_CHECKING:
     from smttask.lineage.graph import TaskGraph
@@ -129,7 +130,10 @@ class Task(Digested, Described, Bindable, Generic[R]):
         given = fresh(value)
         try:
             replaced = with_values(given, lambda task: session.handed_out(cast("Task[Any]", task)))
-            return given if replaced is given else self._signature.parameters[name].validate(replaced)
+            if replaced is given:
+                return given
+            validate = self._signature.parameters[name].validate
+            return validate.stream(replaced) if is_stream(replaced) else validate(replaced)
         except SmttaskError as error:
             error.add_note(f"while the results of upstream tasks were put into {self.name}({name}=…)")
             raise

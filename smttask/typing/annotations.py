@@ -6,10 +6,11 @@ import copy
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import numpy as np
+from pydantic import InstanceOf
 from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic_core import PydanticCustomError, core_schema
 from typing_extensions import TypeAliasType
@@ -24,6 +25,7 @@ INNER = "smttask_inner"  # metadata of a schema: the dataclass that stands here,
 
 _ALIAS_TYPES = tuple({TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType)})
 _UNTOUCHED = (typing.Literal, type, Callable)
+_ONCE = (Iterator, Generator)  # pydantic would give an iterator of its own
 
 
 def prepared(annotation: Any, typevars: Mapping[Any, Any] | None = None, inside: tuple[Any, ...] = ()) -> Any:
@@ -66,6 +68,10 @@ def prepared(annotation: Any, typevars: Mapping[Any, Any] | None = None, inside:
         return Annotated[np.dtype, acceptor_of(np.dtype)]
     if origin in _UNTOUCHED:
         return annotation
+    if origin in _ONCE:
+        return _instance_of(origin)
+    if origin is Iterable:
+        return Annotated[Any, _IterableNode(prepared(args[0], typevars, inside))]
     new_args = tuple(prepared(arg, typevars, inside) if arg is not ... else arg for arg in args)
     if _is_plain_dataclass(origin):
         node = DataclassNode(origin, inside, dict(zip(origin.__parameters__, new_args, strict=False)))
@@ -80,6 +86,10 @@ def prepared(annotation: Any, typevars: Mapping[Any, Any] | None = None, inside:
 def _prepared_class(annotation: Any, inside: tuple[Any, ...]) -> Any:
     if not isinstance(annotation, type):
         return annotation
+    if annotation in _ONCE:
+        return _instance_of(annotation)
+    if annotation is Iterable:
+        return Annotated[Any, _IterableNode(Any)]
     accept = acceptor_of(annotation)
     if accept is not None:
         return Annotated[annotation, accept]
@@ -107,6 +117,24 @@ def _dtype_and_ndim(args: tuple[Any, ...]) -> tuple[Any, int | None]:
     scalar = (get_args(dtype) or (Any,))[0]
     is_known = isinstance(scalar, type) and issubclass(scalar, np.generic) and scalar is not np.generic
     return (scalar if is_known else None), ndim
+
+
+def _instance_of(cls: Any) -> Any:
+    marked: Any = InstanceOf
+    return Annotated[cls, marked()]
+
+
+class _IterableNode:
+    """Annotation metadata: a sequence, or what can be read only once, which is taken as it is."""
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, inner: value if isinstance(value, Iterator) else inner(value),
+            handler.generate_schema(Sequence[self.item]),  # type: ignore[name-defined]
+        )
 
 
 class DataclassNode:

@@ -108,6 +108,19 @@ class Validator:
         except RecursionError:
             raise self._too_deep(place or self.place) from None
 
+    def stream(self, value: Any) -> Any:
+        """An iterator as it is, where the annotation takes one.
+
+        Raises
+        ------
+        InputError
+            If it does not.
+        """
+        try:
+            return self.strict(value)
+        except ValidationError:
+            return self(value)
+
     def lenient(self, value: Any, place: str) -> Any:
         """The converted value, by the slower schema that converts and lets tasks pass."""
         if self._lenient is None:
