@@ -102,7 +102,7 @@ def iterations_in(names: Iterable[str], parameter: str) -> list[int]:
     """
     # One search of one text: 2 ms for 10 000 names, a third of the time of a loop.
     found = re.findall(rf"^{re.escape(parameter)}_([0-9]+)\.json$", "\n".join(names), re.MULTILINE)
-    return [int(n) for n in found]
+    return list(map(int, found))
 
 
 def link_name(key: Key) -> str:

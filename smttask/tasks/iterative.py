@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from heapq import heapify, heappop
 from typing import Any, TypeVar
 from warnings import warn
 
@@ -137,10 +136,8 @@ class Iterative(Recorded[R]):
         if project is None:
             return self._earlier_in_memory(code)
         stored = project.data.iterations(self.stored_key(), self._parameter)
-        waiting = [-n for n in stored if above < n < self._n]
-        heapify(waiting)
-        while waiting:
-            unit = _EarlierUnit(self, session, options, project, -heappop(waiting))
+        for n in _largest_first([n for n in stored if above < n < self._n]):
+            unit = _EarlierUnit(self, session, options, project, n)
             if (head := find_stored(unit, project, code)) is None:
                 continue
             if (outputs := load_stored(head, project, names=self._inputs_by_output)) is None:
@@ -187,7 +184,7 @@ class Iterative(Recorded[R]):
 
     def _earlier_in_memory(self, code: str) -> _Earlier | None:
         known = _in_memory.get(self._memory_key_at(None), set())
-        for n in sorted((n for n in known if n < self._n), reverse=True):
+        for n in _largest_first([n for n in known if n < self._n]):
             found, kept = memory.find(self._memory_key_at(n), code)
             if not found:  # by other code, or it had to make room
                 continue
@@ -241,6 +238,13 @@ class _EarlierUnit(StoredUnit):
         """That of the task; where other code is an error, a result by other code is passed over."""
         policy = super().code_policy or self._project.setting("on_code_change")
         return "recompute" if policy == "error" else policy
+
+
+def _largest_first(numbers: list[int]) -> Iterator[int]:
+    """All of them; they are sorted only if the first does not serve."""
+    if numbers:
+        yield max(numbers)
+        yield from sorted(numbers, reverse=True)[1:]
 
 
 def _check_iteration(signature: Signature, parameter: Any, by_output: Any) -> None:
