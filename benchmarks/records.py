@@ -21,7 +21,7 @@ from smttask.records.record import Record
 from smttask.records.sqlite import SQLiteRecordStore
 from smttask.testing import ScratchProject
 
-__all__ = ["filter_records", "save_among_many", "table", "table_with_inputs"]
+__all__ = ["explain_miss", "filter_records", "save_among_many", "table", "table_with_inputs"]
 
 #: The input of the record that the others are copies of, as JSON has it.
 GIVEN = '"x":0.5'
@@ -41,6 +41,11 @@ RAW_FILTER = (
     "SELECT r.label FROM django_store_record r JOIN django_store_parameterset p ON p.id = r.parameters_id"
     " JOIN smttask_run s ON s.record_id = r.db_id"
     " WHERE json_extract(p.content, '$.tasks.\"' || s.digest || '\".inputs.x') = ?"
+)
+RAW_LATEST = (
+    "SELECT r.label, p.content FROM smttask_run s JOIN django_store_record r ON r.db_id = s.record_id"
+    " JOIN django_store_parameterset p ON p.id = r.parameters_id"
+    " WHERE s.task = 'Square' ORDER BY s.record_id DESC LIMIT 50"
 )
 
 
@@ -74,6 +79,20 @@ def filter_records(bench: Workbench) -> Samples:
         contenders = {
             OURS: once(lambda: RSView().filter.params(eq={"x": wanted}).labels()),
             "raw SQL": once(lambda: raw.execute(RAW_FILTER, (wanted,)).fetchall()),
+        }
+        return alternate(bench.scale.slow_rounds, contenders)
+
+
+def explain_miss(bench: Workbench) -> Samples:
+    """Why a task that never ran would be computed: the nearest of many runs of its kind."""
+    with _many_records(bench) as (scratch, raw):
+        lab: Any = scratch.load("lab")
+        task = lab.Square(-1.0)
+        if [difference.name for difference in task.explain().differences] != ["x"]:
+            raise RuntimeError("the nearest run does not differ in x alone")
+        contenders = {
+            OURS: repeated(bench.scale, lambda number: task.explain()),
+            "raw SQL": repeated(bench.scale, lambda number: raw.execute(RAW_LATEST).fetchall()),
         }
         return alternate(bench.scale.slow_rounds, contenders)
 

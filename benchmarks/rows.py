@@ -181,6 +181,14 @@ ROWS = (
         (Peer("raw SQL", 9.5 * MS),),
     ),
     Row(
+        "explain",
+        "explain a miss at 10 000 runs of the task",
+        10 * MS,
+        2 * MS,
+        records.explain_miss,
+        (Peer("raw SQL", 0.17 * MS),),
+    ),
+    Row(
         "growth",
         "save a record at 100 000 in the store",
         1.5,
