@@ -181,6 +181,8 @@ def test_without_a_project_the_message_says_where_it_searched(load_module, monke
         get_current_project(name)
     text = str(caught.value)
     assert text.startswith(f"No project found for module '{name}'.")
+    searched = [line for line in text.splitlines() if "searched" in line]
+    assert len(searched) == len(set(searched))
     assert f"searched: {tmp_path / 'work'} and the folders above it" in text
     assert f"searched: {tmp_path / 'code'} and the folders above it" in text
     assert "smttask project init" in text

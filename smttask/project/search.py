@@ -101,7 +101,7 @@ def get_current_project(module_name: str | None = None) -> Project:
         )
         raise ProjectError(
             "No project found" + (f" for module '{module_name}'." if module_name else "."),
-            "\n".join(f"searched: {place} and the folders above it" for place in places),
+            "\n".join(f"searched: {place} and the folders above it" for place in dict.fromkeys(places)),
             "to make one: smttask project init\nor name one: config.project or SMTTASK_PROJECT",
         )
     return project

@@ -193,7 +193,8 @@ class Repository:
                 f"{what} cannot be recorded: there are uncommitted changes.",
                 f"working copy: {self.working_copy}\n" + _listed("changed", state.changed),
                 "either commit them: git commit -a\n"
-                "or let each record keep the difference: set `allow_uncommitted_changes = true`",
+                "or let each record keep the difference: `allow_uncommitted_changes = true` "
+                "under [tool.smttask] in pyproject.toml",
                 files=state.changed,
             )
         return state

@@ -109,7 +109,11 @@ def test_uncommitted_changes_are_refused_with_the_files_and_both_ways_out(root: 
     with pytest.raises(UncommittedChangesError, match=r"Task 'A' \(3f\) cannot be recorded") as caught:
         repository.require_committed([root / "tasks.py"], what="Task 'A' (3f)")
     assert caught.value.files == ("größe 1.py",)
-    for part in ("changed: größe 1.py", "git commit -a", "allow_uncommitted_changes = true"):
+    for part in (
+        "changed: größe 1.py",
+        "git commit -a",
+        "allow_uncommitted_changes = true` under [tool.smttask]",
+    ):
         assert part in str(caught.value)
     assert "+y = 2" in repository.require_committed(allow_changes=True).diff
 
