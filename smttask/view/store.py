@@ -208,7 +208,10 @@ class RecordStoreView:
             found = islice(self, at, None) if self._tests else self._only(self.selection.sliced(at, at + 1))
             for record in found:
                 return record
-        raise self._not_found(f"There is no record at position {position}.")
+        raise self._not_found(
+            f"There is no record at position {position}.",
+            "positions go from 0, the newest, to -1, the oldest",
+        )
 
     def _by_label(self, label: str) -> RecordView:
         exact = list(self.narrowed(self.selection.with_labels(label)))
@@ -216,7 +219,9 @@ class RecordStoreView:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise self._not_found(f"There is no record {short_repr(label)}.")
+            raise self._not_found(
+                f"There is no record {short_repr(label)}.", "view.labels() lists what there is"
+            )
         raise RecordNotFoundError(
             f"More than one record has a label that begins with {short_repr(label)}.",
             f"found: {', '.join(record.label for record in found[:2])}" + (", …" if len(found) > 2 else ""),
@@ -228,12 +233,10 @@ class RecordStoreView:
         turned = self.selection.is_oldest_first is not is_oldest_first
         return self[-1] if turned else self[0]
 
-    def _not_found(self, what: str) -> RecordNotFoundError:
+    def _not_found(self, what: str, remedy: str) -> RecordNotFoundError:
         n_records = len(self)
         return RecordNotFoundError(
             what,
             f"searched: {n_records} records of {self.store.path}",
-            "positions go from 0, the newest, to -1, the oldest"
-            if n_records
-            else "widen the filters, or run a task",
+            remedy if n_records else "widen the filters, or run a task",
         )

@@ -81,6 +81,7 @@ def test_a_record_that_is_not_there_is_an_error_that_says_where_it_searched(
     with pytest.raises(LookupError, match="There is no record") as caught:
         lab.view[key]
     assert "7 records" in str(caught.value)
+    assert ("labels()" if key == "nothing" else "positions go from 0") in str(caught.value)
 
 
 def test_an_empty_view_has_no_latest(lab: SimpleNamespace) -> None:
