@@ -321,3 +321,14 @@ def test_name_module_docstring_and_signature_are_kept() -> None:
     assert Line.__module__ == __name__
     assert str(Line.__doc__).splitlines()[0].startswith("Line(x: ")
     assert str(Line.__doc__).endswith("A straight line.")
+
+
+def test_arrays_in_the_signature_are_readable(tmp_path: Any) -> None:
+    """In help() and in messages an array stands in words, whether or not annotations are text."""
+    source = "from smttask import *\nfrom smttask.typing import Array\n"
+    source += "@MemoizedTask\ndef Mean(x: Array[float, 1], n: int = 2) -> Array[float]: return x\n"
+    with scratch_project(tmp_path / "lab", {"tasks.py": source}) as project:
+        line = project.load("tasks").Mean.__doc__.splitlines()[0]
+    assert "typing." not in line
+    assert line.startswith("Mean(x: <an array of float64")
+    assert ", n: int = 2) -> <an array" in line
