@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from blake3 import blake3
@@ -152,7 +153,7 @@ class _Walk:
         parts = _parts(left, right)
         if parts is not None:
             n_differing = sum(not _is_same(one, other) for _, one, other in parts)
-            if n_differing <= MAX_LISTED or not isinstance(_items(left), list):
+            if n_differing <= MAX_LISTED or _holds_task([left, right]) or not isinstance(_items(left), list):
                 for name, one, other in parts:
                     yield from self.forms(place + name, one, other, old, new, depth)
                 return
@@ -221,8 +222,11 @@ def _parts(old: JSON, new: JSON) -> list[tuple[str, JSON, JSON]] | None:
     if _container(old) != _container(new):
         return None
     before, now = _items(old), _items(new)
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        return [(f"[{index}]", *pair) for index, pair in enumerate(zip(before, now, strict=True))]
+    if isinstance(before, list) and isinstance(now, list):
+        if len(before) != len(now) and not _holds_task([before, now]):
+            return None
+        pairs = enumerate(zip_longest(before, now, fillvalue=MISSING))
+        return [(f"[{index}]", left, right) for index, (left, right) in pairs]
     if isinstance(before, dict) and isinstance(now, dict):
         return [
             (f".{name}" if str(name).isidentifier() else f"[{name!r}]", left, right)

@@ -292,6 +292,7 @@ class _Inquiry:
         found = _changed(rest, self.unit.fingerprint.parts)
         waiting: list[tuple[Task[Any], Rest]] = [(self.task, rest)]
         seen: set[str] = set()
+        named = {(each.name, each.old, each.new) for each in found}
         while waiting and len(seen) < MAX_UPSTREAM:
             task, before = waiting.pop()
             for upstream in task.upstream:
@@ -307,7 +308,9 @@ class _Inquiry:
                     waiting.append((upstream, past))
                 elif not parts:
                     parts = [Difference("upstream", f"upstream task {name}", used["code"][:12], code[:12])]
-                found += parts
+                # A function that many upstream tasks share is told once.
+                found += [each for each in parts if (each.name, each.old, each.new) not in named]
+                named.update((each.name, each.old, each.new) for each in parts)
         return found
 
     def _past_rest(self, task: Task[Any], label: str) -> Rest | None:

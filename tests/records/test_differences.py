@@ -72,6 +72,17 @@ def test_a_difference_is_followed_through_upstream_tasks() -> None:
     assert [each.place for each in find_differences(old, new)] == ["x.degree"]
 
 
+def test_lists_of_tasks_are_told_item_by_item() -> None:
+    """However many there are, and of whatever length."""
+    source = {"name": "Source", "module": "lab", "inputs": {"degree": 1}}
+    old = described({"xs": [{"$task": "3f"}]})
+    old.tree["tasks"]["3f"] = source
+    new = described({"xs": [{"$task": "77"}, {"$task": "3f"}]})
+    new.tree["tasks"] |= {"77": {**source, "inputs": {"degree": 2}}, "3f": source}
+    told = [f"{each.place}: {' -> '.join(each.texts)}" for each in find_differences(old, new)]
+    assert told == ["xs[0].degree: 1 -> 2", "xs[1]: none -> task 3f"]
+
+
 def test_an_upstream_task_of_another_kind_or_without_record_is_named_whole() -> None:
     """What is not known any more is told by its digest."""
     old = described({"x": {"$task": "3f", "label": "gone"}})

@@ -200,6 +200,15 @@ def test_a_changed_upstream_task(lab: Any) -> None:
     ]
 
 
+def test_a_function_that_many_upstream_tasks_share_is_told_once(lab: Any) -> None:
+    """A chain of tasks of one kind has one function that changed."""
+    tasks = lab.load("tasks")
+    tasks.Analyze(tasks.Analyze(tasks.Analyze(1.0))).run()
+    tasks = edit(lab, "helpers.py", "2.0", "3.0")
+    explanation = tasks.Analyze(tasks.Analyze(tasks.Analyze(1.0))).explain()
+    assert told(explanation) == ["helpers:FACTOR changed"]
+
+
 def test_code_changed_since_the_nearest_run_is_told_too(lab: Any) -> None:
     """Other inputs and other code: both stand in the differences."""
     lab.load("tasks").Analyze(1.0).run()
