@@ -11,7 +11,7 @@ EXAMPLE = ROOT / "examples" / "sunspots"
 
 GOOD = """
 from typing import assert_type
-from smttask import RecordedTask
+from smttask import RecordedIterativeTask, RecordedTask, TaskOutput, UnpureMemoizedTask
 
 @RecordedTask
 def Analyze(x: float, dt: float = 1.0) -> list[float]:
@@ -20,6 +20,22 @@ def Analyze(x: float, dt: float = 1.0) -> list[float]:
 @RecordedTask(name="lab.total")
 def Total(values: list[float]) -> float:
     return sum(values)
+
+class Grown(TaskOutput):
+    n: int
+    size: float
+
+@RecordedIterativeTask("n", map={"n": "start", "size": "size"})
+def Grow(n: int, size: float = 1.0, start: int = 0) -> Grown:
+    return Grown(n, size * 2 ** (n - start))
+
+@UnpureMemoizedTask
+def Read(channel: int) -> float:
+    return 20.5
+
+assert_type(Grow(n=3).run(), Grown)
+assert_type(Grow(n=3).run().size, float)
+assert_type(Analyze(Read(1).as_input).run(), list[float])
 
 task = Analyze(2.0, dt=0.5)
 assert_type(task.run(reason="first look"), list[float])

@@ -143,6 +143,7 @@ def RecordedIterativeTask(
 
     Examples
     --------
+    >>> from smttask import TaskOutput
     >>> class Grown(TaskOutput):
     ...     n: int
     ...     size: float
