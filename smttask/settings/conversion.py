@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["Unfit", "or_none", "to_bool", "to_count", "to_names", "to_path", "to_word"]
+__all__ = ["Unfit", "or_none", "to_bool", "to_count", "to_names", "to_path", "to_types", "to_word"]
 
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off")
@@ -72,6 +72,17 @@ def to_names(given: object) -> tuple[str, ...]:
     if isinstance(given, Sequence) and all(isinstance(name, str) for name in given):
         return tuple(given)
     raise Unfit("a list of names (as text: separated by commas)")
+
+
+def to_types(given: object) -> frozenset[type | str]:
+    """Take a collection of types and of their names, or text with commas between names."""
+    if isinstance(given, str):
+        return frozenset(to_names(given))
+    if isinstance(given, Iterable) and not isinstance(given, type):
+        kinds = frozenset(given)
+        if all(isinstance(kind, type) or (isinstance(kind, str) and "." in kind) for kind in kinds):
+            return kinds
+    raise Unfit("a set of types, or of names like 'package.module.Class' (as text: separated by commas)")
 
 
 def to_path(what: str, *, is_absolute: bool = False) -> Callable[[Any], Path]:

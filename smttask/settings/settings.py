@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -12,7 +12,16 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 from smttask.errors import SettingError, short_repr
-from smttask.settings.conversion import Unfit, or_none, to_bool, to_count, to_names, to_path, to_word
+from smttask.settings.conversion import (
+    Unfit,
+    or_none,
+    to_bool,
+    to_count,
+    to_names,
+    to_path,
+    to_types,
+    to_word,
+)
 
 __all__ = ["SETTINGS", "Config", "Setting", "config", "unknown_setting"]
 
@@ -144,6 +153,14 @@ class Config:
     #: What `run()` does when a task fails: raise its error, or return a falsy `Failed` that holds it.
     on_error = Setting[Literal["raise", "return"], Literal["raise", "return"]](
         "raise", to_word("raise", "return")
+    )
+    #: Folder that gets a link to every result used, absolute or relative to the project's root.
+    track_folder = Setting[Path | None, str | os.PathLike[str] | None](None, or_none(to_path("a folder")))
+    #: Whether recorded tasks of scripts and notebooks are recorded, with the source of the cell.
+    allow_main = Setting[bool, bool](False, to_bool)
+    #: Types whose values are never searched for tasks, or ``"module.Class"``; text and arrays never are.
+    terminating_types = Setting[frozenset[type | str], Iterable[type | str]](
+        frozenset(), to_types, in_file=False
     )
     #: Most memory that kept results may take together; the least recently used go first.
     memo_max_bytes = Setting[int, int](2**30, to_count(0, "bytes"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from copy import copy
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ from pydantic import BaseModel, RootModel, ValidationError
 
 from smttask.errors import InputError
 from smttask.protocols import Runnable
+from smttask.settings import config
 
 __all__ = ["find_tasks", "iter_leaves", "with_values"]
 
@@ -33,7 +35,8 @@ def find_tasks(value: object) -> list[Runnable]:
     ----------
     value
         A task, or a value with tasks at any depth of its lists, tuples, dicts,
-        sets, dataclasses and models. Tasks inside tasks are not searched.
+        sets, dataclasses and models. Tasks inside tasks are not searched, nor are
+        values of ``config.terminating_types``.
 
     Examples
     --------
@@ -62,32 +65,37 @@ def iter_leaves(value: object) -> Iterator[object]:
     while stack:
         item = stack.pop()
         parts = _parts(item)
-        if parts:
-            stack.extend(reversed(parts))
-        elif not _is_container(item):
+        if parts is None:
             yield item
+        else:
+            stack.extend(reversed(parts))
 
 
-def _is_container(value: object) -> bool:
-    return isinstance(value, (dict, BaseModel, *_CONTAINERS)) or (
-        dataclasses.is_dataclass(value) and not isinstance(value, type | Runnable)
+@lru_cache(maxsize=256)
+def _is_among(cls: Any, chosen: frozenset[type | str]) -> bool:
+    names = {f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__}
+    return not chosen.isdisjoint(names) or any(
+        isinstance(kind, type) and issubclass(cls, kind) for kind in chosen
     )
 
 
-def _parts(value: object) -> list[object]:
-    """The items of a container that may be or hold a task."""
+def _parts(value: object) -> list[object] | None:
+    """The items of a container that may be or hold a task; None for a leaf."""
     if type(value) in _LEAVES:
-        return []
+        return None
+    chosen = config.get("terminating_types")
+    if chosen and _is_among(type(value), chosen):
+        return None
     if isinstance(value, dict):
         items: list[object] = list(value.values())
     elif isinstance(value, _CONTAINERS):
         items = list(value)
     elif isinstance(value, BaseModel):
         items = list(_model_fields(value).values())
-    elif _is_container(value):
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type | Runnable):
         items = [getattr(value, name) for name in _field_names(value)]
     else:
-        return []
+        return None
     return [] if set(map(type, items)) <= _LEAVES else items
 
 
@@ -114,7 +122,7 @@ def with_values(value: Any, get_value: Callable[[Runnable], Any], *, checked: bo
     """
     if isinstance(value, Runnable):
         return get_value(value)
-    items = _parts(value)
+    items = _parts(value) or []
     replaced = [with_values(item, get_value, checked=checked) for item in items]
     if all(new is old for new, old in zip(replaced, items, strict=True)):
         return value

@@ -10,6 +10,7 @@ from smttask.errors import DigestError, InputError, short_repr
 from smttask.identity.canonical import LateDigestError, canonical_forms
 from smttask.protocols import Runnable
 from smttask.tasks.composition import find_tasks, with_values
+from smttask.tasks.fitting import check_fit
 from smttask.tasks.signature import Signature
 from smttask.typing.ownership import fresh, owned
 
@@ -100,6 +101,8 @@ def bind_inputs(
             if name in given or usual is None:
                 one = given[name] if name in given else parameter.made()
                 value = values[name] = owned(parameter.validate(one))
+                if type(value) not in _WITHOUT_PATHS:
+                    check_fit(parameter.validate.annotation, value, name)
                 root = None if type(value) in _WITHOUT_PATHS else get_root()
                 try:
                     forms = canonical_forms(value, root=root, place=name)

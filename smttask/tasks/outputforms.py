@@ -54,7 +54,8 @@ class OutputForm:
         if self.separate is None:
             return []
         wanted = inspect.signature(self.separate.get_names).parameters
-        names = list(self.separate.get_names(**{name: inputs[name] for name in wanted if name in inputs}))
+        given = {name: inputs[name] for name in wanted if name in inputs}
+        names: list[Any] = list(self.separate.get_names(**given))
         if not all(isinstance(name, str) and name for name in names) or len({*names}) < len(names):
             raise OutputError(
                 f"Task {task_name!r}: the names for {self.label} cannot be used.",

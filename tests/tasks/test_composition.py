@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from smttask import NonMemoizedTask
+from smttask import NonMemoizedTask, config
 from smttask.errors import InputError
 from smttask.tasks.composition import find_tasks, iter_leaves, with_values
 
@@ -111,3 +111,21 @@ def test_leaves_are_what_is_no_container() -> None:
     """Containers of nothing but numbers and text are passed over whole."""
     leaf = range(3)
     assert list(iter_leaves([[1, 2.0], {"a": ("text", leaf)}, {}])) == ["text", leaf]
+
+
+class Huge(list[Any]):
+    """Costs much to search."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("searched")
+
+
+def test_terminating_types_are_never_searched() -> None:
+    """Neither they nor their subclasses; given as types or by name."""
+    inside = [Huge([One(1)]), Setup([One(2)]), [One(3)]]
+    for chosen in ({Huge, Setup}, f"{__name__}.Huge,{__name__}.Setup"):
+        with config.use(terminating_types=chosen):
+            assert find_tasks(inside) == [One(3)]
+            assert list(iter_leaves(inside[0])) == [inside[0]]
+            assert with_values(inside, lambda task: 0)[:2] == inside[:2]
+    assert len(find_tasks(inside[1:])) == 2
