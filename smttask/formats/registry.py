@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from smttask.errors import OutputError, StorageError, short_repr
-from smttask.formats.file import FileFormat
 from smttask.formats.figures import FigureFormat
+from smttask.formats.file import FileFormat
 from smttask.formats.json import JsonFormat
 from smttask.formats.npz import NpzFormat
 from smttask.formats.numpy import NpyFormat, is_plain_array
@@ -32,8 +33,12 @@ __all__ = [
 INLINE_BYTES = 16_384
 
 _JSON, _NPY, _NPZ, _TEXT, _BYTES = JsonFormat(), NpyFormat(), NpzFormat(), TextFormat(), BytesFormat()
-_OWN: tuple[Format, ...] = (_JSON, _NPY, _NPZ, _TEXT, _BYTES, FileFormat(), PickleFormat())
+_FIGURE = FigureFormat()
+_OWN: tuple[Format, ...] = (_JSON, _NPY, _NPZ, _TEXT, _BYTES, _FIGURE, FileFormat(), PickleFormat())
 _by_name: dict[str, Format] = {format.name: format for format in _OWN}
+# Library -> the formats for its types, imported when a value of it or a file of theirs is first met.
+_LIBRARIES = {"pandas": "smttask.formats.tables", "xarray": "smttask.formats.xarray"}
+_LIBRARY_OF = {"parquet": "pandas", "hdf5": "pandas", "netcdf": "xarray"}
 _registered: list[Format] = []
 
 _SCALARS = frozenset({int, float, bool, type(None)})
@@ -63,8 +68,8 @@ def choose(value: object) -> Choice:
     """The format for `value`, and its JSON form where that was made to know.
 
     Registered formats come first, the latest before others; then ``.npy`` for
-    arrays, text and bytes for long strings and bytes, ``.npz`` for what holds
-    large arrays, JSON for all else.
+    arrays, those for figures, tables and xarray's objects, text and bytes for
+    long strings and bytes, ``.npz`` for what holds large arrays, JSON for all else.
 
     Raises
     ------
@@ -79,6 +84,11 @@ def choose(value: object) -> Choice:
             return Choice(format)
     if is_plain_array(value):
         return Choice(_NPY)
+    if _FIGURE.accepts(value):
+        return Choice(_FIGURE)
+    for format in _library_formats(kind.__module__.partition(".")[0]):
+        if format.accepts(value):
+            return Choice(format)
     if kind is bytes and len(value) > INLINE_BYTES:  # type: ignore[arg-type]
         return Choice(_BYTES)
     if kind is str and len(value) > INLINE_BYTES and _TEXT.accepts(value):  # type: ignore[arg-type]
@@ -136,6 +146,16 @@ def load_inline(name: str, tree: Any) -> Any:
     return _JSON.from_tree(tree) if isinstance(tree, (dict, list)) else tree
 
 
+def _library_formats(library: str) -> Sequence[Format]:
+    """The formats for the types of a library, the best first."""
+    if library not in _LIBRARIES:
+        return ()
+    formats: Sequence[Format] = import_module(_LIBRARIES[library]).FORMATS
+    for format in formats:
+        _by_name.setdefault(format.name, format)
+    return formats
+
+
 def get_format(name: str) -> Format:
     """The format called `name` in manifests.
 
@@ -144,6 +164,8 @@ def get_format(name: str) -> Format:
     StorageError
         If there is none.
     """
+    if name not in _by_name:
+        _library_formats(_LIBRARY_OF.get(name, ""))
     try:
         return _by_name[name]
     except KeyError:
@@ -155,7 +177,7 @@ def get_format(name: str) -> Format:
 
 
 def iter_formats() -> Iterator[Format]:
-    """All formats, registered ones first."""
+    """All formats, registered ones first; not those for the types of libraries."""
     yield from reversed(_registered)
     yield from _OWN
 

@@ -73,7 +73,7 @@ def output_keys(head: Head, project: Project) -> list[DataKey]:
     folder = os.path.dirname(head.file)
     keys = [DataKey.of_file(head.file, root, size=stat.st_size, blake3="", created=created)]
     for entry in head.outputs.values():
-        if entry.file is not None:
-            path = f"{folder}/{entry.file}"
-            keys.append(DataKey.of_file(path, root, size=entry.size, blake3=entry.blake3, created=created))
+        for name, size, blake3 in entry.files:
+            path = f"{folder}/{name}"
+            keys.append(DataKey.of_file(path, root, size=size, blake3=blake3, created=created))
     return keys

@@ -286,8 +286,8 @@ class DataStore:
                 self._damage.keep_link(link, f"it leads to a result of {head.task} {head.digest}", on_damaged)
                 return None
             for entry in head.outputs.values():
-                if entry.file is not None:
-                    _check_size(f"{os.path.dirname(file)}/{entry.file}", entry)
+                for name, size, _ in entry.files:
+                    _check_size(f"{os.path.dirname(file)}/{name}", size)
         except FileNotFoundError:
             return None
         except DamagedResultError as error:
@@ -330,7 +330,12 @@ class DataStore:
     def _load_file(self, path: str, entry: OutputEntry, *, check: bool, mmap: bool) -> Any:
         format = get_format(entry.format)
         try:
-            _check_size(path, entry)
+            _check_size(path, entry.size)
+            for name, size, blake3 in entry.also:
+                companion = f"{os.path.dirname(path)}/{name}"
+                _check_size(companion, size)
+                if check:
+                    _check_hash(companion, hash_file(companion), blake3)
             if not check:
                 return format.load(Path(path), mmap=mmap)
             if entry.format in CHECKED_BESIDE and entry.size >= PARALLEL_BYTES:
@@ -339,9 +344,9 @@ class DataStore:
                     value = format.load(Path(path))
                 finally:
                     found = hashing.result()
-                _check_hash(path, found, entry)
+                _check_hash(path, found, entry.blake3)
                 return value
-            _check_hash(path, hash_file(path), entry)
+            _check_hash(path, hash_file(path), entry.blake3)
             return format.load(Path(path))
         except FileNotFoundError as error:
             raise ResultNotFoundError(
@@ -352,12 +357,12 @@ class DataStore:
         except DamagedResultError:
             raise
         except MemoryError:  # also what a damaged header asks for
-            _check_hash(path, hash_file(path), entry)
+            _check_hash(path, hash_file(path), entry.blake3)
             raise
         except OSError as error:
             raise storage_error(f"Cannot read {os.path.basename(path)}.", path, error) from error
         except Exception as error:
-            _check_hash(path, hash_file(path), entry)
+            _check_hash(path, hash_file(path), entry.blake3)
             raise _unloadable(path, entry.format, error) from error
 
 
@@ -372,12 +377,12 @@ def _unloadable(path: str, format_name: str, error: Exception) -> StorageError:
     )
 
 
-def _check_size(path: str, entry: OutputEntry) -> None:
+def _check_size(path: str, expected: int) -> None:
     size = os.stat(path).st_size
-    if size != entry.size:
-        raise damaged(path, f"it has {size} bytes instead of {entry.size}")
+    if size != expected:
+        raise damaged(path, f"it has {size} bytes instead of {expected}")
 
 
-def _check_hash(path: str, found: str, entry: OutputEntry) -> None:
-    if found != entry.blake3:
+def _check_hash(path: str, found: str, expected: str) -> None:
+    if found != expected:
         raise damaged(path, "its checksum does not fit")

@@ -8,7 +8,8 @@ needs, its own checksum in front and the checksum of the rest at its end::
 
 ``check`` is the blake3 of all that follows ``", `` behind it up to the end of
 the line. An entry is ``{"format": "json", "json": value}`` for a small output,
-else ``{"format": name, "file": name, "size": bytes, "blake3": "<64 hex>"}``.
+else ``{"format": name, "file": name, "size": bytes, "blake3": "<64 hex>"}``, with
+``"also": [[file, size, blake3]]`` for a format of several files.
 The lines of the rest are objects of one key each, read when asked for.
 """
 
@@ -54,6 +55,8 @@ class OutputEntry:
         Of the file, in bytes.
     blake3
         Of the file, 64 hex.
+    also
+        Name, size and blake3 of each further file, where the format has several.
     """
 
     format: str
@@ -61,12 +64,19 @@ class OutputEntry:
     file: str | None = None
     size: int = 0
     blake3: str = ""
+    also: tuple[tuple[str, int, str], ...] = ()
+
+    @property
+    def files(self) -> tuple[tuple[str, int, str], ...]:
+        """Name, size and blake3 of each file; none if the value stands in the manifest."""
+        return () if self.file is None else ((self.file, self.size, self.blake3), *self.also)
 
     def to_json(self) -> dict[str, Any]:
         """The entry as it stands in a manifest."""
         if self.file is None:
             return {"format": self.format, "json": self.json}
-        return {"format": self.format, "file": self.file, "size": self.size, "blake3": self.blake3}
+        form = {"format": self.format, "file": self.file, "size": self.size, "blake3": self.blake3}
+        return {**form, "also": [list(part) for part in self.also]} if self.also else form
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +204,10 @@ def read_head(path: str | os.PathLike[str]) -> Head:
     return head
 
 
+def _entry(*, also: Any = (), **entry: Any) -> OutputEntry:
+    return OutputEntry(**entry, also=tuple((file, size, name) for file, size, name in also))
+
+
 def _parse(path: str, line: bytes) -> Head:
     """The head in the first line of a manifest."""
     body = line[BODY_START:]
@@ -206,10 +220,11 @@ def _parse(path: str, line: bytes) -> Head:
         if fields["format"] != FORMAT:
             found = f"it has format {fields['format']!r}, this smttask reads format {FORMAT}"
             raise damaged(path, found, is_newer=True)
-        outputs = {name: OutputEntry(**entry) for name, entry in fields["outputs"].items()}
+        outputs = {name: _entry(**entry) for name, entry in fields["outputs"].items()}
         for entry in outputs.values():
-            if entry.file is not None and os.path.basename(entry.file) != entry.file:
-                raise damaged(path, f"it names a file outside its folder: {entry.file!r}")
+            for file, _, _ in entry.files:
+                if os.path.basename(file) != file:
+                    raise damaged(path, f"it names a file outside its folder: {file!r}")
         rest = fields["rest"]
         return Head(
             fields["label"],

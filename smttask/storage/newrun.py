@@ -154,15 +154,15 @@ class NewRun:
         file_name = self._free_name(name, format.suffix, companions)
         expected = getattr(value, "nbytes", 0)
         if choice.text is None:
-            size, blake3 = self._write(file_name, lambda file: format.save(value, file), expected)
+            size, blake3 = self._write(name, file_name, lambda file: format.save(value, file), expected)
         else:
             text = choice.text.encode("ascii") + b"\n"
-            size, blake3 = self._write(file_name, lambda file: file.write(text), expected)
+            size, blake3 = self._write(name, file_name, lambda file: file.write(text), expected)
         also = []
         for suffix in companions:
             save = partial(format.save_companion, suffix, value)  # type: ignore[attr-defined]
             companion = file_name.removesuffix(format.suffix) + suffix
-            also.append((companion, *self._write(companion, save, 0)))
+            also.append((companion, *self._write(name, companion, save, 0)))
         entry = OutputEntry(format.name, None, file_name, size, blake3, tuple(also))
         self._outputs[name] = entry
         return entry
@@ -178,9 +178,9 @@ class NewRun:
             taken.add(name.casefold())
 
     def _write(
-        self, file_name: str, save: Callable[[BinaryIO], object], expected_bytes: int
+        self, output: str, file_name: str, save: Callable[[BinaryIO], object], expected_bytes: int
     ) -> tuple[int, str]:
-        """Write a file of this run under its temporary name; its size and blake3."""
+        """Write a file of an output under its temporary name; its size and blake3."""
         path = f"{self._dir}/{temporary_name(file_name)}"
         self._written.append(path)
         try:
@@ -189,7 +189,7 @@ class NewRun:
                 save(cast(BinaryIO, file))
         except OSError as error:
             unlink_if_there(path)
-            raise storage_error(f"Cannot store {file_name}.", path, error) from error
+            raise storage_error(f"Cannot store output {output!r} of {self.label}.", path, error) from error
         except BaseException:
             unlink_if_there(path)
             raise

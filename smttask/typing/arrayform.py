@@ -67,21 +67,25 @@ def dtype_from_json(form: Any) -> np.dtype[Any]:
 
 
 def array_to_json(
-    array: Any, item_to_json: Convert, on_large: Callable[[Any], str | None] | None = None
+    array: Any,
+    item_to_json: Convert,
+    on_large: Callable[[Any], str | None] | None = None,
+    large_bytes: int = LARGE_BYTES,
 ) -> Any:
     """``{"$array": …, "dtype": …}`` with a list, .npy bytes, or the name of what is stored elsewhere."""
     if isinstance(array, np.ma.MaskedArray):
-        return _masked_to_json(array, item_to_json, on_large)
+        return _masked_to_json(array, item_to_json, on_large, large_bytes)
     form: dict[str, Any] = {"$array": None, "dtype": dtype_to_json(array.dtype)}
     if array.dtype.kind in "OT":
         items = [item_to_json(item) for item in array.reshape(-1).tolist()]
         return {**form, "$array": items, "shape": list(array.shape)}
     if array.dtype.hasobject:
         fields = {
-            name: array_to_json(array[name], item_to_json, on_large) for name in array.dtype.names or ()
+            name: array_to_json(array[name], item_to_json, on_large, large_bytes)
+            for name in array.dtype.names or ()
         }
         return {**form, "$array": {"fields": fields}, "shape": list(array.shape)}
-    if array.nbytes > LARGE_BYTES and on_large is not None:
+    if array.nbytes > large_bytes and on_large is not None:
         name = on_large(array)
         if name is not None:
             return {
@@ -148,15 +152,15 @@ def scalar_from_json(form: Any, item_from_json: Convert) -> np.generic:
     return array[()]  # type: ignore[no-any-return]
 
 
-def _masked_to_json(array: Any, item_to_json: Convert, on_large: Any) -> Any:
+def _masked_to_json(array: Any, item_to_json: Convert, on_large: Any, large_bytes: int) -> Any:
     """Data below the mask is no part of the value: it is written as zeros."""
     mask = np.ma.getmaskarray(array)
     data = zeroed_below(np.array(array.data), mask)
     fill = array.fill_value
     is_default = np.asarray(fill).tobytes() == np.asarray(np.ma.array(data).fill_value).tobytes()
     return {
-        "$masked": array_to_json(data, item_to_json, on_large),
-        "mask": array_to_json(mask, item_to_json, on_large),
+        "$masked": array_to_json(data, item_to_json, on_large, large_bytes),
+        "mask": array_to_json(mask, item_to_json, on_large, large_bytes),
         "fill": None if is_default else array_to_json(np.asarray(fill, dtype=array.dtype), item_to_json),
     }
 

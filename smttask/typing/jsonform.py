@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from smttask.errors import DescriptionError, short_repr
+from smttask.typing.arrayform import LARGE_BYTES
 from smttask.typing.definitions import loaded_definition
 from smttask.typing.jsonreader import Reader, loaded_class
 from smttask.typing.jsonwriter import Writer
@@ -28,6 +29,7 @@ def to_json(
     on_large: Callable[[Any], str | None] | None = None,
     root: Path | None = None,
     allow_sources: bool = False,
+    large_bytes: int = LARGE_BYTES,
 ) -> JSON:
     """`value` as JSON from which `from_json` makes the same value again.
 
@@ -36,8 +38,8 @@ def to_json(
     on_task
         Gives what stands for a task, as ``{"$task": digest}``; without it tasks are refused.
     on_large
-        Stores an array of more than 64 kB elsewhere and gives the name by which `from_json` asks for it,
-        or None to have it written here.
+        Stores an array of more than `large_bytes` elsewhere and gives the name by which `from_json`
+        asks for it, or None to have it written here.
     root
         Folder of the project: paths inside are written relative to it.
     allow_sources
@@ -55,7 +57,7 @@ def to_json(
     {'x': {'$tuple': [1, 2.5]}}
     """
     try:
-        return Writer(on_task, on_large, root, allow_sources)(value)
+        return Writer(on_task, on_large, root, allow_sources, large_bytes)(value)
     except UnfitValue as error:
         raise DescriptionError(
             f"A value of type {type(error.value).__qualname__!r} at value{error.place} has no JSON form.",

@@ -33,11 +33,19 @@ _BIG = 1 << 4096  # Python's json refuses integers of more than 4300 digits
 class Writer:
     """One pass over a value; raises UnfitValue where there is no JSON form."""
 
-    def __init__(self, on_task: Any, on_large: Any, root: Path | None, allow_sources: bool = False) -> None:
+    def __init__(
+        self,
+        on_task: Any,
+        on_large: Any,
+        root: Path | None,
+        allow_sources: bool = False,
+        large_bytes: int = arrayform.LARGE_BYTES,
+    ) -> None:
         self.on_task = on_task
         self.on_large = on_large
         self.root = root
         self.allow_sources = allow_sources
+        self.large_bytes = large_bytes
         self.by_type: dict[type, Callable[[Any], JSON]] = {
             int: _int_to_json,
             float: _float_to_json,
@@ -78,7 +86,7 @@ class Writer:
         if entry is not None:
             return {f"${entry.name}": self(entry.to_plain(value))}
         if cls is np.ndarray or cls is np.ma.MaskedArray:
-            return arrayform.array_to_json(value, self, self.on_large)
+            return arrayform.array_to_json(value, self, self.on_large, self.large_bytes)
         if isinstance(value, np.generic):
             return arrayform.scalar_to_json(value, self)
         if isinstance(value, FUNCTIONS):

@@ -19,7 +19,7 @@ __all__ = ["TypeEntry", "entry_named", "entry_of", "forget_entry", "load_library
 
 #: Library -> what registers its types, imported when one of them is first met.
 _LIBRARIES = {
-    "matplotlib": "smttask.typing.figures",
+    "matplotlib": "smttask.typing.matplotlib",
     "pandas": "smttask.typing.tables",
     "scipy": "smttask.typing.distributions",
     "xarray": "smttask.typing.xarray",
