@@ -36,6 +36,7 @@ from smttask.tasks.explanation import Explanation
 from smttask.tasks.memoized import memory
 from smttask.tasks.stored import StoredUnit
 from smttask.tasks.task import Task
+from smttask.tasks.tracking import track
 from smttask.typing.ownership import fresh
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Recorded(Task[R]):
         if project is None or self._is_cached(options, project):
             found, kept = memory.find(self._memory_key(project), code)
             if found:
+                if project is not None and kept[1] is not None:
+                    track(kept[1], project)
                 return True, self._from_memory(kept, session, code)
         if project is None:
             return False, None
@@ -110,6 +113,7 @@ class Recorded(Task[R]):
         session.heads[self.session_key] = stored.head
         self.last_hit = "computed" if stored.computed else "disk"
         self.record_error = stored.record_error
+        track(stored.head, project)
         if not options.mmap and self._is_cached(options, project):
             memory.keep(self._memory_key(project), (value, stored.head), stored.head.code)
         return True, value
