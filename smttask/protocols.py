@@ -6,7 +6,7 @@ formats only by their protocols, so each can be replaced and tested on its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
@@ -48,7 +48,9 @@ class Runnable:
 class Format(Protocol):
     """One kind of file: how a value becomes bytes and comes back the same.
 
-    `name` stands in manifests and is a promise; `suffix` ends the file's name.
+    `name` stands in manifests and is a promise; `suffix` ends the file's name. A format
+    of several files also has `companions`, the suffixes of the others, and
+    ``save_companion(suffix, value, file)``; `load` finds them beside the first.
     """
 
     name: str
