@@ -159,11 +159,16 @@ while True:
 """
 
 
-@pytest.mark.parametrize("n_kills", [4, pytest.param(100, marks=pytest.mark.slow)])
-def test_workers_killed_at_random_leave_only_whole_results_and_records(scratch: Any, n_kills: int) -> None:
+@pytest.mark.parametrize(
+    ("n_kills", "seed"),
+    [(4, 0), pytest.param(50, 1, marks=pytest.mark.slow), pytest.param(50, 2, marks=pytest.mark.slow)],
+)
+def test_workers_killed_at_random_leave_only_whole_results_and_records(
+    scratch: Any, n_kills: int, seed: int
+) -> None:
     """After kill -9 at random instants every manifest loads, every run is recorded, nothing is locked."""
     lab = scratch({"tasks.py": TASKS})
-    delays = random.Random(n_kills)
+    delays = random.Random(seed)
     living = [start(lab.root, WORKER) for _ in range(2)]
     for _ in range(n_kills):
         worker = living.pop(0)
