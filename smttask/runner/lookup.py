@@ -75,7 +75,7 @@ def _serves_other_code(unit: Unit, project: Project, head: Head, code: str) -> b
         _told.add(fact)
         warnings.warn(
             f"Task {unit.name!r} loads results made by other code: {', '.join(changed)}. "
-            "To compute anew: run(recompute=True) or on_code_change='recompute'.",
+            "To compute anew: run(recompute=True) or on_code_change='recompute'; to keep them: accept().",
             CodeChangedWarning,
             stacklevel=3,
         )

@@ -12,9 +12,11 @@ from smttask.errors import CodeChangedWarning, InputError, SignatureError, Smtta
 from smttask.project import Project
 from smttask.protocols import Runnable
 from smttask.runner import UnitFacts, find_stored, load_stored
+from smttask.storage.datastore import DataStore
 from smttask.storage.layout import Key, iteration_suffix
 from smttask.storage.manifest import Head
 from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.explanation import Explanation
 from smttask.tasks.inputs import upstream_tasks
 from smttask.tasks.memoized import memory
 from smttask.tasks.outputs import TaskOutput
@@ -126,6 +128,24 @@ class Iterative(Recorded[R]):
 
     def _unit(self, session: Session, options: RunOptions) -> StoredUnit:
         return _IterativeUnit(self, session, options)
+
+    def _explained(self, session: Session, options: RunOptions) -> Explanation:
+        explanation = super()._explained(session, options)
+        project = self._project(options)
+        if explanation.hit or project is None:
+            return explanation
+        code = session.expected_code(self)
+        store = DataStore(project.data.input_dir, project.data.output_dir, only_looks=True)
+        stored = store.iterations(self.stored_key(), self._parameter)
+        for n in _largest_first([n for n in stored if n < self._n]):
+            unit = _EarlierUnit(self, session, options, project, n)
+            head = store.find(unit.key, code, unit.is_same)
+            policy = unit.code_policy or project.setting("on_code_change")
+            if head is not None and (head.code == code or policy != "recompute"):
+                return replace(
+                    explanation, reason=f"{explanation.reason}; continues from {self._parameter} = {n}"
+                )
+        return explanation
 
     # -- earlier results
 

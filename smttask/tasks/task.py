@@ -246,12 +246,30 @@ class Task(Digested, Described, Bindable, Generic[R]):
 
     def explained(self, session: Session, options: RunOptions) -> Explanation:
         """What `run()` with these options would do, and why."""
-        if self.has_late_digest and self._found_digests is None:
-            reason = "its digest is that of a result of an unpure task, which has not run yet"
+        if (unpure := self._unpure_to_run()) is not None:
+            reason = "an unpure task, which has not run"
+            if unpure is not self:
+                name = f"{unpure.name} ({unpure.description_key})"
+                reason = f"its digest depends on the result of {name}, which has not run"
             return Explanation(self.name, self.description_key, False, reason)
         if options.recompute:
             return Explanation(self.name, self.digest, False, "asked to compute it anew")
         return self._explained(session, options)
+
+    def _unpure_to_run(self) -> Task[Any] | None:
+        """An unpure task that must be run before the digest is known; None if no run is needed."""
+        stack: list[Task[Any]] = [self]
+        seen: set[str] = set()
+        while stack:
+            current = stack.pop()
+            if not current.has_late_digest or current._found_digests or current.session_key in seen:
+                continue
+            seen.add(current.session_key)
+            if not type(current).has_late_digest:
+                stack.extend(current.upstream)
+            elif not current.has_run:
+                return current
+        return None
 
     def _explained(self, session: Session, options: RunOptions) -> Explanation:
         raise AttributeError("_explained")

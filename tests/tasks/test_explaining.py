@@ -65,6 +65,28 @@ from smttask import RecordedTask
 def Die(x: int) -> int:
     os.kill(os.getpid(), 9)
 """
+LATER = """
+import random
+from smttask import RecordedIterativeTask, RecordedTask, TaskOutput, UnpureMemoizedTask
+from smttask.testing import count_call
+
+class Grown(TaskOutput):
+    n: int
+    x: float
+
+@RecordedIterativeTask("n", map={"x": "x0"})
+def Grow(n: int, x0: float = 1.0, rate: float = 0.5) -> Grown:
+    return Grown(n=n, x=x0 + rate)
+
+@UnpureMemoizedTask
+def Now(k: int) -> float:
+    count_call()
+    return random.random()
+
+@RecordedTask
+def Use(x: float, y: float = 0.0) -> float:
+    return x
+"""
 FILES = {"tasks.py": TASKS, "helpers.py": HELPERS}
 
 
@@ -230,7 +252,8 @@ def test_a_changed_package(lab: Any, tmp_path: Path) -> None:
 
     def explain(action: str, **settings: str) -> str:
         code = f"import sys; sys.path.append({str(tmp_path / 'site')!r})\nimport wavelab, tasks\n"
-        return lab.run(code + f"print(tasks.Analyze(1.0).{action}())", **settings).stdout
+        done = lab.run(code + f"print(tasks.Analyze(1.0).{action}())", **settings)
+        return str(done.stdout)
 
     install("1.0")
     explain("run")
@@ -367,6 +390,37 @@ def test_an_explanation_shows_itself_and_is_plain_json() -> None:
     assert explanation.to_json()["differences"][0] == {
         "kind": "input", "name": "x", "old": "1", "new": "2", "within": "",
     }  # fmt: skip
+
+
+def test_iterative_tasks_say_where_they_continue(scratch: Any) -> None:
+    """From the largest number of iterations that is stored, which need not be the run compared with."""
+    tasks = scratch({"tasks.py": LATER}).load("tasks")
+    for n in (3, 5):
+        tasks.Grow(n).run()
+    explanation = tasks.Grow(9).explain()
+    assert explanation.reason.endswith("differs in n; continues from n = 5")
+    assert told(explanation) == ["n: 5 -> 9"]
+    tasks.Grow(5).resultpaths[0].unlink()
+    assert tasks.Grow(5).explain().reason.endswith("; continues from n = 3")
+    assert "continues" not in tasks.Grow(9, rate=0.1).explain().reason
+    assert tasks.Grow(3).explain().hit
+
+
+def test_unpure_tasks_are_not_run(scratch: Any) -> None:
+    """What depends on the result of one has no digest yet."""
+    lab = scratch({"tasks.py": LATER})
+    tasks = lab.load("tasks")
+    now = tasks.Now(1)
+    task = tasks.Use(now)
+    assert now.explain().reason == "an unpure task, which has not run"
+    assert task.explain().reason == (
+        f"its digest depends on the result of Now ({now.description_key}), which has not run"
+    )
+    assert lab.calls("Now") == 0
+    task.run()
+    assert task.explain().hit
+    assert now.explain().where == "memory"
+    assert told(tasks.Use(now, 2.0).explain()) == ["y: 0.0 -> 2.0"]
 
 
 # -- accept
