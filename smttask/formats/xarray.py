@@ -1,0 +1,164 @@
+"""xarray's arrays and datasets as netCDF-4, which any program for such files reads.
+
+Imported when a value of xarray is first met. Times and texts are written by the CF
+conventions; what netCDF cannot tell (types of attributes, which coordinates have an
+index) stands in attributes whose names begin with ``smttask``. What netCDF cannot hold
+at all, such as complex numbers, becomes ``.npz`` or JSON.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import xarray as xr
+
+from smttask.extras import is_installed, require
+from smttask.protocols import Format
+from smttask.typing.jsonform import from_json, to_json
+from smttask.typing.registry import entry_of
+
+__all__ = ["FORMATS", "NetCDFFormat"]
+
+_NOTES = "smttask"
+_NOTES_BYTES = 32_000  # HDF5 keeps attributes of less than 64 kB
+_UNITS = {"D": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds",
+          "us": "microseconds", "ns": "nanoseconds"}  # fmt: skip
+_NAME = re.compile(r"[^\W\d_][\w .+@-]*(?<! )|__xarray_dataarray_variable__")
+_RESERVED = frozenset({"_FillValue", "coordinates", "dtype"})
+_ARRAY_NAME = "__xarray_dataarray_variable__"  # what xarray calls the variable of an array without name
+
+
+class NetCDFFormat:
+    """A DataArray or Dataset as ``.nc``; `xarray.open_dataset` shows it with its coordinates.
+
+    Examples
+    --------
+    >>> NetCDFFormat().accepts(xr.DataArray([1j]))
+    False
+    """
+
+    name = "netcdf"
+    suffix = ".nc"
+
+    def accepts(self, value: object) -> bool:
+        """True where names are those of netCDF and all data are numbers, truth values, texts or times."""
+        if type(value) not in (xr.DataArray, xr.Dataset) or not is_installed("h5netcdf"):
+            return False
+        try:
+            to_json(value, on_large=lambda array: "x")
+        except (TypeError, ValueError):
+            return False
+        dataset: Any = value.to_dataset(name=_ARRAY_NAME) if isinstance(value, xr.DataArray) else value
+        names = [*dataset.variables, *dataset.sizes]
+        has_names = all(type(name) is str and _NAME.fullmatch(name) for name in names)
+        variables = dataset.variables.values()
+        return has_names and 0 not in dataset.sizes.values() and all(map(_has_form, variables))
+
+    def save(self, value: Any, file: BinaryIO) -> None:
+        """Write the file at once: HDF5 goes back and forth, which a file that is hashed does not."""
+        entry: Any = entry_of(type(value))
+        plain = entry.to_plain(value)
+        memory = io.BytesIO()
+        with require("h5netcdf").File(memory, "w") as store:
+            for group in ("coords", "variables"):
+                for name, part in plain[group].items():
+                    part["stored"] = stored = _stored_name(name, value, plain["coords"])
+                    part["dtype"] = part["values"].dtype.str
+                    _write(store, stored, part.pop("values"), part)
+            _set_attributes(store, plain["attrs"])
+            others = [
+                name for name, part in plain["coords"].items() if part["dims"] != [name] and " " not in name
+            ]
+            if others:
+                store.attrs["coordinates"] = " ".join(others)
+            notes = json.dumps(to_json({entry.name: plain}), allow_nan=False)
+            for n, start in enumerate(range(0, len(notes), _NOTES_BYTES)):
+                store.attrs[f"{_NOTES}_{n}"] = notes[start : start + _NOTES_BYTES]
+        file.write(memory.getbuffer())
+
+    def load(self, path: Path, *, mmap: bool = False) -> Any:
+        """Read all of it; `mmap` makes no difference."""
+        with require("h5netcdf").File(path, "r") as store:
+            pieces = []
+            while f"{_NOTES}_{len(pieces)}" in store.attrs:
+                pieces.append(store.attrs[f"{_NOTES}_{len(pieces)}"])
+            ((name, plain),) = from_json(json.loads("".join(pieces))).items()
+            for group in ("coords", "variables"):
+                for part in plain[group].values():
+                    part["values"] = _read(store[part.pop("stored")], np.dtype(part.pop("dtype")))
+        entry: Any = entry_of({"xarray.DataArray": xr.DataArray, "xarray.Dataset": xr.Dataset}[name])
+        return entry.from_plain(plain)
+
+
+def _has_form(variable: Any) -> bool:
+    """Whether netCDF has a form for the data of `variable` from which they come back exactly."""
+    dtype = variable.dtype
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "biufUmM":
+        return False
+    if dtype.kind in "mM":
+        unit, count = np.datetime_data(dtype)
+        return unit in _UNITS and count == 1
+    if dtype.kind == "U":
+        text = "".join(variable.to_numpy().reshape(-1).tolist())
+        return "\0" not in text and text.isprintable()
+    return dtype.kind != "f" or dtype.itemsize in (4, 8)
+
+
+def _stored_name(name: str, value: Any, coords: Any) -> str:
+    """What a variable is called in the file; the data of an array by the array's own name, if it can be."""
+    if not isinstance(value, xr.DataArray) or name in coords:
+        return name
+    can_be = isinstance(value.name, str) and _NAME.fullmatch(value.name) and value.name not in value.sizes
+    return value.name if can_be and value.name not in coords else _ARRAY_NAME
+
+
+def _write(store: Any, name: str, values: Any, part: Any) -> None:
+    for dim, size in zip(part["dims"], values.shape, strict=True):
+        if dim not in store.dimensions:
+            store.dimensions[dim] = size
+    kind = values.dtype.kind
+    if kind == "U":
+        variable = store.create_variable(name, part["dims"], dtype=require("h5py").string_dtype())
+        variable[...] = values.astype(object)
+    elif kind in "mM":
+        integers = values.view(f"{values.dtype.byteorder}i8")
+        unit = _UNITS[np.datetime_data(values.dtype)[0]]
+        variable = store.create_variable(name, part["dims"], data=integers, fillvalue=np.iinfo(np.int64).min)
+        variable.attrs["units"] = f"{unit} since 1970-01-01" if kind == "M" else unit
+        if kind == "M":
+            variable.attrs["calendar"] = "proleptic_gregorian"
+    elif kind == "b":
+        variable = store.create_variable(name, part["dims"], data=values.astype(np.int8))
+        variable.attrs["dtype"] = "bool"  # as xarray tells truth values from numbers
+    else:
+        variable = store.create_variable(name, part["dims"], data=values)
+    _set_attributes(variable, part["attrs"])
+
+
+def _read(variable: Any, dtype: np.dtype[Any]) -> Any:
+    values = variable[...]
+    if dtype.kind == "U":
+        texts = [text.decode() if isinstance(text, bytes) else text for text in np.ravel(values)]
+        return np.array(texts, dtype=dtype).reshape(np.shape(values))
+    values = np.asarray(values)
+    return values.astype(bool) if dtype.kind == "b" else values.view(dtype)
+
+
+def _set_attributes(place: Any, attributes: Any) -> None:
+    """Show attributes to other programs, as far as netCDF has a form for them."""
+    for name, value in attributes.items():
+        is_free = type(name) is str and _NAME.fullmatch(name) and name not in place.attrs
+        if not is_free or name in _RESERVED or name.startswith(_NOTES):
+            continue
+        if isinstance(value, str) and value and len(value) < _NOTES_BYTES and value.isprintable():
+            place.attrs[name] = value
+        elif isinstance(value, bool | int | float) and abs(value) < 2**63:
+            place.attrs[name] = np.asarray(int(value) if isinstance(value, bool) else value)[()]
+
+
+FORMATS: tuple[Format, ...] = (NetCDFFormat(),)
