@@ -7,7 +7,7 @@ arrays, text and everything else is a leaf.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from functools import lru_cache
 from typing import Any, cast
@@ -19,13 +19,14 @@ from smttask.errors import InputError
 from smttask.protocols import Runnable
 from smttask.settings import config
 
-__all__ = ["find_tasks", "iter_leaves", "with_values"]
+__all__ = ["find_classes", "find_tasks", "iter_leaves", "with_values"]
 
 # Types that hold no tasks; looked up first, so that large lists of numbers are searched quickly.
 _LEAVES = frozenset(
     {type(None), bool, int, float, complex, str, bytes, bytearray, np.ndarray, np.float64, np.int64}
 )
 _CONTAINERS = (list, tuple, set, frozenset)
+_PLAIN_CONTAINERS = frozenset({dict, *_CONTAINERS})
 
 
 def find_tasks(value: object) -> list[Runnable]:
@@ -69,6 +70,29 @@ def iter_leaves(value: object) -> Iterator[object]:
             yield item
         else:
             stack.extend(reversed(parts))
+
+
+def find_classes(values: Iterable[object]) -> tuple[type, ...]:
+    """Classes of the objects in `values`, at any depth: whoever takes such an object may call its methods.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> find_classes([1.5, [Fraction(1, 2), {"a": Fraction(1, 3)}]])
+    (<class 'fractions.Fraction'>,)
+    """
+    found: dict[type, None] = {}
+    stack = [value for value in values if type(value) not in _LEAVES]
+    while stack:
+        item = stack.pop()
+        if type(item) in _LEAVES or isinstance(item, Runnable):
+            continue
+        if type(item) not in _PLAIN_CONTAINERS:
+            found[type(item)] = None
+        stack.extend(_parts(item) or ())
+        if isinstance(item, dict):
+            stack.extend(item)
+    return tuple(found)
 
 
 @lru_cache(maxsize=256)

@@ -163,13 +163,13 @@ class Session:
         return _gathered(
             task,
             self._expected,
-            lambda current, upstream: combined_code(current.own_fingerprint().digest, upstream),
+            lambda current, upstream: combined_code(current.code_fingerprint.digest, upstream),
         )
 
     def used_code(self, task: Task[Any]) -> str:
         """Name of the code of `task` and of what made the upstream results at hand, which may be older."""
         return combined_code(
-            task.own_fingerprint().digest, [self.code_of(upstream) for upstream in task.upstream]
+            task.code_fingerprint.digest, [self.code_of(upstream) for upstream in task.upstream]
         )
 
     def code_of(self, task: Task[Any]) -> str:

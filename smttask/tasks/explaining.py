@@ -303,7 +303,7 @@ class _Inquiry:
                 seen.add(upstream.record_key)
                 past = self._past_rest(upstream, used["label"])
                 name = f"{upstream.name} {upstream.record_key}"
-                parts = _changed(past, upstream.own_fingerprint().parts, within=name) if past else []
+                parts = _changed(past, upstream.code_fingerprint.parts, within=name) if past else []
                 if past is not None and upstream.upstream:
                     waiting.append((upstream, past))
                 elif not parts:

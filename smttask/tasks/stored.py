@@ -43,8 +43,8 @@ class StoredUnit:
 
     @property
     def fingerprint(self) -> CodeFingerprint:
-        """Its own code as loaded, that of upstream tasks left out."""
-        return self.task.own_fingerprint()
+        """Its own code and that of the classes of its inputs, that of upstream tasks left out."""
+        return self.task.code_fingerprint
 
     @property
     def code_policy(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -13,14 +14,14 @@ from smttask.errors import ResultNotFoundError, SmttaskError
 from smttask.settings import config
 from smttask.tasks import display
 from smttask.tasks.binding import Bindable
-from smttask.tasks.composition import find_tasks, iter_leaves, with_values
+from smttask.tasks.composition import find_classes, find_tasks, iter_leaves, with_values
 from smttask.tasks.described import Described
 from smttask.tasks.digests import Digested
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.explanation import Explanation
 from smttask.tasks.failed import Failed
 from smttask.tasks.inputs import TaskInputs
-from smttask.tasks.watching import own_fingerprint
+from smttask.tasks.watching import own_fingerprint, with_classes
 from smttask.typing.files import InputFile
 from smttask.typing.ownership import fresh, owned
 from smttask.typing.schema import is_stream
@@ -108,8 +109,20 @@ class Task(Digested, Described, Bindable, Generic[R]):
 
     @classmethod
     def own_fingerprint(cls) -> CodeFingerprint:
-        """The code of the task as loaded, that of upstream tasks left out."""
+        """The code of the task as loaded, that of its inputs and upstream tasks left out."""
         return own_fingerprint(cls.__wrapped__)
+
+    @property
+    def code_fingerprint(self) -> CodeFingerprint:
+        """The code of the task and of the classes of its inputs, that of upstream tasks left out."""
+        own = self.own_fingerprint()
+        if not self._input_classes:
+            return own
+        return with_classes(own, self._input_classes, self.__wrapped__.__module__)
+
+    @cached_property
+    def _input_classes(self) -> tuple[type, ...]:
+        return find_classes(self._values.values())
 
     # -- inputs
 

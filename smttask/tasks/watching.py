@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,36 @@ from smttask.code.fingerprint import CodeFingerprint, fingerprint
 from smttask.code.scope import CodeScope
 from smttask.project import current_project
 
-__all__ = ["combined_code", "is_watched", "own_fingerprint"]
+__all__ = ["combined_code", "is_watched", "own_fingerprint", "with_classes"]
 
 
 def own_fingerprint(definition: Callable[..., Any]) -> CodeFingerprint:
     """The code of a task's function or class as loaded, that of upstream tasks left out."""
     return fingerprint(definition, _scope_of(definition.__module__))
+
+
+def with_classes(own: CodeFingerprint, classes: Iterable[type], module: str) -> CodeFingerprint:
+    """`own`, of a task of `module`, and the code of `classes`, as far as it is the task's own and not in it.
+
+    A function that is annotated to take some class may be given one that is derived from it.
+    """
+    scope = _scope_of(module)
+    found = [
+        fingerprint(cls, scope)
+        for cls in classes
+        if f"{cls.__module__}:{cls.__qualname__}" not in own.parts
+        and (home := sys.modules.get(cls.__module__)) is not None
+        and scope.contains(home)
+    ]
+    if not found:
+        return own
+    return CodeFingerprint(
+        combined_code(own.digest, [one.digest for one in found]),
+        {**own.parts, **{name: part for one in found for name, part in one.parts.items()}},
+        tuple(sorted({*own.unresolved, *(text for one in found for text in one.unresolved)})),
+        tuple(sorted({*own.files, *(file for one in found for file in one.files)})),
+        own.held + tuple(entry for one in found for entry in one.held),
+    )
 
 
 def is_watched(module: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from smttask import config
+from smttask.errors import CodeChangedWarning
 
 UPSTREAM = """
 from smttask import RecordedTask
@@ -85,3 +86,55 @@ def test_a_result_of_an_old_upstream_result_that_counts_is_found_again(edited: E
     with config.use(on_code_change="recompute"):
         assert [edited.down.Result(edited.up.LoadAny(0)).run() for _ in range(3)] == [1.0] * 3
     assert edited.project.calls("Result") == 1
+
+
+MODELS = """
+from dataclasses import dataclass
+
+@dataclass
+class Model:
+    k: float = 1.0
+
+    def value(self) -> float:
+        return 0.0
+
+@dataclass
+class Steep(Model):
+    def value(self) -> float:
+        return self.k * 2
+"""
+
+EVALUATE = """
+from typing import Any
+from models import Model
+from smttask import RecordedTask
+
+@RecordedTask
+def Evaluate(model: Model) -> float:
+    return model.value()
+
+@RecordedTask
+def EvaluateAll(models: list[Any]) -> float:
+    return sum(model.value() for model in models)
+"""
+
+
+def test_the_code_of_a_derived_class_among_the_inputs_counts(scratch: Any) -> None:
+    """A method of an object that is handed in is edited: noticed and named, whatever the annotation says."""
+    project = scratch({"models.py": MODELS, "evaluate.py": EVALUATE})
+    models, tasks = project.load("models"), project.load("evaluate")
+    before = [tasks.Evaluate(models.Steep()), tasks.EvaluateAll([models.Steep()])]
+    assert [task.run() for task in before] == [2.0, 2.0]
+    plain = tasks.Evaluate(models.Model())
+    plain.run()
+    project.write({"models.py": MODELS.replace("self.k * 2", "self.k * 3")})
+    project.forget_modules()
+    models, tasks = project.load("models"), project.load("evaluate")
+    for task in (tasks.Evaluate(models.Steep()), tasks.EvaluateAll([models.Steep()])):
+        with pytest.warns(CodeChangedWarning, match=r"models:Steep\.value changed"):
+            assert task.run() == 2.0
+        with config.use(on_code_change="recompute"):
+            assert task.run() == 3.0
+    plain = tasks.Evaluate(models.Model())
+    plain.run()
+    assert plain.last_hit == "disk"
