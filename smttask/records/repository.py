@@ -158,6 +158,7 @@ class Repository:
         self,
         files: Iterable[str | os.PathLike[str]] = (),
         *,
+        apart_from: Iterable[str | os.PathLike[str]] = (),
         allow_changes: bool = False,
         what: str = "The run",
     ) -> RepositoryState:
@@ -167,6 +168,8 @@ class Repository:
         ----------
         files
             As in `state`.
+        apart_from
+            Files that may be changed: their text is kept elsewhere.
         allow_changes
             Whether uncommitted changes are stored as a diff instead of refused.
             Files that git does not track are refused in any case.
@@ -188,16 +191,22 @@ class Repository:
                 f"add the files and commit: git add {' '.join(state.untracked[:3])}",
                 files=state.untracked,
             )
-        if state.changed and not allow_changes:
+        left_out = {self._name_of(path) for path in apart_from}
+        changed = tuple(name for name in state.changed if name not in left_out)
+        if changed and not allow_changes:
             raise UncommittedChangesError(
                 f"{what} cannot be recorded: there are uncommitted changes.",
-                f"working copy: {self.working_copy}\n" + _listed("changed", state.changed),
+                f"working copy: {self.working_copy}\n" + _listed("changed", changed),
                 "either commit them: git commit -a\n"
                 "or let each record keep the difference: `allow_uncommitted_changes = true` "
                 "under [tool.smttask] in pyproject.toml",
-                files=state.changed,
+                files=changed,
             )
         return state
+
+    def _name_of(self, path: str | os.PathLike[str]) -> str:
+        """How git names a file of the working copy."""
+        return os.path.relpath(os.path.realpath(path), self._find_places()[0]).replace(os.sep, "/")
 
     def keep(self, commit: str) -> bool:
         """Keep `commit` from being thrown away by git, and return whether that worked.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import traceback
-import warnings
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from smttask.errors import (
     RecordStoreError,
     RecordStoreWarning,
     StaleModuleError,
+    warn,
 )
 from smttask.formats.registry import iter_formats
 from smttask.project import Project
@@ -79,7 +79,7 @@ def compute_stored(
 
 def _usable_code(unit: Unit, project: Project) -> RepositoryState:
     """State of the working copy, if the loaded code may be used for a new result."""
-    files = unit.fingerprint.files
+    files = [file for file in unit.fingerprint.files if file not in unit.sourced_files]
     if stale := stale_files({*files, *loaded_files(project.scope)}):
         raise StaleModuleError(
             f"Task {unit.name!r} ({unit.key.name}) would run code that its file no longer holds.",
@@ -96,6 +96,7 @@ def _usable_code(unit: Unit, project: Project) -> RepositoryState:
         )
     state = project.repository.require_committed(
         files,
+        apart_from=unit.sourced_files,
         allow_changes=project.setting("allow_uncommitted_changes"),
         what=f"Task {unit.name!r} ({unit.key.name})",
     )
@@ -213,6 +214,7 @@ class _Run:
     def _store(self, outcome: str, duration_s: float, captured: CapturedOutput) -> Head:
         record = self.record
         diff = self.project.data.put_text(record.diff) if record.diff else ""
+        source = {"source": self.project.data.put_text(self.facts.source, ".py")} if self.facts.source else {}
         earlier = self.facts.continued_from
         rest = {
             "module": record.module,
@@ -227,6 +229,7 @@ class _Run:
             "upstream": self.facts.upstream,
             **({} if earlier is None else {"continued_from": earlier}),
             "input_data": [{"path": key.path, **key.metadata} for key in record.input_data],
+            **source,
             "commit": record.version,
             "diff": diff,
             "repository": [record.repository.url, record.repository.upstream],
@@ -253,10 +256,9 @@ class _Run:
             self.project.records.open_record(self.record)
         except RecordStoreError as error:
             self.record_error = error
-            warnings.warn(
+            warn(
                 f"Task {self.unit.name!r} runs without a record; its result is stored all the same.\n{error}",
                 RecordStoreWarning,
-                stacklevel=2,
             )
 
     def _close_record(
@@ -276,8 +278,7 @@ class _Run:
             )
         except (RecordStoreError, RecordNotFoundError) as error:
             self.record_error = error
-            warnings.warn(
+            warn(
                 f"The record {self.record.label} of task {self.unit.name!r} could not be closed.\n{error}",
                 RecordStoreWarning,
-                stacklevel=2,
             )

@@ -36,6 +36,10 @@ class Unit(Protocol):
     def code_policy(self) -> str | None:
         """Its own policy on changed code; None for that of the settings."""
 
+    @property
+    def sourced_files(self) -> tuple[str, ...]:
+        """Files of which git need not hold the code, since `UnitFacts.source` is it; absolute paths."""
+
     def is_same(self, rest: Mapping[str, Any]) -> bool:
         """Whether a stored result whose manifest has this rest is of the same inputs."""
 
@@ -69,6 +73,8 @@ class UnitFacts:
     defaults
         What stands at which default, in the task and in all that it depends on: digests by
         task or class and by input or field.
+    source
+        Text that defines the function, where no file that git holds does.
     upstream
         Digest of each direct upstream task -> its name, its label if it is recorded,
         and the code of the result used.
@@ -90,6 +96,7 @@ class UnitFacts:
     input_data: tuple[DataKey, ...]
     output_names: tuple[str, ...]
     reason: str
+    source: str
     script_arguments: str
     continued_from: Mapping[str, str] | None = None
 

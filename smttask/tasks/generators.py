@@ -315,6 +315,12 @@ class Join(Recorded[list[Item]]):
         """What each task promises."""
         return _JoinedOutputs(self._values["tasks"])
 
+    @property
+    def main_definition(self) -> Callable[..., Any]:
+        """The function or class of the first task of ``__main__``."""
+        mains = (type(task).__wrapped__ for task in self.upstream if task.home_module in MAIN_NAMES)
+        return next(mains, type(self).__wrapped__)
+
     @cached_property
     def home_module(self) -> str:
         """The module of the first recorded task, else of the first; ``__main__`` if one is from there."""

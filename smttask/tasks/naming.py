@@ -7,12 +7,12 @@ import re
 import sys
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smttask.code.source import MAIN_NAMES
 from smttask.errors import SignatureError
 from smttask.project import project_root
+from smttask.tasks.mainmodule import main_path
 
 if TYPE_CHECKING:
     from smttask.tasks.task import Task
@@ -23,6 +23,7 @@ __all__ = [
     "find_maker",
     "find_named",
     "identity",
+    "main_place",
     "register_maker",
     "remember",
 ]
@@ -70,11 +71,11 @@ def identity(definition: Any, name: str | None, *, is_recorded: bool) -> tuple[s
             'define it at the top of a module, or name it: @RecordedTask(name="…")',
         )
     if definition.__module__ in MAIN_NAMES:
-        return f"__main__:{_main_place(definition.__module__)}", definition.__qualname__
+        return f"__main__:{main_place(definition.__module__)}", definition.__qualname__
     return place
 
 
-def _main_place(module: str) -> str:
+def main_place(module: str) -> str:
     """The script or notebook, relative to its project; without a path, this session.
 
     Parameters
@@ -82,12 +83,9 @@ def _main_place(module: str) -> str:
     module
         ``__mp_main__`` in a process that multiprocessing spawned: there it is the script.
     """
-    main = sys.modules[module]
-    notebook = getattr(main, "__vsc_ipynb_file__", None) or os.environ.get("JPY_SESSION_NAME")
-    file = notebook or getattr(main, "__file__", None)
-    if file is None:
+    path = main_path(module)
+    if path is None:
         return _session_name
-    path = Path(file).absolute()
     root = project_root(module)
     return path.relative_to(root).as_posix() if root is not None and path.is_relative_to(root) else str(path)
 

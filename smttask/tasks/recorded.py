@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -14,6 +14,7 @@ from smttask.errors import (
     OutputError,
     RecordNotFoundError,
     RecordStoreError,
+    warn,
 )
 from smttask.project import Project, current_project, get_current_project
 from smttask.protocols import view_registry
@@ -33,6 +34,7 @@ from smttask.storage.manifest import Head
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.explaining import explain_stored
 from smttask.tasks.explanation import Explanation
+from smttask.tasks.mainmodule import main_source
 from smttask.tasks.memoized import memory
 from smttask.tasks.stored import StoredUnit
 from smttask.tasks.task import Task
@@ -102,7 +104,7 @@ class Recorded(Task[R]):
             try:
                 outputs = self.output_spec.validated(outputs)
             except OutputError as error:
-                warnings.warn(f"A stored result is not used: {error}", CodeChangedWarning, stacklevel=2)
+                warn(f"A stored result is not used: {error}", CodeChangedWarning)
                 return False, None
         else:
             outputs = self.output_spec.grouped(outputs)
@@ -152,28 +154,35 @@ class Recorded(Task[R]):
     def _project(self, options: RunOptions) -> Project | None:
         """The project that keeps the result; None if it stays in memory."""
         module = self.home_module
-        if module in MAIN_NAMES:
+        project = current_project(module)
+        if module in MAIN_NAMES and not (
+            project is not None and project.setting("allow_main") and main_source(self.main_definition)
+        ):
             if options.asked:
                 raise NotRecordableError(
                     f"Task {self.name!r} ({self.description_key}) cannot be recorded.",
                     "found: it is defined in __main__, which git does not keep",
-                    "move it to a module of the project and import it",
+                    "move it to a module of the project and import it, "
+                    "or set `allow_main = true` to record it with the source of its cell",
                 )
             self._warn_once()
             return None
-        project = current_project(module)
         if project is None:
             return get_current_project(module) if config.record else None
         return project if project.setting("record") else None
 
+    @property
+    def main_definition(self) -> Callable[..., Any]:
+        """The function or class that the code comes from, if it is of ``__main__``."""
+        return type(self).__wrapped__
+
     def _warn_once(self) -> None:
         if config.record and type(self) not in _warned:
             _warned.add(type(self))
-            warnings.warn(
+            warn(
                 f"Task {self.name!r} is defined in __main__: its result stays in memory and is not recorded. "
                 "Move it to a module of the project to have it recorded.",
                 NotRecordedWarning,
-                stacklevel=3,
             )
 
     # -- the stored result

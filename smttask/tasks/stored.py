@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smttask.code.fingerprint import CodeFingerprint
+from smttask.code.source import MAIN_NAMES
 from smttask.errors import InputError
 from smttask.identity.standing import still_stand
 from smttask.project import Project
@@ -21,6 +22,8 @@ from smttask.storage.newrun import NewRun
 from smttask.tasks.composition import iter_leaves
 from smttask.tasks.description import describe_task
 from smttask.tasks.evaluation import RunOptions, Session
+from smttask.tasks.mainmodule import main_path, reached_source
+from smttask.tasks.naming import main_place
 from smttask.tasks.task import Task
 from smttask.typing.files import InputFile
 
@@ -49,8 +52,16 @@ class StoredUnit:
     @property
     def code_policy(self) -> str | None:
         """Its own policy on changed code; None for that of the settings."""
+        if self.task.home_module in MAIN_NAMES:  # a cell that was run again says so by itself
+            return "recompute"
         policy: str | None = self.task._options["on_code_change"]
         return policy
+
+    @property
+    def sourced_files(self) -> tuple[str, ...]:
+        """Files of which git need not hold the code, since the manifest holds it."""
+        path = main_path() if self.task.home_module in MAIN_NAMES else None
+        return () if path is None else (str(path),)
 
     def is_same(self, rest: Mapping[str, Any]) -> bool:
         """Whether a stored result whose manifest has this rest is of the same inputs."""
@@ -112,8 +123,15 @@ class StoredUnit:
             input_data=tuple(self._input_data(project)),
             output_names=task._signature.outputs.names,
             reason=reason,
+            source=self._source(),
             script_arguments=" ".join(part for part in (task.name, self.options.source) if part),
         )
+
+    def _source(self) -> str:
+        """The text of the cells of a task of ``__main__``."""
+        if self.task.home_module not in MAIN_NAMES:
+            return ""
+        return reached_source(self.task.main_definition, self.fingerprint.parts)
 
     def _input_files(self) -> list[InputFile]:
         return [leaf for leaf in iter_leaves(self.task.raw_inputs) if isinstance(leaf, InputFile)]
@@ -162,6 +180,8 @@ def _reference(parent: Task[Any], session: Session) -> Any:
 
 def _main_file(module: str, root: Path) -> str:
     """The module's file, relative to the project, or to where it is imported from."""
+    if module in MAIN_NAMES:
+        return main_place(module)
     return _relative_file(module, getattr(sys.modules.get(module), "__file__", None), root)
 
 
