@@ -42,6 +42,8 @@ what was expected; what to do next. The first line alone makes sense in a log.
 
 from __future__ import annotations
 
+import sys
+import warnings
 from dataclasses import fields, is_dataclass
 from reprlib import Repr
 from typing import Any
@@ -80,9 +82,11 @@ __all__ = [
     "UncommittedChangesError",
     "WorkerError",
     "short_repr",
+    "warn",
 ]
 
 REPR_LENGTH = 200
+PACKAGE = __name__.partition(".")[0]
 
 
 class _Cutting(Repr):
@@ -268,6 +272,16 @@ class WorkerError(SmttaskError):
     """A task failed or died in a worker process."""
 
 
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn of `message` at the line of the user's code that called into smttask."""
+    frame = sys._getframe(1)
+    level = 2
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == PACKAGE:
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level - 1)
+
+
 class SmttaskWarning(UserWarning):
     """What smttask warns of; filter it to filter them all."""
 
@@ -277,7 +291,7 @@ class CodeChangedWarning(SmttaskWarning):
 
 
 class PackageChangedWarning(SmttaskWarning):
-    """A stored result is loaded that was made with other versions of packages; said once per task and change."""
+    """A stored result is loaded that was made with other packages; said once per task and change."""
 
 
 class DamagedResultWarning(SmttaskWarning):

@@ -6,7 +6,9 @@ import threading
 import pytest
 
 from smttask.errors import SettingError
+from smttask.project import Project
 from smttask.settings import SETTINGS, Config, read_project_file
+from smttask.testing import scratch_project
 
 
 @pytest.fixture(autouse=True)
@@ -194,3 +196,12 @@ def test_the_settings_show_value_and_origin(config, monkeypatch):
     assert shown["verify"] == "'size'  (environment)"
     assert shown["max_processes"] == "2  (project)"
     assert shown["on_error"] == "'raise'  (default)"
+
+
+def test_a_misspelt_variable_is_an_error_with_a_suggestion(monkeypatch, tmp_path):
+    """It is found when the settings of a project are first read."""
+    with scratch_project(tmp_path / "p") as scratch:
+        monkeypatch.setenv("SMTTASK_VERFIY", "size")
+        fresh = Project(scratch.root)
+        with pytest.raises(SettingError, match="SMTTASK_VERFIY(.|\n)*did you mean 'verify'"):
+            fresh.setting("verify")

@@ -15,7 +15,7 @@ from smttask.errors import ProjectError
 from smttask.project.sumatra import DEFAULT_RECORD_STORE, MARK, is_project, read_sumatra_project
 from smttask.records.repository import Repository
 from smttask.records.sqlite import SQLiteRecordStore
-from smttask.settings import config, read_project_file
+from smttask.settings import check_environment, config, read_project_file
 from smttask.storage.datastore import DataStore
 
 __all__ = ["Project", "get_project"]
@@ -55,6 +55,7 @@ class Project:
     @cached_property
     def settings(self) -> Mapping[str, Any]:
         """What the project's file says, read once; see `smttask.settings.read_project_file`."""
+        check_environment()
         return read_project_file(self.root)
 
     def setting(self, name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from smttask.errors import (
     PackageChangedWarning,
     ResultNotFoundError,
     StorageError,
+    warn,
 )
 from smttask.project import Project
 from smttask.runner.packages import changed_packages
@@ -73,11 +73,10 @@ def _serves_other_code(unit: Unit, project: Project, head: Head, code: str) -> b
         )
     if (fact := (project.root, unit.name, head.code, code)) not in _told:
         _told.add(fact)
-        warnings.warn(
+        warn(
             f"Task {unit.name!r} loads results made by other code: {', '.join(changed)}. "
             "To compute anew: run(recompute=True) or on_code_change='recompute'; to keep them: accept().",
             CodeChangedWarning,
-            stacklevel=3,
         )
     return True
 
@@ -104,11 +103,10 @@ def _serves_other_packages(unit: Unit, project: Project, head: Head, policy: str
         )
     if (fact := (project.root, unit.name, "packages", ", ".join(changed))) not in _told:
         _told.add(fact)
-        warnings.warn(
+        warn(
             f"Task {unit.name!r} loads results made with other packages: {', '.join(changed)}. "
             "To compute anew: run(recompute=True) or on_package_change='recompute'.",
             PackageChangedWarning,
-            stacklevel=3,
         )
     return True
 
@@ -130,9 +128,7 @@ def _changed_code(unit: Unit, head: Head) -> list[str]:
 
 
 def _report_damaged(path: Path, reason: str) -> None:
-    warnings.warn(
-        f"A damaged result is not used; it is kept in {path}.\n{reason}", DamagedResultWarning, stacklevel=2
-    )
+    warn(f"A damaged result is not used; it is kept in {path}.\n{reason}", DamagedResultWarning)
 
 
 def load_stored(
@@ -164,6 +160,6 @@ def load_stored(
     except StorageError as error:
         if not getattr(error, "is_whole", False):
             raise
-        warnings.warn(f"A stored result is not used: {error}", CodeChangedWarning, stacklevel=2)
+        warn(f"A stored result is not used: {error}", CodeChangedWarning)
         return None
     return Stored(outputs, head)

@@ -12,6 +12,6 @@ anew each time. Lower rooms never read `config`: they get values as arguments.
 """
 
 from smttask.settings.file import read_project_file
-from smttask.settings.settings import SETTINGS, Config, Setting, config
+from smttask.settings.settings import SETTINGS, Config, Setting, check_environment, config
 
-__all__ = ["SETTINGS", "Config", "Setting", "config", "read_project_file"]
+__all__ = ["SETTINGS", "Config", "Setting", "check_environment", "config", "read_project_file"]

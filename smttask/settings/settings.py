@@ -23,7 +23,7 @@ from smttask.settings.conversion import (
     to_word,
 )
 
-__all__ = ["SETTINGS", "Config", "Setting", "config", "unknown_setting"]
+__all__ = ["SETTINGS", "Config", "Setting", "check_environment", "config", "unknown_setting"]
 
 CodePolicy = Literal["warn", "recompute", "ignore", "error"]
 PackagePolicy = Literal["ignore", "warn", "recompute", "error"]
@@ -291,6 +291,20 @@ def unknown_setting(name: str, origin: str = "") -> SettingError:
         f"did you mean '{near[0]}'?" if near else "",
         name=name,
     )
+
+
+def check_environment() -> None:
+    """Refuse a variable ``SMTTASK_…`` that is no setting; a misspelt one would be passed over without a word.
+
+    Raises
+    ------
+    SettingError
+        If there is one.
+    """
+    for variable in os.environ:
+        name = variable.removeprefix(PREFIX).lower()
+        if variable.startswith(PREFIX) and name not in SETTINGS:
+            raise unknown_setting(name, f"environment variable {variable}")
 
 
 config = Config()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from smttask.errors import DefaultsChangedWarning, DescriptionError, SmttaskError, short_repr
+from smttask.errors import DefaultsChangedWarning, DescriptionError, SmttaskError, short_repr, warn
 from smttask.tasks import lookup
 from smttask.tasks.composition import with_values
 from smttask.tasks.description import field_defaults, read_description
@@ -160,11 +159,10 @@ def _check_digest(
     as_today = {name: {f: today.get(name, {}).get(f, "") for f in known} for name, known in fields.items()}
     if (defaults, fields) == (set(task.defaulted), as_today):
         return  # only the digest of an upstream task moved, which said so
-    warnings.warn(
+    warn(
         f"Task {entry['name']!r} ({key}) was described under other defaults; "
         f"the values in {origin} hold, and its digest is {task.description_key} now.",
         DefaultsChangedWarning,
-        stacklevel=2,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from smttask.code.source import remember_sources
 from smttask.errors import SettingError, SignatureError
 from smttask.tasks import naming
+from smttask.tasks.inputs import InputAttribute
 from smttask.tasks.iterative import Iterative
 from smttask.tasks.memoized import Memoized, NonMemoized
 from smttask.tasks.recorded import Recorded
@@ -268,6 +269,7 @@ def _make_type(
         definition.__name__,
         bases,
         {
+            **{name: InputAttribute(name) for name in signature.argument_names if not _is_taken(name, bases)},
             "__module__": module,
             "__qualname__": definition.__qualname__,
             "__doc__": f"{signature.text}\n\n{doc}" if doc else signature.text,
@@ -281,6 +283,10 @@ def _make_type(
     )
     naming.remember(task_type)
     return task_type
+
+
+def _is_taken(name: str, bases: Sequence[type]) -> bool:
+    return any(hasattr(base, name) for base in bases)
 
 
 def _check_members(definition: Any, kind: type[Task[Any]]) -> None:

@@ -14,10 +14,26 @@ from smttask.tasks.fitting import check_fit
 from smttask.tasks.signature import Signature
 from smttask.typing.ownership import fresh, owned
 
-__all__ = ["NamedTask", "TaskInputs", "bind_inputs", "upstream_tasks"]
+__all__ = ["InputAttribute", "NamedTask", "TaskInputs", "bind_inputs", "upstream_tasks"]
 
 
 _WITHOUT_PATHS = frozenset({int, float, bool, str, bytes, complex, type(None)})
+
+
+class InputAttribute:
+    """An input as an attribute of its task: it is read as from `taskinputs`, and cannot be set."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.__doc__ = f"Input {name!r}."
+
+    def __get__(self, task: Any, owner: type) -> Any:
+        return self if task is None else fresh(task.raw_inputs[self.name])
+
+    def __set__(self, task: Any, value: object) -> None:
+        raise AttributeError(
+            f"the inputs of a task are fixed: {self.name!r} cannot be set; construct another task"
+        )
 
 
 class TaskInputs(Mapping[str, Any]):

@@ -6,9 +6,16 @@ import typing
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
-from warnings import warn
 
-from smttask.errors import CodeChangedWarning, InputError, SignatureError, SmttaskError, short_repr
+from smttask.errors import (
+    CodeChangedWarning,
+    InputError,
+    OutputError,
+    PackageChangedError,
+    SignatureError,
+    short_repr,
+    warn,
+)
 from smttask.project import Project
 from smttask.protocols import Runnable
 from smttask.runner import UnitFacts, find_stored, load_stored
@@ -158,22 +165,30 @@ class Iterative(Recorded[R]):
         stored = project.data.iterations(self.stored_key(), self._parameter)
         for n in _largest_first([n for n in stored if above < n < self._n]):
             unit = _EarlierUnit(self, session, options, project, n)
-            if (head := find_stored(unit, project, code)) is None:
+            try:
+                head = find_stored(unit, project, code)
+            except PackageChangedError:
                 continue
-            if (outputs := load_stored(head, project, names=self._inputs_by_output)) is None:
-                continue
-            if (inputs := self._inputs_from(outputs.outputs, unit.n)) is not None:
-                return _Earlier(unit.n, inputs, head.code, head)
+            if head is not None and (outputs := self._load_outputs(head, project)) is not None:
+                return _Earlier(n, self._inputs_from(outputs, n), head.code, head)
         return None
 
-    def _inputs_from(self, outputs: Mapping[str, Any], n: int) -> dict[str, Any] | None:
-        """The inputs that continue a result; None if it does not fit the annotations of today."""
+    def _load_outputs(self, head: Head, project: Project) -> dict[str, Any] | None:
+        """Those of the mapped outputs; None if they are damaged or do not fit the annotations of today."""
         spec = self.output_spec
-        try:
-            outputs = {name: spec.validators[name](outputs[name]) for name in self._inputs_by_output}
-        except SmttaskError as error:
-            warn(f"A stored result is not used: {error}", CodeChangedWarning, stacklevel=2)
+        parts = {name: spec.parts(name, head.outputs) for name in self._inputs_by_output}
+        stored = load_stored(head, project, names=[part for names in parts.values() for part in names])
+        if stored is None:
             return None
+        try:
+            return {name: spec.one(name, stored.outputs) for name in parts}
+        except (OutputError, KeyError) as error:
+            what = error if isinstance(error, OutputError) else f"{head.label} has no output {error}"
+            warn(f"A stored result is not used: {what}", CodeChangedWarning)
+            return None
+
+    def _inputs_from(self, outputs: Mapping[str, Any], n: int) -> dict[str, Any]:
+        """The inputs that continue a result."""
         inputs = {}
         for output, name in self._inputs_by_output.items():
             try:
@@ -209,8 +224,7 @@ class Iterative(Recorded[R]):
             if not found:  # by other code, or it had to make room
                 continue
             outputs = {name: getattr(kept[0], name) for name in self._inputs_by_output}
-            if (inputs := self._inputs_from(outputs, n)) is not None:
-                return _Earlier(n, inputs, code)
+            return _Earlier(n, self._inputs_from(outputs, n), code)
         return None
 
 

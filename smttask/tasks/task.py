@@ -176,9 +176,6 @@ class Task(Digested, Described, Bindable, Generic[R]):
         return tuple(Path(leaf) for leaf in iter_leaves(self._values) if isinstance(leaf, InputFile))
 
     def __getattr__(self, name: str) -> Any:
-        values = self.__dict__.get("_values", {})
-        if name in values:
-            return fresh(values[name])
         raise AttributeError(f"task {type(self).__name__!r} has no attribute or input {name!r}")
 
     def __dir__(self) -> list[str]:

@@ -68,6 +68,14 @@ def test_inputs_are_attributes_where_no_method_has_the_name() -> None:
         _ = Square(3).z
 
 
+def test_inputs_cannot_be_set_on_the_task() -> None:
+    """A task that said one thing and was another would be found under the wrong digest."""
+    task = Square(3)
+    with pytest.raises(AttributeError, match="'x' cannot be set; construct another task"):
+        task.x = 4  # type: ignore[attr-defined]
+    assert (task.x, task.taskinputs.x) == (3.0, 3.0)  # type: ignore[attr-defined]
+
+
 def test_tasks_stand_for_their_values_and_convert_on_arrival() -> None:
     """A list of floats takes tasks; their results are validated when they arrive."""
     assert Total([Square(2), 1]).run() == 5.0  # type: ignore[list-item]
