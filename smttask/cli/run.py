@@ -173,7 +173,7 @@ def _look_up(files: Iterator[str], paths: tuple[str, ...], instructions: Instruc
             if found is None:
                 click.echo(f"gone  {path}")
                 continue
-            reason = "" if found.hit and not found.differences else f": {found.reason}"
+            reason = "" if found.reason == "stored" else f": {found.reason}"
             click.echo(f"{'hit' if found.hit else 'miss':<5} {path}{reason}")
             for line in () if found.hit else found.details:
                 click.echo(f"      {line}")
