@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,7 @@ from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.mainmodule import main_path, reached_source
 from smttask.tasks.naming import main_place
 from smttask.tasks.task import Task
-from smttask.typing.files import InputFile
+from smttask.typing.files import InputDir, InputFile
 
 if TYPE_CHECKING:
     from smttask.tasks.recorded import Recorded
@@ -133,32 +135,42 @@ class StoredUnit:
             return ""
         return reached_source(self.task.main_definition, self.fingerprint.parts)
 
-    def _input_files(self) -> list[InputFile]:
-        return [leaf for leaf in iter_leaves(self.task.raw_inputs) if isinstance(leaf, InputFile)]
+    @cached_property
+    def _input_files(self) -> list[InputFile | InputDir]:
+        return [leaf for leaf in iter_leaves(self.task.raw_inputs) if isinstance(leaf, InputFile | InputDir)]
 
     def _check_files(self, when: str) -> None:
-        for file in self._input_files():
+        for file in self._input_files:
             if file.changed():
                 raise InputError(
-                    f"Task {self.name!r} ({self.task.digest}): the input file {file.path} changed {when}.",
+                    f"Task {self.name!r} ({self.task.digest}): "
+                    f"the input {file.kind} {file.path} changed {when}.",
                     f"expected: content {file.digest}",
                     "construct the task again, so that it names the file as it is now",
                     place=str(file.path),
                 )
 
     def _input_data(self, project: Project) -> list[DataKey]:
-        root = project.data.input_dir
-        keys = []
+        keys: list[DataKey] = []
         for parent in self.task.upstream:
             if head := self.session.heads.get(parent.session_key):
                 keys += manifest_keys(head, project)
-        for file in self._input_files():
-            stat = Path(file.path).stat()
-            created = datetime.fromtimestamp(stat.st_mtime, UTC)
-            keys.append(
-                DataKey.of_file(file.path, root, size=stat.st_size, blake3=file.digest, created=created)
-            )
+        for given in self._input_files:
+            files = given.files if isinstance(given, InputDir) else [(given.path, given.digest)]
+            keys += [_file_key(path, digest, project) for path, digest in files]
         return keys
+
+
+def _file_key(path: Path, digest: str, project: Project) -> DataKey:
+    """How a record names a data file: relative to the input store if in the project, which may move."""
+    root = project.data.input_dir
+    stat = path.stat()
+    key = DataKey.of_file(
+        path, root, size=stat.st_size, blake3=digest, created=datetime.fromtimestamp(stat.st_mtime, UTC)
+    )
+    if path.is_relative_to(project.root):
+        return replace(key, path=os.path.relpath(path, root))
+    return key
 
 
 def manifest_keys(head: Head, project: Project) -> list[DataKey]:

@@ -22,7 +22,7 @@ from smttask.tasks.explanation import Explanation
 from smttask.tasks.failed import Failed
 from smttask.tasks.inputs import TaskInputs
 from smttask.tasks.watching import own_fingerprint, with_classes
-from smttask.typing.files import InputFile
+from smttask.typing.files import InputDir, InputFile
 from smttask.typing.ownership import fresh, owned
 from smttask.typing.schema import is_stream
 
@@ -172,8 +172,10 @@ class Task(Digested, Described, Bindable, Generic[R]):
 
     @property
     def input_files(self) -> tuple[Path, ...]:
-        """Paths of the files that are inputs."""
-        return tuple(Path(leaf) for leaf in iter_leaves(self._values) if isinstance(leaf, InputFile))
+        """Paths of the data files and folders that are inputs."""
+        return tuple(
+            Path(leaf) for leaf in iter_leaves(self._values) if isinstance(leaf, InputFile | InputDir)
+        )
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"task {type(self).__name__!r} has no attribute or input {name!r}")

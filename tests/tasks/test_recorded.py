@@ -27,7 +27,7 @@ import numpy as np
 from pydantic import BaseModel
 from smttask import MemoizedTask, RecordedTask, TaskOutput
 from smttask.testing import count_call
-from smttask.typing import Array, InputFile
+from smttask.typing import Array, InputDir, InputFile
 
 class Fit(TaskOutput):
     mean: float
@@ -63,6 +63,10 @@ def Fail(x: int) -> int:
 def Read(file: InputFile) -> str:
     count_call()
     return Path(file).read_text()
+
+@RecordedTask
+def ReadAll(folder: InputDir) -> int:
+    return len(folder.files)
 
 @RecordedTask
 def Meddle(file: InputFile) -> str:
@@ -334,6 +338,29 @@ def test_an_input_file_in_a_model_is_looked_at_too(tasks: Any, tmp_path: Path) -
     task = tasks.ReadHeld({"file": tmp_path / "data.txt"})
     (tmp_path / "data.txt").write_text("other")
     with pytest.raises(InputError, match="changed since the task was constructed"):
+        task.run()
+
+
+def test_data_files_in_the_project_are_named_relative_to_it(tasks: Any) -> None:
+    """So the record still finds them when the project moves; folders name each file in them."""
+    root = tasks.project.root
+    (root / "raw" / "deep").mkdir(parents=True)
+    for name in ("raw/a.txt", "raw/deep/b.txt"):
+        (root / name).write_text(name)
+    tasks.Read(root / "raw" / "a.txt").run()
+    tasks.ReadAll(root / "raw").run()
+    keys = {
+        record.task: [key.path for key in record.input_data]
+        for record in tasks.project.project.records.records()
+    }
+    assert keys == {"Read": ["../raw/a.txt"], "ReadAll": ["../raw/a.txt", "../raw/deep/b.txt"]}
+
+
+def test_a_folder_that_changed_refuses_the_run(tasks: Any, tmp_path: Path) -> None:
+    """A file added to it makes it another input."""
+    task = tasks.ReadAll(tmp_path)
+    (tmp_path / "new.txt").write_text("x")
+    with pytest.raises(InputError, match="the input folder .* changed since the task was constructed"):
         task.run()
 
 
