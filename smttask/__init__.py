@@ -31,6 +31,10 @@ if TYPE_CHECKING:
         TaskOutput,
         TaskType,
         UnpureMemoizedTask,
+        clear_task_cache,
+        find_tasks,
+        task_from_record,
+        tasks_have_run,
     )
     from smttask.typing import register_type
     from smttask.view import RecordStoreView, RecordView, RSView
@@ -61,14 +65,18 @@ __all__ = [
     "TaskOutput",
     "TaskType",
     "UnpureMemoizedTask",
+    "clear_task_cache",
     "config",
     "errors",
     "expand",
+    "find_tasks",
     "output_dir",
     "register_format",
     "register_type",
     "run_workflow",
     "set_workflow_args",
+    "task_from_record",
+    "tasks_have_run",
     "typing",
 ]
 
@@ -78,6 +86,8 @@ _HOME = {
     **dict.fromkeys(["RSView", "RecordStoreView", "RecordView"], "smttask.view"),
     **dict.fromkeys(["Failed", "MemoizedTask", "NonMemoizedTask", "RecordedTask"], "smttask.tasks"),
     **dict.fromkeys(["RecordedIterativeTask", "UnpureMemoizedTask"], "smttask.tasks"),
+    **dict.fromkeys(["clear_task_cache", "find_tasks"], "smttask.tasks"),
+    **dict.fromkeys(["task_from_record", "tasks_have_run"], "smttask.tasks"),
     **dict.fromkeys(["Create", "Join", "Task", "TaskOutput", "TaskType"], "smttask.tasks"),
     **dict.fromkeys(["ParamColl", "SeedGenerator", "SeedStream", "expand"], "smttask.workflows"),
     **dict.fromkeys(["run_workflow", "set_workflow_args"], "smttask.workflows"),

@@ -11,6 +11,7 @@ from smttask.tasks.decorators import (
 from smttask.tasks.failed import Failed
 from smttask.tasks.generators import Create, Join
 from smttask.tasks.outputs import TaskOutput
+from smttask.tasks.selection import clear_task_cache, find_tasks, task_from_record, tasks_have_run
 from smttask.tasks.task import Task
 
 __all__ = [
@@ -25,4 +26,8 @@ __all__ = [
     "TaskOutput",
     "TaskType",
     "UnpureMemoizedTask",
+    "clear_task_cache",
+    "find_tasks",
+    "task_from_record",
+    "tasks_have_run",
 ]

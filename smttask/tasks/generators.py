@@ -145,7 +145,11 @@ class _Created(Memoized[R]):
 
     @property
     def _memory_key(self) -> Hashable:
-        return (super()._memory_key, self.__wrapped__)  # not an object of the class before a reload
+        return (
+            self._identity,
+            self.full_digest,
+            self.__wrapped__,
+        )  # not an object of the class before a reload
 
     @classmethod
     def own_fingerprint(cls) -> CodeFingerprint:

@@ -6,10 +6,10 @@ import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
@@ -72,6 +72,13 @@ class Memory:
         with self._lock:
             if entry := self._entries.pop(key, None):
                 self._n_bytes -= entry[2]
+
+    def clear(self, is_meant: Callable[[Any], bool] | None = None) -> None:
+        """Drop all results, or those of tasks whose identity, which begins their keys, `is_meant`."""
+        with self._lock:
+            for key in list(self._entries):
+                if is_meant is None or is_meant(cast("tuple[Any, ...]", key)[0]):
+                    self.forget(key)
 
     @contextmanager
     def computing(self, key: Hashable) -> Iterator[None]:
