@@ -79,6 +79,7 @@ def test_runs_of_living_processes_are_left_alone(scratch: Any) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import tasks; tasks.Die(1).run()"], cwd=lab.root)
     try:
         while not lab.project.records.count():
+            assert process.poll() is None
             time.sleep(0.05)
         assert settle_open_runs(lab.project) == []
     finally:

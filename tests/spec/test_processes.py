@@ -67,8 +67,10 @@ def start(root: Path, code: str, **environment: str) -> subprocess.Popen[str]:
 
 
 def wait_for(path: Path) -> None:
-    """Until the file is there."""
+    """Until the file is there; a minute is enough for any process to make it."""
+    deadline = time.monotonic() + 60
     while not path.exists():
+        assert time.monotonic() < deadline, f"nobody made {path}"
         time.sleep(0.005)
 
 
