@@ -29,6 +29,7 @@ from smttask.errors import (
 from smttask.identity.standing import Standing
 from smttask.protocols import Runnable
 from smttask.storage.atomic import storage_error, write_whole
+from smttask.tasks.signature import RESERVED
 from smttask.tasks.sumatratask import is_sumatratask
 from smttask.typing.jsonform import to_json
 
@@ -240,6 +241,8 @@ def _fault(key: str, entry: Any) -> str:
     tables = entry.get("field_defaults", {})
     if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
         return f"field_defaults of entry {key!r} is no table by class"
+    if RESERVED & entry["inputs"].keys():
+        return f"inputs of entry {key!r} have a name that no argument can have"
     texts = [entry["name"], entry["module"], *(entry[part] for part in _TEXTS if part in entry)]
     if not all(isinstance(text, str) for text in texts):
         return f"name, module or reason of entry {key!r} is no text"

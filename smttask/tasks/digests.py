@@ -50,6 +50,9 @@ class Digested(Runnable):
     #: Whether a result is looked for by the digest, so that it must be known for every run.
     is_found_by_digest: ClassVar[bool] = True
 
+    #: How often another function of the same name was made a task before, in this process.
+    definition_number: ClassVar[int] = 0
+
     description_key: str
     _values: dict[str, Any]
     _suffix: str = ""  # the part of digest and key that is not hashed
@@ -66,7 +69,7 @@ class Digested(Runnable):
             self.has_late_digest = True
             self._late_inputs, self._short_bytes = tuple(late), short
         self.description_key = self._named(short)
-        if self.has_late_digest:
+        if self.has_late_digest or self._with_fields:  # only then it may hold tasks
             _ = self.session_key  # now, when those of the inputs are known: later a long chain would recurse
 
     def _bound(
@@ -118,12 +121,16 @@ class Digested(Runnable):
         """What the result is found by during one outermost `run()`; known without any run.
 
         Equal tasks that are not the same object share it, unless they depend on different
-        objects of an unpure task, which may hold different results.
+        objects of an unpure task, which may hold different results, or on tasks that were
+        defined anew in between, as in a notebook.
         """
-        if not self.has_late_digest:
-            return self.full_digest
-        objects = [task.session_key for task in self.upstream if task.has_late_digest]
-        return f"{self.full_key}.{digest(' '.join(objects).encode())}"
+        upstream = self.upstream if self._with_fields else ()
+        parts = [task.session_key for task in upstream if task.session_key != task.full_key]
+        if self.definition_number:
+            parts.append(str(self.definition_number))
+        if not parts:
+            return self.full_key
+        return f"{self.full_key}.{digest(' '.join(parts).encode())}"
 
     @property
     def record_key(self) -> str:

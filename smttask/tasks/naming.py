@@ -92,8 +92,10 @@ def main_place(module: str) -> str:
 
 def remember(task_type: type[Task[Any]]) -> None:
     """Let descriptions and pickles find `task_type`; a newer definition replaces an older one."""
-    definition = task_type.__wrapped__
-    _types[definition.__module__, definition.__qualname__] = task_type
+    place = task_type.__wrapped__.__module__, task_type.__wrapped__.__qualname__
+    if (older := _types.get(place)) is not None:
+        task_type.definition_number = older.definition_number + 1
+    _types[place] = task_type
 
 
 def find_defined(module: str, qualname: str) -> type[Task[Any]] | None:

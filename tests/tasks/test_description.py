@@ -225,6 +225,7 @@ def test_a_trusted_package_may_be_imported(tasks: Any) -> None:
         ({"x": {"$task": "b"}}, "refers to 'b', which is not described"),
         ({"x": {"$task": "a"}}, "which depends on it in turn"),
         ({"y": 1}, "has no argument 'y'"),
+        ({"reason": 1}, "a name that no argument can have"),
         ({"x": "text"}, "x does not take 'text'"),
         ({"x": {"$enum": "os:environ", "name": "PATH"}}, "os.environ is no type of values"),
     ],

@@ -84,3 +84,28 @@ def test_results_no_longer_needed_are_released() -> None:
     with Session.current() as session:
         assert session.evaluate(chain(50)) == 50  # type: ignore[arg-type]
         assert not session._values
+
+
+def test_a_task_of_an_older_definition_keeps_its_result_beside_one_of_the_newer() -> None:
+    """A cell is run again with other code: tasks made before and after stay two, at any depth."""
+
+    def define(factor: float) -> Any:
+        @NonMemoizedTask
+        def Redefined(x: float) -> float:
+            return factor * x
+
+        return Redefined
+
+    @NonMemoizedTask
+    def Listed(x: list[float]) -> list[float]:
+        return x
+
+    old, new = define(1)(1), define(50)(1)
+    assert old.full_digest == new.full_digest
+    assert Listed([old, new]).run() == [1.0, 50.0]
+
+    @NonMemoizedTask
+    def Same(x: float) -> float:
+        return x
+
+    assert Listed([Same(old), Same(new), Same(old)]).run() == [1.0, 50.0, 1.0]
