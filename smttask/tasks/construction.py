@@ -75,7 +75,7 @@ def _build(
             continue
         built[key] = task = _build_one(key, entries[key], built, get_type, origin, get_large)
         if has_digests:
-            _check_digest(key, entries[key], task, built, origin)
+            _check_digest(key, entries[key], task, built, origin, get_large is not None)
         stack.pop()
     return built[tree["task"]]
 
@@ -112,6 +112,7 @@ def _build_one(
                 get_task=built.__getitem__,
                 get_large=get_large,
                 get_class=lookup.get_class,
+                get_definition=lookup.get_definition,
                 root=kind.path_root(),
             )
             for name, value in entry["inputs"].items()
@@ -130,12 +131,16 @@ def _build_one(
 
 
 def _check_digest(
-    key: str, entry: Mapping[str, Any], task: Task[Any], built: Mapping[str, Task[Any]], origin: str
+    key: str,
+    entry: Mapping[str, Any],
+    task: Task[Any],
+    built: Mapping[str, Task[Any]],
+    origin: str,
+    is_record: bool,
 ) -> None:
     """Tell changed defaults, which are fine, from an edited file, which is not."""
-    is_recorded_digest = task.has_late_digest and not key.startswith(LATE)  # as records have them
-    if task.description_key == key or is_recorded_digest:
-        return
+    if task.description_key == key or (is_record and task.has_late_digest and not key.startswith(LATE)):
+        return  # a record has the digest of its run, which nothing but another run could check
     in_file = {task.description_key: name for name, task in built.items()}
     defaults = set(entry.get("defaults", ()))
     fields = _defaults_of_fields(entry)

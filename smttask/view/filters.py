@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from smttask.errors import FilterError, InputError, short_repr
 from smttask.protocols import Runnable
@@ -146,7 +146,7 @@ def _names() -> list[str]:
 
 
 def _reference(task: Runnable) -> dict[str, str]:
-    return {"$task": task.digest}
+    return {"$task": cast("Task[Any]", task).record_key}
 
 
 def _plain(value: Any) -> Any:

@@ -327,3 +327,45 @@ def test_an_output_that_its_input_does_not_take_is_an_error(scratch: Any) -> Non
     module.Grow(n=1, rate=2.0, x0=0.5).run()
     with pytest.raises(InputError, match="after n = 1: input 'x0' does not take output 'x'"):
         module.Grow(n=2, rate=2.0, x0=0.5).run()
+
+
+def test_files_and_outputs_stored_one_by_one_are_continued(scratch: Any) -> None:
+    """An output of several files takes the place of its input like any other."""
+    text = """
+from pathlib import Path
+from smttask import RecordedIterativeTask, TaskOutput, output_dir
+from smttask.typing import OutputFile, separate_outputs
+
+class Walked(TaskOutput):
+    n: int
+    log: OutputFile
+    places: separate_outputs(float, lambda: ["x", "y"])
+    first: int
+
+@RecordedIterativeTask("n", map={"n": "start", "log": "log", "places": "places"})
+def Walk(n: int, places: tuple[float, ...], log: Path | None = None, start: int = 0) -> Walked:
+    lines = [] if log is None else log.read_text().split()
+    for i in range(start, n):
+        places = tuple(x + i for x in places)
+        lines.append(str(i))
+    path = output_dir() / "log.txt"
+    path.write_text(" ".join(lines))
+    return Walked(n, path, places, start)
+"""
+    walk = scratch({"tasks.py": text}).load("tasks").Walk
+    walk(n=2, places=(0, 1)).run()
+    result = walk(n=4, places=(0, 1)).run()
+    assert (result.first, result.places, Path(result.log).read_text()) == (2, (6, 7), "0 1 2 3")
+
+
+def test_other_packages_are_passed_over_where_they_are_an_error(grow: Any, monkeypatch: Any) -> None:
+    """A result that would not be loaded because of its packages is not continued."""
+    plain = [0.5]
+    grow(3, x0=plain).run()
+    versions = {"numpy": "0.0"}
+    found = "smttask.runner.packages.installed_versions"
+    monkeypatch.setattr(found, lambda names: {name: versions.get(name, "1") for name in names})
+    for policy in ("recompute", "error"):
+        with config.use(on_package_change=policy):
+            assert grow(5, x0=plain).run().first == 0
+            assert grow(5, x0=plain).invalidate()

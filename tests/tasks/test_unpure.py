@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from smttask import MemoizedTask, NonMemoizedTask, Task, UnpureMemoizedTask, config
+from smttask import MemoizedTask, NonMemoizedTask, RSView, Task, UnpureMemoizedTask, config
 from smttask.errors import ArgumentError, DescriptionError, DigestError, SignatureError
+from smttask.project import use_project
 from smttask.tasks.memoized import memory
 from smttask.typing import Array
 
@@ -309,3 +310,20 @@ def test_with_recording_off_it_is_found_in_memory(tasks: Any) -> None:
         assert tasks.Double(tasks.Read("now.txt")).run() == 10
         task = tasks.Double(tasks.Read("now.txt"))
         assert (task.run(), task.last_hit) == (10, "memory")
+
+
+def test_a_file_with_a_digest_for_a_key_is_refused(tasks: Any, tmp_path: Path) -> None:
+    """Only records hold digests that nothing but a run could check."""
+    task = tasks.Double(tasks.Read("now.txt"))
+    file = task.save(tmp_path)
+    file.write_text(file.read_text().replace(task.description_key, "0" * 20))
+    with pytest.raises(DescriptionError, match="'Double' is not what its digest says"):
+        Task.from_desc(file)
+
+
+def test_records_are_found_by_the_unpure_task(tasks: Any) -> None:
+    """A filter takes the unpure task as the value of an input."""
+    tasks.Double(tasks.Read("now.txt")).run()
+    with use_project(tasks.project.project):
+        assert len(RSView().filter.params(eq={"x": tasks.Read("now.txt")})) == 1
+        assert len(RSView().filter.params(eq={"x": tasks.Read("other.txt")})) == 0
