@@ -43,7 +43,7 @@ class ParquetFormat:
     name = "parquet"
     suffix = ".parquet"
 
-    def accepts(self, value: object) -> bool:
+    def accepts(self, value: Any) -> bool:
         """True for frames whose names are texts and whose dtypes Parquet gives back exactly."""
         if type(value) is not pd.DataFrame or not is_installed("pyarrow"):
             return False

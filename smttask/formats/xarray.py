@@ -84,7 +84,7 @@ class NetCDFFormat:
     def load(self, path: Path, *, mmap: bool = False) -> Any:
         """Read all of it; `mmap` makes no difference."""
         with require("h5netcdf").File(path, "r") as store:
-            pieces = []
+            pieces: list[str] = []
             while f"{_NOTES}_{len(pieces)}" in store.attrs:
                 pieces.append(store.attrs[f"{_NOTES}_{len(pieces)}"])
             ((name, plain),) = from_json(json.loads("".join(pieces))).items()
@@ -109,7 +109,7 @@ def _has_form(variable: Any) -> bool:
     return dtype.kind != "f" or dtype.itemsize in (4, 8)
 
 
-def _stored_name(name: str, value: Any, coords: Any) -> str:
+def _stored_name(name: str, value: Any, coords: Any) -> Any:
     """What a variable is called in the file; the data of an array by the array's own name, if it can be."""
     if not isinstance(value, xr.DataArray) or name in coords:
         return name

@@ -92,19 +92,23 @@ def describe_task(
         if missing:
             stack.extend(reversed(missing))
             continue
-        entries[key_of(current)] = _entry(current, reference, on_large)
+        entries[key_of(current)] = _entry(current, reference, on_large, leave_out is not None)
         stack.pop()
     return {"format": FORMAT, "task": key_of(task), "tasks": entries}
 
 
-def _entry(task: Task[Any], reference: Callable[[Runnable], Any], on_large: Any) -> dict[str, Any]:
+def _entry(
+    task: Task[Any], reference: Callable[[Runnable], Any], on_large: Any, is_record: bool
+) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": task.__wrapped__.__qualname__, "module": task.__wrapped__.__module__}
     if fixed := task.fixed_name:
         entry["identity"] = fixed
     if task.made_by:
         entry["made_by"] = task.made_by
     entry["inputs"] = {
-        name: to_json(value, on_task=reference, on_large=on_large, root=task.path_root())
+        name: to_json(
+            value, on_task=reference, on_large=on_large, root=task.path_root(), allow_sources=is_record
+        )
         for name, value in task.raw_inputs.items()
     }
     if task.defaulted:

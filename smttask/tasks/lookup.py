@@ -19,11 +19,12 @@ from smttask.errors import DescriptionError, short_repr
 from smttask.project import current_project
 from smttask.settings import config
 from smttask.tasks import naming
+from smttask.typing.definitions import definition_in
 
 if TYPE_CHECKING:
     from smttask.tasks.task import Task
 
-__all__ = ["get_class", "get_pickled_type", "get_task_type"]
+__all__ = ["get_class", "get_definition", "get_pickled_type", "get_task_type"]
 
 
 def get_task_type(entry: Mapping[str, Any], origin: str) -> type[Task[Any]]:
@@ -128,6 +129,22 @@ def get_class(module_name: str, qualname: str) -> type:
             "a description may name only these",
         )
     return found  # type: ignore[no-any-return]
+
+
+def get_definition(module_name: str, qualname: str) -> Any:
+    """The function, or the class that is a value itself, that a value in a description names.
+
+    Raises
+    ------
+    DescriptionError
+        If its module is neither of the project nor trusted.
+    LookupError, ValueError
+        If it is not there, or is nothing that a text may name.
+    """
+    module = _get_module(module_name, f"{qualname!r}", "description")
+    project = current_project()
+    trusted = project.setting("trusted_packages") if project else config.trusted_packages
+    return definition_in(module, module_name, qualname, trusted)
 
 
 def _walk(module: ModuleType, qualname: str) -> Any:

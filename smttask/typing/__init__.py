@@ -1,6 +1,7 @@
 """The values of science: types for annotations, and how values are checked, held and written as JSON."""
 
 from smttask.typing.arrays import Array, DType, NPValue
+from smttask.typing.figures import Figure
 from smttask.typing.files import InputDir, InputFile
 from smttask.typing.functions import PureFunction
 from smttask.typing.outputs import OutputFile, SeparateOutputs, separate_outputs
@@ -9,11 +10,15 @@ from smttask.typing.registration import register_type
 from smttask.typing.scalars import Complex, Range, Slice
 from smttask.typing.statistics import Distribution
 
+#: A class as a value: ``Type``, ``Type[Base]``.
+Type = type
+
 __all__ = [
     "Array",
     "Complex",
     "DType",
     "Distribution",
+    "Figure",
     "InputDir",
     "InputFile",
     "NPValue",
@@ -25,6 +30,7 @@ __all__ = [
     "SeedSequence",
     "SeparateOutputs",
     "Slice",
+    "Type",
     "register_type",
     "separate_outputs",
 ]

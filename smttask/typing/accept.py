@@ -10,6 +10,7 @@ from pydantic_core import core_schema
 from smttask.typing.functions import PureFunction, to_function
 from smttask.typing.jsonform import from_json, to_json
 from smttask.typing.registry import load_library
+from smttask.typing.scityping_form import from_scityping, is_scityping
 
 __all__ = ["Accept", "accept_instances", "acceptor_of", "register_acceptor"]
 
@@ -29,9 +30,11 @@ class Accept:
         self.expected = expected
 
     def __call__(self, value: Any) -> Any:
-        """The converted value; what stands under a ``$`` tag is read first."""
+        """The converted value; what stands under a ``$`` tag, or in scityping's form, is read first."""
         if type(value) is dict and len(value) < 8 and any(type(k) is str and k[:1] == "$" for k in value):
             value = from_json(value)
+        elif is_scityping(value):
+            value = from_scityping(value)
         return self.convert(value)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:

@@ -25,7 +25,7 @@ from smttask.code.scope import ENVIRONMENT_NAMES, OWN_PACKAGE, CodeScope
 from smttask.code.source import MAIN_NAMES
 from smttask.typing.registry import entry_of
 
-__all__ = ["code_of", "definition_in", "held_by", "home_of", "loaded_definition", "source_of"]
+__all__ = ["code_of", "definition_in", "held_by", "home_of", "is_library", "loaded_definition", "source_of"]
 
 _LIBRARY_DIRS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
 _NOWHERE = CodeScope(Path(os.devnull))
@@ -44,7 +44,9 @@ percentile polyval prod ptp quantile real reshape roll round searchsorted sinc s
 tensordot trace transpose trapezoid unique unwrap var vdot where
 """
 _LINALG = "cholesky det eig eigh eigvals eigvalsh inv norm pinv qr slogdet solve svd"
+_OPERATOR = "abs add and_ eq floordiv ge gt le lt matmul mod mul ne neg not_ or_ pos pow sub truediv xor"
 _PURE = {
+    "_operator": frozenset(_OPERATOR.split()),
     "builtins": frozenset(_BUILTINS.split()),
     "numpy": frozenset(_NUMPY.split()),
     "numpy.linalg": frozenset(_LINALG.split()),
@@ -84,7 +86,7 @@ def code_of(definition: Any) -> str | None:
     if not isinstance(definition, FunctionType | type):
         return None
     module = definition.__module__
-    if _is_library(module):
+    if is_library(module):
         return fingerprint(definition, _NOWHERE).digest if home_of(definition) is None else None
     top = sys.modules.get(str(module).partition(".")[0])
     scope = _scope_below(getattr(top, "__file__", None), bool(getattr(top, "__path__", None)))
@@ -149,7 +151,7 @@ def definition_in(module: ModuleType | None, name: str, qualname: str, trusted: 
     found = _found(module, qualname)
     if found is None:
         raise LookupError(f"no {qualname!r} in module {name!r}")
-    is_own = not _is_library(name) or name.partition(".")[0] in trusted
+    is_own = not is_library(name) or name.partition(".")[0] in trusted
     if isinstance(found, FunctionType | type) and is_own:
         if (found.__module__, found.__qualname__) == (name, qualname):
             return found
@@ -188,13 +190,19 @@ def _only_computes(found: Any, module: str, qualname: str) -> bool:
     return isinstance(found, BuiltinFunctionType) and found.__self__ in (math, cmath)
 
 
-def _is_library(name: Any) -> bool:
-    """Whether a module is part of Python, of smttask or of an installed package."""
+def is_library(name: Any) -> bool:
+    """Whether a module is part of Python, of smttask or of an installed package.
+
+    Examples
+    --------
+    >>> is_library("math"), is_library("__main__")
+    (True, False)
+    """
     if name in MAIN_NAMES:
         return False
     module = sys.modules.get(name) if isinstance(name, str) else None
     if module is None:
-        return name is not None and not isinstance(name, str)
+        return False
     return _is_library_file(getattr(module, "__file__", None)) or name.partition(".")[0] == OWN_PACKAGE
 
 

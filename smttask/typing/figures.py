@@ -80,8 +80,8 @@ class Figure:
 
 def _drawn(value: Any) -> Figure:
     """The picture of a matplotlib figure, the same bytes each time it is drawn."""
-    figure = getattr(value, "figure", None)
-    if not type(value).__module__.startswith("matplotlib.") or not hasattr(figure, "savefig"):
+    figure: Any = getattr(value, "figure", None)
+    if figure is None or not hasattr(figure, "savefig"):
         raise ValueError(f"expected a matplotlib figure, not a {type(value).__name__}")
     png, svg = io.BytesIO(), io.BytesIO()
     # By default an SVG holds random names, and both hold date or version.

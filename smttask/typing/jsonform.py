@@ -13,6 +13,7 @@ from typing import Any
 from smttask.errors import DescriptionError, short_repr
 from smttask.typing.arrayform import LARGE_BYTES
 from smttask.typing.definitions import loaded_definition
+from smttask.typing.functions import FUNCTIONS
 from smttask.typing.jsonreader import Reader, loaded_class
 from smttask.typing.jsonwriter import Writer
 from smttask.typing.places import UnfitValue
@@ -62,7 +63,9 @@ def to_json(
         raise DescriptionError(
             f"A value of type {type(error.value).__qualname__!r} at value{error.place} has no JSON form.",
             f"found: {short_repr(error.value)}" + (f" ({error.reason})" if error.reason else ""),
-            "use plain values, arrays, a dataclass or a pydantic model; "
+            "define it at the top level of a module"
+            if isinstance(error.value, (*FUNCTIONS, type))
+            else "use plain values, arrays, a dataclass or a pydantic model; "
             "or make the type known with smttask.register_type",
         ) from error
     except RecursionError:

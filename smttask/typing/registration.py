@@ -85,7 +85,7 @@ def register_type(
     >>> to_json(Angle(90))
     {'$survey.Angle': 90}
     """
-    known_as = name or f"{cls.__module__}.{cls.__qualname__}"
+    known_as = name or f"{getattr(cls, '__module__', '')}.{getattr(cls, '__qualname__', '')}"
     _check_name(cls, known_as)
     check = _RoundTrip(cls, known_as, to_plain, from_plain, is_same)
     if example is not _NONE:
@@ -114,7 +114,7 @@ def _refusing(convert: Callable[[Any], Any] | None) -> Callable[[Any], Any] | No
     return converted
 
 
-def _check_name(cls: type, name: str) -> None:
+def _check_name(cls: Any, name: str) -> None:
     problem = ""
     if not isinstance(cls, type):
         problem = f"{short_repr(cls)} is no class"

@@ -13,9 +13,17 @@ from types import ModuleType
 
 __all__ = ["install_scityping_finder"]
 
-_NAMES = {
-    "scityping": ("Complex", "Range", "Slice"),
-    "scityping.numpy": ("Array", "DType", "NPValue", "RNGenerator", "RandomState", "SeedSequence"),
+_NAMES = {  # module -> name there -> name in smttask.typing
+    "scityping": {name: name for name in ("Complex", "Range", "Slice", "Type")},
+    "scityping.numpy": {
+        name: name for name in ("Array", "DType", "NPValue", "RNGenerator", "RandomState", "SeedSequence")
+    },
+    "scityping.functions": dict.fromkeys(
+        ("PureFunction", "PartialPureFunction", "CompositePureFunction"), "PureFunction"
+    ),
+    "scityping.scipy": dict.fromkeys(
+        ("Distribution", "UniDistribution", "MvDistribution", "MvNormalDistribution"), "Distribution"
+    ),
 }
 
 
@@ -33,8 +41,8 @@ class _ScitypingFinder(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         import smttask.typing
 
-        for name in _NAMES[module.__name__]:
-            setattr(module, name, getattr(smttask.typing, name))
+        for name, ours in _NAMES[module.__name__].items():
+            setattr(module, name, getattr(smttask.typing, ours))
         module.__doc__ = "Types of smttask.typing under the names that scityping has for them."
 
 

@@ -64,6 +64,7 @@ class Parameters:
                 get_task=self.load_task,
                 get_large=self._project.data.get_value,
                 get_class=lookup.get_class,
+                get_definition=lookup.get_definition,
                 root=self._project.root,
             )
 
