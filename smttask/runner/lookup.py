@@ -147,9 +147,9 @@ def load_stored(
         Only these; None if one of them is not there.
     """
     try:
-        verify = project.setting("verify")
+        verify, data = project.setting("verify"), project.data
         outputs = {
-            name: project.data.load_output(head, name, verify=verify, mmap=mmap, allow_pickle=allow_pickle)
+            name: data.load_output(head, name, verify=verify, mmap=mmap, allow_pickle=allow_pickle)
             for name in (head.outputs if names is None else names)
         }
     except ResultNotFoundError:

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from smttask.code.source import remember_sources
-from smttask.errors import SettingError, SignatureError
+from smttask.errors import SettingError, SignatureError, short_repr
 from smttask.tasks import naming
 from smttask.tasks.inputs import InputAttribute
 from smttask.tasks.iterative import Iterative
@@ -238,10 +238,17 @@ def UnpureMemoizedTask(definition: Callable[..., Any] | None = None, /, *, name:
 def _recording_options(
     decorator: str, cache: bool | None, on_code_change: str | None
 ) -> dict[str, bool | str | None]:
+    if cache not in (None, True, False):
+        raise SettingError(
+            f"{decorator} does not take cache={short_repr(cache)}.",
+            "expected: True, False or None",
+            "leave it out to have it as the settings say",
+        )
     if on_code_change is not None and on_code_change not in CODE_POLICIES:
         raise SettingError(
             f"{decorator} does not take on_code_change={on_code_change!r}.",
             f"expected: one of {', '.join(CODE_POLICIES)}",
+            "leave it out to have it as the settings say",
         )
     return {"cache": cache, "on_code_change": on_code_change}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from smttask.code.fingerprint import CodeFingerprint
 from smttask.code.source import MAIN_NAMES
-from smttask.errors import ResultNotFoundError, SmttaskError
+from smttask.errors import ArgumentError, ResultNotFoundError, SmttaskError, short_repr
 from smttask.settings import config
 from smttask.tasks import display
 from smttask.tasks.binding import Bindable
@@ -70,7 +70,7 @@ class Task(Digested, Described, Bindable, Generic[R]):
 
     def __init__(self, *args: Any, reason: str | None = None, **kwargs: Any) -> None:
         super().__init__(args, kwargs)
-        self.reason = "" if reason is None else str(reason)
+        self.reason = _checked_reason(reason)
         self.last_hit = None
 
     @classmethod
@@ -221,6 +221,8 @@ class Task(Digested, Described, Bindable, Generic[R]):
         OutputError
             If the returned value does not fit its annotation.
         """
+        if reason is not None:
+            reason = _checked_reason(reason)
         options = RunOptions(cache, recompute, reason, mmap, asked=record is True)
         overrides: dict[str, Any] = {}
         if record is not None:
@@ -351,3 +353,15 @@ class Task(Digested, Described, Bindable, Generic[R]):
 
     def _repr_html_(self) -> str:
         return display.task_html(self)
+
+
+def _checked_reason(reason: str | None) -> str:
+    if reason is None:
+        return ""
+    if not isinstance(reason, str):
+        raise ArgumentError(
+            f"A reason is no {type(reason).__name__}.",
+            f"found: {short_repr(reason)}\nexpected: a text",
+            "say in words why the task is run",
+        )
+    return reason

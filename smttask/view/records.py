@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smttask.errors import ResultNotFoundError
+from smttask.errors import OutputError, ResultNotFoundError
 from smttask.project import Project
 from smttask.records.parameters import form_text
 from smttask.records.query import Selection
@@ -229,13 +229,22 @@ class RecordView:
 
         Raises
         ------
+        OutputError
+            If the run has no such output.
         ResultNotFoundError
-            If the run has no result, or no such output.
+            If the run has no result.
         DamagedResultError
             If it is not as it was written.
         """
+        head = self._head
+        if name not in head.outputs:
+            raise OutputError(
+                f"Run {self.label} has no output {name!r}.",
+                f"expected: {', '.join(known or 'the unnamed one, get_output()' for known in head.outputs)}",
+                "check the spelling",
+            )
         verify = self._project.setting("verify")
-        return self._project.data.load_output(self._head, name, verify=verify)
+        return self._project.data.load_output(head, name, verify=verify)
 
     @property
     def outputpaths(self) -> dict[str, Path]:

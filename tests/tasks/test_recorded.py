@@ -412,6 +412,8 @@ def test_names_and_policies_are_checked_at_decoration(tasks: Any) -> None:
 
     with pytest.raises(SettingError, match="does not take on_code_change='never'"):
         RecordedTask(on_code_change="never")
+    with pytest.raises(SettingError, match="does not take cache='w'"):
+        RecordedTask(cache="w")  # type: ignore[call-overload]
     with pytest.raises(SignatureError, match="'Local' is defined inside a function"):
 
         @RecordedTask

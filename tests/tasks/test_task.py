@@ -40,6 +40,13 @@ def test_reason_is_kept_and_does_not_change_the_digest() -> None:
     assert task.digest == Square(3).digest
 
 
+def test_a_reason_is_a_text() -> None:
+    """A list of words would stand in the record as Python writes it."""
+    for make in (lambda: Square(3, reason=["a"]), lambda: Square(3).run(reason=["a"])):  # type: ignore[call-arg,arg-type]
+        with pytest.raises(ArgumentError, match="A reason is no list"):
+            make()
+
+
 def test_defaults_do_not_enter_the_digest_but_the_full_digest() -> None:
     """An argument at its default leaves the digest as it was before the argument existed."""
     assert Square(3).digest == Square(3, n=2).digest

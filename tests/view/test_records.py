@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from smttask import RecordView, RSView
-from smttask.errors import DamagedResultError, DescriptionError, RecordNotFoundError, ResultNotFoundError
+from smttask.errors import (
+    DamagedResultError,
+    DescriptionError,
+    OutputError,
+    RecordNotFoundError,
+    ResultNotFoundError,
+)
 from smttask.testing import scratch_project
 
 CHAIN = """
@@ -99,7 +105,7 @@ def test_outputs_are_loaded_by_name(lab: SimpleNamespace, deep: RecordView) -> N
     assert deep.outputpaths["peak"] == deep.outputpath
     assert deep.outputpaths["power"].suffix == ".npy"
     assert lab.view.filter.task("Square").filter.tags("finished").latest.get_output() == 9.0
-    with pytest.raises(ResultNotFoundError, match="no output 'pique'"):
+    with pytest.raises(OutputError, match="no output 'pique'"):
         deep.get_output("pique")
 
 
