@@ -10,8 +10,28 @@ ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "sunspots"
 
 GOOD = """
-from typing import assert_type
-from smttask import RecordedIterativeTask, RecordedTask, TaskOutput, UnpureMemoizedTask
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, assert_type
+from smttask import Create, Join, NonMemoizedTask, RecordedIterativeTask, RecordedTask
+from smttask import TaskOutput, UnpureMemoizedTask, output_dir
+from smttask.typing import OutputFile, SeparateOutputs
+
+class Model:
+    def __init__(self, rate: float, n: int = 1) -> None:
+        self.rate = rate
+
+@NonMemoizedTask
+def Numbers(n: int) -> Iterator[int]:
+    yield from range(n)
+
+@RecordedTask
+def Write(n: int) -> OutputFile:
+    return output_dir() / "out.txt"
+
+@RecordedTask
+def Split(n: int) -> Annotated[tuple[float, ...], SeparateOutputs(lambda n: ["a"] * n)]:
+    return (1.0,) * n
 
 @RecordedTask
 def Analyze(x: float, dt: float = 1.0) -> list[float]:
@@ -41,6 +61,11 @@ task = Analyze(2.0, dt=0.5)
 assert_type(task.run(reason="first look"), list[float])
 assert_type(Total(task.as_input).run(), float)
 assert_type(Analyze.bind(dt=0.5)(x=2.0).run(), list[float])
+assert_type(Create(Model)(rate=1.0).run(), Model)
+assert_type(Join(task, task).run(), list[list[float]])
+assert_type(Numbers(3).run(), Iterator[int])
+assert_type(Write(3).run(), Path)
+assert_type(Split(3).run(), tuple[float, ...])
 assert_type(Analyze.map(x=[1.0, 2.0], dt=0.5)[0].run(), list[float])
 """
 BAD = 'Analyze(2.0, dt="x")\n'

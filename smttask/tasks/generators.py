@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast, overload
 
 from smttask.code.fingerprint import CodeFingerprint
 from smttask.code.source import MAIN_NAMES, remember_sources
@@ -291,12 +291,11 @@ class Join(Recorded[list[Item]]):
     _options: ClassVar[Mapping[str, Any]] = {"cache": None, "on_code_change": None}
     __wrapped__ = _join
 
-    def __init__(
-        self,
-        *given: Task[Item] | Iterable[Task[Item]],
-        tasks: Iterable[Task[Item]] = (),
-        reason: str | None = None,
-    ) -> None:
+    @overload
+    def __init__(self, *tasks: Task[Item], reason: str | None = None) -> None: ...
+    @overload
+    def __init__(self, tasks: Iterable[Task[Item]], *, reason: str | None = None) -> None: ...
+    def __init__(self, *given: Any, tasks: Iterable[Any] = (), reason: str | None = None) -> None:
         joined: list[Any] = [*given, *tasks]
         if len(joined) == 1 and not isinstance(joined[0], Task) and isinstance(joined[0], Iterable):
             joined = list(joined[0])

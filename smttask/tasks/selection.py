@@ -40,8 +40,8 @@ def find_tasks(*places: ModuleType | Mapping[str, Any]) -> list[type[Task[Any]]]
     >>> @MemoizedTask
     ... def Half(x: float) -> float:
     ...     return x / 2
-    >>> find_tasks({"Half": Half, "n": 3})
-    [<class '...Half'>]
+    >>> [task_type.__name__ for task_type in find_tasks({"Half": Half, "n": 3})]
+    ['Half']
     """
     found: dict[type[Task[Any]], None] = {}
     for place in places:
@@ -60,7 +60,7 @@ def find_tasks(*places: ModuleType | Mapping[str, Any]) -> list[type[Task[Any]]]
 
 def _is_ours(task_type: type[Task[Any]]) -> bool:
     """Whether it is a base class or `Join`, which no project defines."""
-    return task_type.__module__.startswith("smttask.tasks.")
+    return "__wrapped__" not in vars(task_type) or task_type.__wrapped__.__module__ == "smttask"
 
 
 def tasks_have_run(tasks: Iterable[Task[Any]], *, warn: bool = True) -> bool:
