@@ -257,7 +257,10 @@ class Recorded(Task[R]):
     def resultpaths(self) -> tuple[Path, ...]:
         """Every file of the stored result, the manifest first; empty if not run."""
         head = self._head
-        return () if head is None else tuple(dict.fromkeys([head.path, *self.outputpaths.values()]))
+        if head is None:
+            return ()
+        names = [name for entry in head.outputs.values() for name, _, _ in entry.files]
+        return (head.path, *(head.path.parent / name for name in names))
 
     def invalidate(self) -> bool:
         """Unlink the stored result, so that the next `run()` computes; the run and its record stay.
