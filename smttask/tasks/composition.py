@@ -46,6 +46,8 @@ def find_tasks(value: object) -> list[Runnable]:
     """
     if type(value) in _LEAVES:
         return []
+    if isinstance(value, Runnable):
+        return [value]
     found = {task.session_key: task for task in _iter_tasks(value)}
     return list(found.values())
 

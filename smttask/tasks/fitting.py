@@ -73,21 +73,26 @@ def check_fit(annotation: Any, value: Any, place: str) -> None:
     InputError
         If there is one.
     """
-    if not any(isinstance(leaf, Runnable) for leaf in iter_leaves(value)):
+    if isinstance(value, Runnable):
+        _check_task(annotation, cast("Task[Any]", value), place)
+    elif any(isinstance(leaf, Runnable) for leaf in iter_leaves(value)):
+        for wanted, task, where in _tasks_in(annotation, value, place):
+            _check_task(wanted, task, where)
+
+
+def _check_task(wanted: Any, task: Task[Any], where: str) -> None:
+    try:
+        returned = task._signature.hints["return"]
+    except SmttaskError:  # whoever runs the task is told
         return
-    for wanted, task, where in _tasks_in(annotation, value, place):
-        try:
-            returned = task._signature.hints["return"]
-        except SmttaskError:  # whoever runs the task is told
-            continue
-        if not can_fit(returned, wanted):
-            raise InputError(
-                f"{where} does not take the result of task {task.name!r} ({task.description_key}).",
-                f"{where}: expected {annotation_name(wanted)}; "
-                f"the task returns {annotation_name(returned)}, which never fits",
-                "give another task, or correct one of the annotations",
-                place=where,
-            )
+    if not can_fit(returned, wanted):
+        raise InputError(
+            f"{where} does not take the result of task {task.name!r} ({task.description_key}).",
+            f"{where}: expected {annotation_name(wanted)}; "
+            f"the task returns {annotation_name(returned)}, which never fits",
+            "give another task, or correct one of the annotations",
+            place=where,
+        )
 
 
 def can_fit(returned: Any, wanted: Any) -> bool:

@@ -117,9 +117,10 @@ def bind_inputs(
             if name in given or usual is None:
                 one = given[name] if name in given else parameter.made()
                 value = values[name] = owned(parameter.validate(one))
+                root = None
                 if type(value) not in _WITHOUT_PATHS:
                     check_fit(parameter.validate.annotation, value, name)
-                root = None if type(value) in _WITHOUT_PATHS else get_root()
+                    root = None if isinstance(value, Runnable) else get_root()
                 try:
                     forms = canonical_forms(value, root=root, place=name)
                 except LateDigestError:
