@@ -111,7 +111,9 @@ class _Walk:
                 return value
             if entry.copy is not None and (copied := entry.copy(value)) is not None:
                 return copied
-            return entry.from_plain(self(entry.to_plain(value)))
+            # The arrays inside are another object's own: they are copied, not made read-only in place.
+            walk = self if self.makes_absolute else _PARTS
+            return entry.from_plain(walk(entry.to_plain(value)))
         if isinstance(value, FUNCTIONS):
             return copied_function(value, self)
         if isinstance(value, np.ndarray):
@@ -229,4 +231,5 @@ def _shared_array(array: Any) -> Any:
 
 
 _INPUT = _Walk(_owned_array, makes_absolute=True)
+_PARTS = _Walk(_owned_array, makes_absolute=False)
 _RESULT = _Walk(_shared_array, makes_absolute=False)

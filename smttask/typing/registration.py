@@ -189,16 +189,19 @@ class _RoundTrip:
         """In words, what `to_plain` did not tell; empty if both are the same as far as one can see."""
         if self.is_same is not None:
             return "" if self.is_same(value, again) else f"is_same is false for it and {short_repr(again)}"
+        mine, other = _attributes(value), _attributes(again)
+        changed = [n for n in {**mine, **other} if not _equal(mine.get(n, _NONE), other.get(n, _NONE))]
+        if not changed and mine:
+            return ""
         if any("__eq__" in vars(base) for base in self.cls.__mro__ if base is not object):
             # What does not equal itself, as what holds NaN, says nothing by its ==.
             if _is_true(value, value) and not _is_true(value, again):
                 return f"it does not equal what came back: {short_repr(again)}"
             return ""
-        mine, other = _attributes(value), _attributes(again)
-        for name in sorted({*mine, *other}):
-            if not _equal(mine.get(name, _NONE), other.get(name, _NONE)):
-                return f"its attribute {name!r} came back as {short_repr(other.get(name, 'nothing'))}"
-        return ""
+        return "".join(
+            f"its attribute {name!r} came back as {short_repr(other.get(name, 'nothing'))}"
+            for name in changed[:1]
+        )
 
     def _error(self, value: Any, found: str) -> RegistrationError:
         return RegistrationError(
