@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path, PosixPath, WindowsPath
 from struct import Struct
 from typing import Any, NamedTuple
@@ -98,6 +99,8 @@ def canonical_forms(value: Any, *, root: Path | None = None, place: str = "value
     >>> forms.short is forms.full
     True
     """
+    if isinstance(value, Runnable) and not value.has_late_digest:
+        return CanonicalForms(*(sized(b"T", name.encode()) for name in (value.digest, value.full_digest)))
     one = _Pass(False, root)
     short = _guarded(value, one, place)
     if not one.varies:
@@ -113,7 +116,7 @@ def named_bytes(name: str, fields: Mapping[str, bytes]) -> bytes:
     >>> named_bytes("lab:f", {"x": b"1", "y": b"2"}) == named_bytes("lab:f", {"y": b"2", "x": b"1"})
     True
     """
-    return joined(b"c", [_str(name), *(_str(key) + fields[key] for key in sorted(fields))])
+    return joined(b"c", [_name(name), *[_name(key) + fields[key] for key in sorted(fields)]])
 
 
 def _guarded(value: Any, one: _Pass, place: str) -> bytes:
@@ -166,6 +169,12 @@ def _int(value: int, one: Any = None) -> bytes:
 
 def _float(value: float, one: Any = None) -> bytes:
     return _FLOAT(b"f", 8, value) if value == value else _NAN
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> bytes:
+    """The bytes of a name of a task or an argument, which come again and again."""
+    return _str(name)
 
 
 def _str(value: str, one: Any = None) -> bytes:
