@@ -68,7 +68,7 @@ class Recorded(Task[R]):
             return False, None
         code = session.expected_code(self)
         if project is None or self._is_cached(options, project):
-            found, kept = memory.find(self._memory_key(project), code)
+            found, kept = self._find_in_memory(project, code)
             if found:
                 if project is not None and kept[1] is not None:
                     track(kept[1], project)
@@ -117,7 +117,8 @@ class Recorded(Task[R]):
         self.record_error = stored.record_error
         track(stored.head, project)
         if not options.mmap and self._is_cached(options, project):
-            memory.keep(self._memory_key(project), (value, stored.head), stored.head.code)
+            kept = (value, stored.head, project.setting("on_package_change"))
+            memory.keep(self._memory_key(project), kept, stored.head.code)
         return True, value
 
     def _compute_in_memory(self, session: Session, options: RunOptions, code: str) -> Any:
@@ -128,14 +129,27 @@ class Recorded(Task[R]):
                 return self._from_memory(kept, session, code)
             with working_in(temporary_dir()):
                 value = self._call(session)
-            memory.keep(key, (value, None), code)
+            memory.keep(key, (value, None, ""), code)
         self.last_hit = "computed"
         session.codes[self.session_key] = code
         return value
 
-    def _from_memory(self, kept: tuple[Any, Head | None], session: Session, code: str) -> Any:
+    def _find_in_memory(self, project: Project | None, code: str) -> tuple[bool, Any]:
+        """Whether the result is kept in memory, and the result as `_from_memory` takes it.
+
+        One that was found under another policy on changed packages is not used: the policy of now
+        has not looked at it.
+        """
+        found, kept = memory.find(self._memory_key(project), code)
+        if found and project is not None:
+            policy = project.setting("on_package_change")
+            if policy not in ("ignore", kept[2]):
+                return False, None
+        return found, kept
+
+    def _from_memory(self, kept: tuple[Any, Head | None, str], session: Session, code: str) -> Any:
         """A result kept in memory, with the head of its manifest if it is stored too."""
-        value, head = kept
+        value, head, _ = kept
         self.last_hit = "memory"
         session.codes[self.session_key] = code
         if head is not None:
@@ -298,7 +312,7 @@ class Recorded(Task[R]):
     def _explained(self, session: Session, options: RunOptions) -> Explanation:
         project = self._project(options)
         if project is None or self._is_cached(options, project):
-            if memory.find(self._memory_key(project), session.expected_code(self))[0]:
+            if self._find_in_memory(project, session.expected_code(self))[0]:
                 return Explanation(self.name, self.digest, True, "in memory", where="memory")
             if project is None:
                 return Explanation(self.name, self.digest, False, "not in the memory of this process")

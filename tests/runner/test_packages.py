@@ -105,3 +105,21 @@ def test_packages_as_they_were_are_no_matter(scratch: Any) -> None:
         assert [tasks.Square(3).run(), tasks.Square(3).run()] == [9.0, 9.0]
     rest = {"distributions": {"numpy": ["0.9", ""], "gone": ["1.0", ""], "blake3": [version("blake3"), ""]}}
     assert changed_packages(rest) == [("numpy", "0.9", version("numpy")), ("gone", "1.0", "not installed")]
+
+
+def test_a_result_in_memory_is_looked_at_again_under_another_policy(lab: Lab) -> None:
+    """Loaded while packages were ignored, it does not serve where they must be equal."""
+    code = RUN + (
+        "from smttask import config\n"
+        "config.cache_runs = True\n"
+        "print(Square(3.0).run(), Square(3.0).run(), Square(3.0).explain().where)\n"
+        "config.on_package_change = {policy!r}\n"
+        "print(Square(3.0).explain().hit, Square(3.0).run())\n"
+    )
+    runs = {
+        policy: lab.scratch.run(code.format(folder=str(lab.folder), policy=policy), check=False)
+        for policy in ("error", "recompute")
+    }
+    assert "made with other packages" in runs["error"].stderr
+    assert runs["recompute"].stdout.endswith("False 9.0\n")
+    assert lab.calls("Square") == 2
