@@ -61,7 +61,9 @@ def test_one_distribution_has_one_digest():
     ways = [stats.norm(1, 2), stats.norm(loc=1.0, scale=2), stats.norm(np.int64(1), scale=np.float32(2))]
     assert len({canonical_bytes(way) for way in ways}) == 1
     assert canonical_bytes(stats.norm([1, 2])) == canonical_bytes(stats.norm(np.array([1, 2])))
-    assert canonical_bytes(stats.norm(1, 3)) != canonical_bytes(ways[0]) != canonical_bytes(stats.cauchy(1, 2))
+    assert (
+        canonical_bytes(stats.norm(1, 3)) != canonical_bytes(ways[0]) != canonical_bytes(stats.cauchy(1, 2))
+    )
 
 
 def test_only_frozen_distributions_are_taken():

@@ -2,13 +2,15 @@
 
 import os
 import pickle
+import shutil
 import time
 
 import pytest
 
 from smttask.errors import InputError
 from smttask.identity import canonical_bytes
-from smttask.typing import InputFile
+from smttask.typing import InputDir, InputFile
+from smttask.typing.jsonform import from_json, to_json
 from smttask.typing.validation import Validator
 
 
@@ -86,3 +88,83 @@ def test_a_pipe_or_a_device_is_no_input_file(tmp_path):
     for path in (tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(InputError, match="a pipe or a device, no file"):
             InputFile(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with files at two levels."""
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    (tmp_path / "data" / "a.csv").write_text("1,2")
+    (tmp_path / "data" / "raw" / "b.csv").write_text("3,4")
+    return tmp_path / "data"
+
+
+def test_a_folder_is_the_names_and_contents_below_it(folder):
+    """An input folder counts by what is in it, not by its own name, empty folders or file managers."""
+    digest = canonical_bytes(InputDir(folder))
+    twin = folder.rename(folder.with_name("elsewhere"))
+    (twin / "empty").mkdir()
+    (twin / ".DS_Store").write_text("x")
+    assert canonical_bytes(InputDir(twin)) == digest
+    (twin / "a.csv").rename(twin / "c.csv")
+    assert canonical_bytes(InputDir(twin)) != digest
+    (twin / "c.csv").rename(twin / "raw" / "a.csv")
+    assert canonical_bytes(InputDir(twin)) != digest
+
+
+def test_changes_in_a_folder_are_noticed(folder):
+    """An edited, added, renamed or deleted file is a change; a touched one is not."""
+    given = InputDir(folder)
+    os.utime(folder / "a.csv", (1, 1))
+    assert not given.changed()
+    (folder / "raw" / "b.csv").write_text("5")
+    assert given.changed()
+    assert InputDir(folder).digest != given.digest
+    (folder / "raw" / "b.csv").write_text("3,4")
+    assert not given.changed()
+    (folder / "new.csv").write_text("")
+    assert given.changed()
+    shutil.rmtree(folder)
+    assert given.changed()
+
+
+def test_input_folders_are_paths_and_values(folder, monkeypatch):
+    """A folder is made absolute, lists its files, goes through JSON and pickles, and cannot be changed."""
+    monkeypatch.chdir(folder.parent)
+    given = Validator(InputDir)("data")
+    assert given.path == folder
+    assert [path.name for path, _ in given.files] == ["a.csv", "b.csv"]
+    assert from_json(to_json(given)) == pickle.loads(pickle.dumps(given)) == given
+    form = to_json(given, root=folder.parent)
+    assert form["$inputdir"]["path"] == {"project": "data"}
+    assert from_json(form, root=folder.parent) == given
+    assert given != InputFile(folder / "a.csv")
+    with pytest.raises(AttributeError, match="InputDir is fixed"):
+        given.digest = ""
+
+
+def test_links_in_a_folder_are_followed(folder):
+    """What a link leads to counts as if it lay there; a loop and a dead link are errors."""
+    digest = InputDir(folder).digest
+    (folder / "raw").rename(folder.parent / "raw")
+    (folder / "raw").symlink_to(folder.parent / "raw")
+    assert InputDir(folder).digest == digest
+    (folder / "raw" / "up").symlink_to(folder)
+    with pytest.raises(InputError, match="contains itself by a link"):
+        InputDir(folder)
+    (folder / "raw" / "up").unlink()
+    (folder / "dead").symlink_to("nowhere")
+    with pytest.raises(InputError, match="a link that leads nowhere"):
+        InputDir(folder)
+
+
+def test_what_is_no_folder_of_files_is_named(tmp_path):
+    """A missing folder, a file, and a pipe in a folder are errors with their path."""
+    with pytest.raises(InputError, match="Input folder .* cannot be read"):
+        InputDir(tmp_path / "nope")
+    (tmp_path / "x.csv").write_text("")
+    with pytest.raises(InputError, match="Not a directory"):
+        Validator(list[InputDir], place="folders")([tmp_path / "x.csv"])
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="neither a file nor a folder"):
+        InputDir(tmp_path)

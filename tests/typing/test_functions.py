@@ -126,7 +126,9 @@ def test_classes_are_values(load):
     lab = load()
     for cls in (int, np.float32, dict, lab.Model):
         assert Validator(Type)(cls) is again(cls) is cls
-    assert canonical_bytes(lab.Model) != canonical_bytes(load(SOURCE.replace("self.n = n", "self.n = -n")).Model)
+    assert canonical_bytes(lab.Model) != canonical_bytes(
+        load(SOURCE.replace("self.n = n", "self.n = -n")).Model
+    )
     local = type("Local", (), {})
     with pytest.raises(DescriptionError, match="only classes at the top level"):
         to_json(local)

@@ -101,7 +101,12 @@ def test_any_frame_comes_back_exactly(data):
 def test_what_makes_tables_differ_makes_digests_differ():
     """A value, a dtype, a name, an index or an order changes the digest; blocks and layout do not."""
     frame = pd.DataFrame({"a": [1, 2], "b": [3, 4]})
-    others = [frame.astype("int32"), frame[["b", "a"]], frame.set_index("a"), frame.rename(columns={"a": "c"})]
+    others = [
+        frame.astype("int32"),
+        frame[["b", "a"]],
+        frame.set_index("a"),
+        frame.rename(columns={"a": "c"}),
+    ]
     others += [frame.iloc[::-1], frame.set_axis([1, 2]), frame["a"], frame.assign(b=[3, 5])]
     assert len({canonical_bytes(table) for table in [frame, *others]}) == 9
     pieces = frame[["a"]].copy()
