@@ -247,9 +247,15 @@ class _JoinedOutputs(OutputSpec):
 
 def _stored(outputs: OutputSpec, item: Any) -> Any:
     if outputs.kind is None:
-        return outputs.validated({"": item})[""]
+        return outputs.converted({"": item})[""]
     named = item if isinstance(item, Mapping) else dict(zip(outputs.names, item, strict=True))
-    return outputs.validated(named)
+    if named.keys() != set(outputs.names):
+        raise OutputError(
+            f"A stored result of Join does not fit task {outputs.task_name!r}.",
+            f"found: {', '.join(map(str, named))}\nexpected: {', '.join(outputs.names)}",
+            "it is computed anew",
+        )
+    return outputs.converted(named)
 
 
 def _join(tasks: list[Any]) -> list[Any]:

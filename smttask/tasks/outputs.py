@@ -291,7 +291,10 @@ class OutputSpec:
         OutputError
             If they were stored under other annotations and do not fit.
         """
-        outputs = self.grouped(stored)
+        return self.converted(self.grouped(stored))
+
+    def converted(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs, converted to the annotations of today; `OutputError` if they do not fit."""
         return {name: self._validated(name, value) for name, value in outputs.items()}
 
     def grouped(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:

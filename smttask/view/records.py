@@ -227,6 +227,12 @@ class RecordView:
     def get_output(self, name: str = "") -> Any:
         """The output `name` of the run, checked against its checksum.
 
+        Parameters
+        ----------
+        name
+            As in `outputpaths`; for separate outputs also what stands before the dot, which
+            gives all their elements as a tuple.
+
         Raises
         ------
         OutputError
@@ -237,13 +243,16 @@ class RecordView:
             If it is not as it was written.
         """
         head = self._head
+        verify = self._project.setting("verify")
+        elements = [known for known in head.outputs if name and known.startswith(f"{name}.")]
+        if elements and name not in head.outputs:
+            return tuple([self._project.data.load_output(head, known, verify=verify) for known in elements])
         if name not in head.outputs:
             raise OutputError(
                 f"Run {self.label} has no output {name!r}.",
                 f"expected: {', '.join(known or 'the unnamed one, get_output()' for known in head.outputs)}",
                 "check the spelling",
             )
-        verify = self._project.setting("verify")
         return self._project.data.load_output(head, name, verify=verify)
 
     @property

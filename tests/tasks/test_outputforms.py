@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from smttask import MemoizedTask, NonMemoizedTask, RecordedTask, output_dir
+from smttask import Join, MemoizedTask, NonMemoizedTask, RecordedTask, output_dir
 from smttask.errors import DamagedResultError, DamagedResultWarning, OutputError, SignatureError
 from smttask.typing import OutputFile, SeparateOutputs, separate_outputs
 
@@ -98,6 +98,10 @@ def test_one_element_is_loaded_alone(scratch: Any) -> None:
     task.outputpaths["a"].write_bytes(bytes(task.outputpaths["a"].stat().st_size))
     assert task.get_output("b")[0] == 1
     assert [path.suffix for path in task.outputpaths.values()] == [".npy", ".npy"]
+    powers = tasks.Raise(2.0)
+    powers.run()
+    assert powers.get_output("more") == powers.record.get_output("more") == (8.0, 16.0, 32.0)
+    assert powers.get_output("more.p4") == powers.record.get_output("more.p4") == 16.0
     with pytest.raises(OutputError, match="Task 'Fields' has no output 'c'"):
         task.get_output("c")
     with pytest.raises(DamagedResultError):
@@ -109,6 +113,7 @@ def test_separate_outputs_are_an_input_like_any_value(scratch: Any) -> None:
     tasks = scratch(PROJECT).load("tasks")
     assert tasks.Total(tasks.Raise(2.0, 4)).run() == 4 + 8 + 16
     assert tasks.Raise(2.0, 2).run() == tasks.Raise(2.0, 2).run() == (4.0, ())
+    assert Join(tasks.Raise(2.0)).run() == Join(tasks.Raise(2.0)).run() == [tasks.Raise(2.0).run()]
     assert tasks.Raise(3.0).run(record=False).more == (27.0, 81.0, 243.0)
 
 
