@@ -84,6 +84,15 @@ def test_the_inner_of_two_projects_is_found(make):
     assert find_project(inner.root) is inner
 
 
+def test_a_project_made_inside_one_that_was_in_use_is_found(make):
+    """What was found before for its folder is searched anew."""
+    outer = make("outer")
+    folder = outer.root / "inner"
+    assert find_project(folder) is outer
+    inner = make("outer/inner")
+    assert find_project(folder) is inner
+
+
 def test_the_project_around_the_working_directory_is_current(make, monkeypatch):
     """Without a module, the working directory decides."""
     project = make("lab")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from smttask.errors import ProjectError, short_repr
 from smttask.project.project import Project, get_project
+from smttask.project.search import forget_searches
 from smttask.project.sumatra import is_project, write_json, write_sumatra_project
 from smttask.settings import read_project_file
 
@@ -71,6 +72,7 @@ def create_project(
         raise ProjectError(
             f"{root} cannot become a project.", f"found: {error}", "give yourself the right to write there"
         ) from error
+    forget_searches()
     return get_project(root)
 
 

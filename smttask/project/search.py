@@ -16,7 +16,14 @@ from smttask.project.project import Project, get_project
 from smttask.project.sumatra import is_project
 from smttask.settings import config
 
-__all__ = ["current_project", "find_project", "get_current_project", "project_root", "use_project"]
+__all__ = [
+    "current_project",
+    "find_project",
+    "forget_searches",
+    "get_current_project",
+    "project_root",
+    "use_project",
+]
 
 SEARCH_AGAIN_S = 2.0
 
@@ -123,6 +130,12 @@ def use_project(project: Project | str | os.PathLike[str]) -> Iterator[Project]:
         yield project
     finally:
         _used.set(before)
+
+
+def forget_searches() -> None:
+    """Search anew for the projects around folders: there is a new one."""
+    _found.clear()
+    _nowhere.clear()
 
 
 def _working_dir() -> str:
