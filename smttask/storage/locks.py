@@ -16,7 +16,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ class _Turn:
     __slots__ = ("fd", "lock", "n_interested", "owner")
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # knows whose it is, even if that thread was interrupted in taking it
         self.owner: int | None = None
         self.n_interested = 0
         self.fd = -1
@@ -181,13 +181,16 @@ def _take_turn(table: _Table, path: str, waiting: _Waiting) -> _Turn:
 
             while not turn.lock.acquire(timeout=waiting.next_pause_s(holder)):
                 pass
+        turn.owner = me
     except BaseException:
+        turn.owner = None if turn.owner == me else turn.owner
+        with suppress(RuntimeError):  # it is not ours
+            turn.lock.release()
         with table.guard:
             turn.n_interested -= 1
             if not turn.n_interested:
                 del table.turns[path]
         raise
-    turn.owner = me
     return turn
 
 

@@ -12,6 +12,8 @@ import platform
 import threading
 import time
 
+from smttask.storage.atomic import storage_error
+
 __all__ = ["HOST", "OwnerFile", "owner_text", "process_start"]
 
 BEAT_S = 10.0
@@ -55,16 +57,25 @@ class OwnerFile:
         self._ended = threading.Event()
 
     def take(self) -> bool:
-        """Become the owner unless a living one is there; from then on the file beats."""
+        """Become the owner unless a living one is there; from then on the file beats.
+
+        Raises
+        ------
+        StorageError
+            If the file cannot be made.
+        """
         self._content = owner_text(start=True)
         beside = f"{self.path}.{os.getpid()}-{threading.get_ident()}"
-        with open(beside, "wb") as file:
-            file.write(self._content)
         try:
-            if not self._link(beside) and not (self._remove_dead() and self._link(beside)):
-                return False
-        finally:
-            os.unlink(beside)
+            with open(beside, "wb") as file:
+                file.write(self._content)
+            try:
+                if not self._link(beside) and not (self._remove_dead() and self._link(beside)):
+                    return False
+            finally:
+                os.unlink(beside)
+        except OSError as error:
+            raise storage_error(f"Cannot lock {os.path.basename(self.path)}.", self.path, error) from error
         threading.Thread(target=self._beat, daemon=True, name="smttask-heartbeat").start()
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import signal
 import subprocess
@@ -197,6 +198,39 @@ def test_a_wait_can_be_interrupted(lock, owner):
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt), computing(lock, timeout_s=20):
         pass
+    assert locks._table.turns == {}
+
+
+def test_an_interrupt_just_after_the_lock_was_taken_gives_it_back(lock):
+    """Another thread that waits for the turn gets it."""
+    got = []
+
+    def work():
+        with computing(lock, timeout_s=20):
+            got.append(True)
+
+    thread = threading.Thread(target=work)
+
+    lines, first = inspect.getsourcelines(locks._take_turn)
+    just_after = first + next(n for n, line in enumerate(lines) if "turn.owner = me" in line)
+
+    def interrupt(frame, event, arg):
+        if event == "line" and frame.f_lineno == just_after:
+            sys.settrace(None)
+            thread.start()
+            while frame.f_locals["turn"].n_interested < 2:
+                time.sleep(0.001)
+            raise KeyboardInterrupt
+        return interrupt
+
+    sys.settrace(lambda frame, event, arg: interrupt if frame.f_code is locks._take_turn.__code__ else None)
+    try:
+        with pytest.raises(KeyboardInterrupt), computing(lock):
+            pass
+    finally:
+        sys.settrace(None)
+    thread.join()
+    assert got == [True]
     assert locks._table.turns == {}
 
 

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from smttask.errors import StorageError
 from smttask.storage import ownerfile
 from smttask.storage.ownerfile import HOST, OwnerFile, process_start
 
@@ -90,3 +91,10 @@ def test_release_leaves_the_file_of_another(path):
     write(path, pid=1)
     claim.release()
     assert os.path.exists(path)
+
+
+def test_a_file_that_cannot_be_made_says_why(tmp_path):
+    """What the system refuses is an error that names the lock, with the way out."""
+    with pytest.raises(StorageError, match=r"Cannot lock x\.owner\.") as caught:
+        OwnerFile(str(tmp_path / "gone" / "x.owner")).take()
+    assert isinstance(caught.value.__cause__, FileNotFoundError)
