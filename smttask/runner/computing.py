@@ -24,6 +24,7 @@ from smttask.errors import (
 )
 from smttask.formats.registry import iter_formats
 from smttask.project import Project
+from smttask.protocols import RecordStore
 from smttask.records import provenance
 from smttask.records.capture import CapturedOutput, captured_output
 from smttask.records.record import Dependency, Record, check_widths
@@ -41,8 +42,8 @@ __all__ = ["compute_stored"]
 
 logger = logging.getLogger("smttask")
 
-_settled: WeakSet[Project] = WeakSet()
-"""Projects of which all records were looked at once; later only those of the task in question."""
+_settled: WeakSet[RecordStore] = WeakSet()
+"""Stores of which all open records were looked at once; later only those of the task in question."""
 
 
 def compute_stored(
@@ -188,6 +189,9 @@ class _Run:
                     os.getpid() != self.pid
                 ):  # a child that the function forked; run and record are its parent's
                     raise
+                if (committed := self.new_run.committed) is not None:  # interrupted when all was done
+                    self._close_record("finished", outcome, duration_s, text=captured.text, head=committed)
+                    raise
                 status = "killed" if isinstance(error, KeyboardInterrupt) else "crashed"
                 outcome = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
                 text = captured.text + "".join(traceback.format_exception(error))
@@ -251,9 +255,10 @@ class _Run:
     def _open_record(self) -> None:
         """Close what dead processes left open, then open the record of this run."""
         try:
-            settle_open_runs(self.project, digest=self.unit.key.name if self.project in _settled else None)
-            _settled.add(self.project)
-            self.project.records.open_record(self.record)
+            records = self.project.records
+            settle_open_runs(self.project, digest=self.unit.key.name if records in _settled else None)
+            _settled.add(records)
+            records.open_record(self.record)
         except RecordStoreError as error:
             self.record_error = error
             warn(

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from smttask.errors import DamagedResultError
+from smttask.hashing import hash_file
 from smttask.project import Project
 from smttask.records.record import DataKey
 from smttask.storage.manifest import Head, read_head, read_rest
@@ -71,7 +72,7 @@ def output_keys(head: Head, project: Project) -> list[DataKey]:
     stat = os.stat(head.file)
     created = datetime.fromtimestamp(stat.st_mtime, UTC)
     folder = os.path.dirname(head.file)
-    keys = [DataKey.of_file(head.file, root, size=stat.st_size, blake3="", created=created)]
+    keys = [DataKey.of_file(head.file, root, size=stat.st_size, blake3=hash_file(head.file), created=created)]
     for entry in head.outputs.values():
         for name, size, blake3 in entry.files:
             path = f"{folder}/{name}"

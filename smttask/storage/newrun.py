@@ -72,7 +72,8 @@ class NewRun:
         self._taken: set[str] = set()  # case-folded names of files of this run
         self._written: list[str] = []  # paths to remove if there is no commit
         self._pid = os.getpid()
-        self._is_committed = False
+        #: Head of the result, once it is one.
+        self.committed: Head | None = None
         try:
             self.label = self._claim(started)
         except OSError as error:
@@ -109,7 +110,7 @@ class NewRun:
         # A child forked by the task's function leaves this `with` too; the files are its parent's.
         if os.getpid() != self._pid:
             return
-        if not self._is_committed:
+        if self.committed is None:
             self._discard()
         self.work_folder.remove()
 
@@ -281,13 +282,13 @@ class NewRun:
         try:
             self._name_files(manifest, text, durability == "power")
             self._move_links(head)
-            self._is_committed = True
+            self.committed = head
             if durability == "power":
                 for folder in (f"{self._links}/{OLDER_DIR}", *self._link_folders):
                     if os.path.isdir(folder):
                         sync(folder)
         except BaseException as error:
-            if not self._is_committed:
+            if self.committed is None:
                 self._discard()
             if isinstance(error, OSError) and not isinstance(error, StorageError):
                 raise storage_error(f"Cannot store the result {self.label}.", self._dir, error) from error

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from smttask.code.fingerprint import CodeFingerprint
 from smttask.code.source import MAIN_NAMES
 from smttask.errors import InputError
+from smttask.hashing import hash_file
 from smttask.identity.standing import still_stand
 from smttask.project import Project
 from smttask.records.record import DataKey
@@ -175,13 +176,14 @@ def _file_key(path: Path, digest: str, project: Project) -> DataKey:
 
 def manifest_keys(head: Head, project: Project) -> list[DataKey]:
     """How a record names a result that was used; nothing if it was deleted since it was loaded."""
+    path = head.path
     try:
-        stat = head.path.stat()
+        stat, blake3 = path.stat(), hash_file(str(path))
     except FileNotFoundError:
         return []
     created = datetime.fromtimestamp(stat.st_mtime, UTC)
     root = project.data.input_dir
-    return [DataKey.of_file(head.path, root, size=stat.st_size, blake3="", created=created)]
+    return [DataKey.of_file(path, root, size=stat.st_size, blake3=blake3, created=created)]
 
 
 def _reference(parent: Task[Any], session: Session) -> Any:

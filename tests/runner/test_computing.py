@@ -18,6 +18,7 @@ from smttask.errors import (
     StaleModuleError,
     UncommittedChangesError,
 )
+from smttask.storage.newrun import NewRun
 
 TASKS = """
 import sqlite3
@@ -203,3 +204,21 @@ def test_names_too_long_for_a_record_are_refused_before_the_run(lab: Any) -> Non
     with pytest.raises(RecordStoreError, match="No record can hold the path of the data key"):
         task.run()
     assert lab.calls(60 * "F") == lab.project.records.count() == 0
+
+
+def test_an_interrupt_after_the_result_was_stored_leaves_a_finished_run(
+    lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interrupt goes on; the record says what is true, and the result serves."""
+    commit = NewRun.commit
+
+    def interrupted(self: NewRun, **facts: Any) -> None:
+        commit(self, **facts)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(NewRun, "commit", interrupted)
+    task = lab.load("tasks").Square(3)
+    with pytest.raises(KeyboardInterrupt):
+        task.run()
+    (record,) = lab.project.records.records()
+    assert (record.status, len(record.output_data), task.load()) == ("finished", 1, 9.0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+from smttask.hashing import hash_file
 from smttask.runner import settle_open_runs
 
 TASKS = """
@@ -47,7 +49,21 @@ def test_a_finished_run_whose_record_is_open_is_closed_from_its_manifest(scratch
     assert settle_open_runs(lab.project) == [record.label]
     (record,) = lab.project.records.records()
     assert record.status == "finished"
-    assert [key.path for key in record.output_data] == [f"Die/{record.label}.json"]
+    (key,) = record.output_data
+    manifest = lab.root / "data" / "run_dump" / key.path
+    assert (key.path, key.metadata["blake3"]) == (f"Die/{record.label}.json", hash_file(str(manifest)))
+
+
+def test_the_open_runs_of_a_second_record_store_are_closed_too(scratch: Any) -> None:
+    """Each store is looked at when it is first used, by whatever task."""
+    lab = scratch({"tasks.py": TASKS + "\n\n@RecordedTask\ndef Live(x: int) -> int:\n    return x\n"})
+    lab.run("import tasks; tasks.Die(1).run(record_store='second')", check=False)
+    second = lab.project.records_at(Path("second"))
+    assert [record.status for record in second.records()] == ["running"]
+    tasks = lab.load("tasks")
+    tasks.Live(1).run()
+    tasks.Live(2).run(record_store="second")
+    assert [record.status for record in second.records()] == ["finished", "killed"]
 
 
 def test_a_manifest_that_may_not_be_read_keeps_nobody_from_running(scratch: Any) -> None:
