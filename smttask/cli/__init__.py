@@ -22,6 +22,7 @@ COMMANDS = {
     "project": ("smttask.cli.project:project", "Make a project, or show its state."),
     "run": ("smttask.cli.run:run", "Run the tasks that description files hold."),
     "explain": ("smttask.cli.explain:explain", "Tell why tasks would be found or computed."),
+    "store": ("smttask.cli.store:store", "List, check, mend and clean results and records."),
 }
 
 

@@ -1,0 +1,168 @@
+"""Whether all is as it was written: every result, every kept value, every link, every record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from smttask.care.inventory import iter_links, iter_manifests
+from smttask.errors import DamagedResultError
+from smttask.hashing import hash_file
+from smttask.project import Project
+from smttask.records.query import Selection
+from smttask.storage.atomic import read_link
+from smttask.storage.layout import VALUES_DIR
+from smttask.storage.manifest import Head, read_head, read_rest
+
+__all__ = ["Problem", "Verification", "verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as it should be.
+
+    Parameters
+    ----------
+    kind
+        ``"result"``, ``"value"``, ``"link"`` or ``"record"``.
+    what
+        Path of the file, or label of the record.
+    found
+        One line.
+    """
+
+    kind: str
+    what: str
+    found: str
+
+
+@dataclass(slots=True)
+class Verification:
+    """How many of each kind were looked at, and what is wrong, in the order it was met."""
+
+    n_results: int
+    n_values: int
+    n_links: int
+    n_records: int
+    problems: list[Problem]
+
+
+def verify(project: Project, *, only_sizes: bool = False) -> Verification:
+    """Look at every stored result, value, link and finished record of `project`; nothing is changed.
+
+    Parameters
+    ----------
+    only_sizes
+        Compare the sizes of files, not their checksums; manifests are checked whole all the same.
+
+    Raises
+    ------
+    StorageError, RecordStoreError
+        If a store cannot be read at all.
+
+    Examples
+    --------
+    >>> verify(get_current_project()).problems  # doctest: +SKIP
+    []
+    """
+    done = Verification(0, 0, 0, 0, [])
+    heads: dict[str, Head | None] = {}
+    for path in iter_manifests(project.data):
+        done.n_results += 1
+        head, problems = _look_at_result(path, only_sizes)
+        heads[os.path.relpath(path, project.data.output_dir)] = head
+        done.problems += problems
+    if not only_sizes:
+        for path in _values(project):
+            done.n_values += 1
+            done.problems += _look_at_file("value", path, None, os.path.basename(path).partition(".")[0])
+    for folder, link in iter_links(project.data):
+        done.n_links += 1
+        found = _look_at_link(link.path, link.name, folder)
+        done.problems += [Problem("link", link.path, found)] if found else []
+    done.problems += _look_at_records(project, heads, done)
+    return done
+
+
+def _look_at_result(path: str, only_sizes: bool) -> tuple[Head | None, list[Problem]]:
+    try:
+        head = read_head(path)
+        read_rest(head)
+    except DamagedResultError as error:
+        return None, [Problem("result", path, error.found.rpartition("\n")[2])]
+    except OSError as error:
+        return None, [Problem("result", path, error.strerror or str(error))]
+    problems: list[Problem] = []
+    if f"{head.label}.json" != os.path.basename(path):
+        problems.append(Problem("result", path, f"it is the manifest of {head.label}"))
+    for entry in head.outputs.values():
+        for name, size, blake3 in entry.files:
+            problems += _look_at_file(
+                "result", f"{os.path.dirname(path)}/{name}", size, None if only_sizes else blake3
+            )
+    return head, problems
+
+
+def _look_at_file(kind: str, path: str, size: int | None, blake3: str | None) -> list[Problem]:
+    try:
+        found = os.stat(path).st_size
+        if size is not None and found != size:
+            return [Problem(kind, path, f"it has {found} bytes instead of {size}")]
+        if blake3 is not None and hash_file(path) != blake3:
+            return [Problem(kind, path, "its checksum does not fit")]
+    except OSError as error:
+        return [Problem(kind, path, error.strerror or str(error))]
+    return []
+
+
+def _values(project: Project) -> list[str]:
+    folder = project.data.output_dir / VALUES_DIR
+    if not folder.is_dir():
+        return []
+    return sorted(entry.path for entry in os.scandir(folder) if entry.is_file() and entry.name[0] != ".")
+
+
+def _look_at_link(path: str, name: str, folder: str) -> str:
+    """What is wrong with the link at `path`; empty if nothing is."""
+    try:
+        target = read_link(path)
+        if target is None:
+            return ""  # removed meanwhile
+        head = read_head(os.path.join(os.path.dirname(path), target))
+    except FileNotFoundError:
+        return "it leads to a result that is not there"
+    except DamagedResultError as error:
+        return f"it leads to a damaged result: {error.found.rpartition(chr(10))[2]}"
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "strerror", None) or error)
+    if head.digest != name or head.path.parent.name != folder:
+        return f"it leads to a result of {head.task} {head.digest}"
+    return ""
+
+
+def _look_at_records(
+    project: Project, heads: dict[str, Head | None], done: Verification
+) -> Iterator[Problem]:
+    store = project.records
+    if not store.path.exists():  # asking would make it
+        for manifest in heads:
+            label = os.path.basename(manifest).removesuffix(".json")
+            yield Problem("record", label, "there is no record store")
+        return
+    columns = ["label", "manifest", "digest", "full_digest"]
+    known = set(store.labels(Selection().where("coalesce(s.manifest, '') <> ''")))
+    for label, manifest, digest, full_digest in store.columns(Selection().with_tags("_finished_"), columns):
+        if not manifest:  # of Sumatra or SumatraTask
+            continue
+        done.n_records += 1
+        if manifest not in heads:
+            yield Problem("record", label, f"its result is not there: {manifest}")
+            continue
+        head = heads[manifest]
+        told = (label, digest, full_digest)
+        if head is not None and (head.label, head.digest, head.full_digest) != told:
+            yield Problem("record", label, f"its manifest tells of {head.label}, {head.task} {head.digest}")
+    for manifest, head in heads.items():
+        if head is not None and head.label not in known:
+            yield Problem("record", head.label, f"a result without a record: {manifest}")
