@@ -151,7 +151,8 @@ class _Inquiry:
         manifest = Path(os.path.realpath(link.parent / target))
         try:
             head = read_head(manifest)
-            gone = [path for name in head.outputs if (path := head.output_path(name)) and not path.exists()]
+            files = [file for entry in head.outputs.values() for file, _, _ in entry.files]
+            gone = [path for file in files if not (path := head.path.parent / file).exists()]
             rest = read_rest(head)
         except FileNotFoundError:
             return self._miss(_fate(manifest), label=manifest.stem)
