@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import functools
 import json
+import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from smttask.errors import InputError, short_repr
+from smttask.errors import InputError, SmttaskError, short_repr
+from smttask.typing.jsonform import from_json
 
 __all__ = [
+    "Step",
     "find_parameter",
+    "find_parts",
     "form_text",
     "has_parameter",
     "is_equal",
+    "is_ordered",
     "path_steps",
     "read_json",
     "task_reference",
@@ -32,6 +37,12 @@ Step = str | int
 GetUpstream = Callable[[str], "tuple[JSON, str] | None"]
 
 MISSING = object()
+COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
 
 
 def path_steps(path: str) -> list[Step]:
@@ -90,13 +101,44 @@ def find_parameter(
     """
     node = _inputs(tree, digest)
     for step in steps:
-        if (reference := task_reference(node)) is not None:
-            if _inputs(tree, reference) is MISSING:
-                found = get_upstream(str(node.get("label", "")))
-                tree, reference = found if found is not None else (None, "")
-            node = _inputs(tree, reference)
+        tree, node = _entered(tree, node, get_upstream)
         node = _child(node, step)
     return node is not MISSING, node
+
+
+def find_parts(
+    tree: JSON, digest: str, steps: Sequence[Step], get_upstream: GetUpstream
+) -> dict[Step, JSON] | None:
+    """The JSON forms one step below `steps`; None if nothing stands there or it has no parts.
+
+    Examples
+    --------
+    >>> tree = {"tasks": {"3f": {"inputs": {"x": {"$tuple": [1, 2]}}}}}
+    >>> find_parts(tree, "3f", ["x"], lambda label: None)
+    {0: 1, 1: 2}
+    """
+    node = _inputs(tree, digest)
+    for step in steps:
+        tree, node = _entered(tree, node, get_upstream)
+        node = _child(node, step)
+    _, node = _entered(tree, node, get_upstream)
+    if isinstance(node, dict) and (tag := _tag(node)) is not None:
+        if tag == "$dict":
+            return {key: value for key, value in node[tag] if isinstance(key, str)}
+        node = node.get("fields", node.get("items", node[tag]))
+    if isinstance(node, dict):
+        return dict(node)
+    return dict(enumerate(node)) if isinstance(node, list) else None
+
+
+def _entered(tree: JSON, node: JSON, get_upstream: GetUpstream) -> tuple[JSON, JSON]:
+    """The inputs of the task that `node` refers to and the description they stand in; else both unchanged."""
+    if (reference := task_reference(node)) is None:
+        return tree, node
+    if _inputs(tree, reference) is MISSING:
+        found = get_upstream(str(node.get("label", "")))
+        tree, reference = found if found is not None else (None, "")
+    return tree, _inputs(tree, reference)
 
 
 def has_parameter(content: str, digest: str, question: str, get_upstream: GetUpstream) -> bool:
@@ -107,18 +149,18 @@ def has_parameter(content: str, digest: str, question: str, get_upstream: GetUps
     content
         As stored; of any form.
     question
-        JSON text of steps and the JSON form looked for.
+        JSON text of steps, the JSON form looked for, and how to compare: ``==``, ``>=``, ….
 
     Examples
     --------
     >>> content = '{"tasks": {"3f": {"inputs": {"x": 2}}}}'
-    >>> has_parameter(content, "3f", '[["x"], 2.0]', lambda label: None)
+    >>> has_parameter(content, "3f", '[["x"], 2.0, "=="]', lambda label: None)
     True
     """
     try:
-        steps, wanted = _parsed_question(question)
+        steps, wanted, how = _parsed_question(question)
         found, form = find_parameter(json.loads(content), digest, steps, get_upstream)
-        return found and is_equal(form, wanted)
+        return found and (is_equal(form, wanted) if how == "==" else is_ordered(form, how, wanted))
     except (ValueError, LookupError, TypeError, RecursionError):
         return False
 
@@ -182,6 +224,24 @@ def is_equal(found: JSON, wanted: JSON) -> bool:
     if isinstance(found, list) and isinstance(wanted, list):
         return len(found) == len(wanted) and all(map(is_equal, found, wanted))
     return bool(found == wanted)
+
+
+def is_ordered(found: JSON, how: str, wanted: JSON) -> bool:
+    """Whether the JSON form `found` is ``>=``, ``<=``, ``>`` or ``<`` the JSON form `wanted`.
+
+    What has no order, such as a number and a text, or NaN, is neither. A bool is no number.
+
+    Examples
+    --------
+    >>> is_ordered({"$float": "inf"}, ">", 3), is_ordered("3", ">", 2)
+    (True, False)
+    """
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return False
+    try:
+        return bool(COMPARE[how](from_json(found), from_json(wanted)))
+    except (TypeError, ValueError, LookupError, SmttaskError):
+        return False
 
 
 def form_text(form: JSON) -> str:

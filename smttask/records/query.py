@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from smttask.records.parameters import path_steps
+from smttask.records.conditions import parameter_condition
+from smttask.records.parameters import Step, path_steps
 from smttask.records.rows import timestamp_text
 
 __all__ = ["COLUMNS", "Selection"]
@@ -42,23 +42,18 @@ FROM = (
     " LEFT JOIN smttask_run s ON s.record_id = r.db_id"
     " LEFT JOIN django_store_parameterset p ON p.id = r.parameters_id"
 )
-HAS_TAG = (
-    "r.db_id IN (SELECT i.object_id FROM django_store_taggeditem i"
+TAGGED = (
+    "(SELECT i.object_id FROM django_store_taggeditem i"
     " JOIN django_store_tag t ON t.id = i.tag_id"
     " JOIN django_content_type c ON c.id = i.content_type_id"
-    " WHERE t.name = ? AND c.app_label = 'django_store' AND c.model = 'record')"
+    " WHERE t.name IN (SELECT value FROM json_each(?)) AND c.app_label = 'django_store'"
+    " AND c.model = 'record')"
+)
+HAS_OUTPUT = (
+    "r.db_id IN (SELECT k.output_from_record_id FROM django_store_datakey k WHERE instr(k.path, ?) > 0)"
 )
 LAST_CHARACTER = "\U0010ffff"
-# Names beyond ASCII stand escaped in the JSON text, where SQLite before 3.45 does not find them
-PLAIN_NAME = re.compile(r"[\w +-]+", re.ASCII)
-LARGEST_INTEGER = 2**63 - 1
 _PROJECT = object()  # stands for the project's name among the values of a condition
-
-# The inputs of a record's own task; what follows is bound. CASE keeps SQLite from reading as JSON what other
-# programs stored in other forms. What is no plain value, or stands in another task's inputs, is for Python.
-PLACE = """'$.tasks."' || s.digest || '".inputs' || ?"""
-BY_PYTHON = "smttask_has_parameter(p.content, s.digest, ?)"
-IF_JSON = "CASE WHEN p.type = 'JSONParameterSet' AND s.digest <> '' THEN {} ELSE 0 END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +78,7 @@ class Selection:
         """Add a condition in SQL over r (record), s (run) and p (parameter set)."""
         if not self._is_sliced:
             return replace(self, conditions=(*self.conditions, (condition, values)))
-        among = (f"r.db_id IN ({self.sql('r.db_id')})", (_PROJECT, *self._condition_values()))
-        return Selection((among, (condition, values)), is_oldest_first=self.is_oldest_first)
+        return Selection((self._condition(), (condition, values)), is_oldest_first=self.is_oldest_first)
 
     def with_ids(self, ids: Sequence[int]) -> Selection:
         """Keep records with these keys."""
@@ -116,8 +110,32 @@ class Selection:
         """Keep records that have every one of `tags`; a status is one, such as ``_finished_``."""
         selection = self
         for tag in tags:
-            selection = selection.where(HAS_TAG, tag)
+            selection = selection.where(f"r.db_id IN {TAGGED}", json.dumps([tag]))
         return selection
+
+    def with_any_tag(self, *tags: str) -> Selection:
+        """Keep records that have one of `tags` at least."""
+        return self.where(f"r.db_id IN {TAGGED}", json.dumps(tags))
+
+    def without_tags(self, *tags: str) -> Selection:
+        """Keep records that have none of `tags`."""
+        return self.where(f"r.db_id NOT IN {TAGGED}", json.dumps(tags))
+
+    def with_text(self, column: str, text: str) -> Selection:
+        """Keep records whose `column`, one of `COLUMNS`, contains `text`, letter by letter."""
+        return self.where(f"instr({COLUMNS[column]}, ?) > 0", text)
+
+    def with_script(self, text: str) -> Selection:
+        """Keep records whose main file or script arguments contain `text`."""
+        return self.where("instr(r.main_file, ?) > 0 OR instr(r.script_arguments, ?) > 0", text, text)
+
+    def with_output(self, text: str) -> Selection:
+        """Keep records of runs that wrote a file whose path, in the output store, contains `text`."""
+        return self.where(HAS_OUTPUT, text)
+
+    def with_version(self, prefix: str) -> Selection:
+        """Keep records of code whose commit begins with `prefix`."""
+        return self.where("substr(r.version, 1, ?) = ?", len(prefix), prefix)
 
     def before(self, moment: datetime) -> Selection:
         """Keep records of runs that started before `moment`; local time if it has no zone."""
@@ -127,7 +145,7 @@ class Selection:
         """Keep records of runs that started at `moment` or later; local time if it has no zone."""
         return self.where("r.timestamp >= ?", timestamp_text(moment))
 
-    def with_parameters(self, values: Mapping[str, Any]) -> Selection:
+    def with_parameters(self, values: Mapping[str, Any], operator: str = "==") -> Selection:
         """Keep records with these inputs.
 
         Parameters
@@ -135,7 +153,9 @@ class Selection:
         values
             By name, or dotted path such as ``"model.sigma"`` or ``"x[0]"``, which may
             lead through tasks: what stands there, in the JSON form that descriptions
-            have; see `smttask.records.parameters.is_equal`.
+            have; see `smttask.records.parameters.is_equal` and `is_ordered`.
+        operator
+            One of ``==``, ``>=``, ``<=``, ``>``, ``<``: how what stands there compares with the value.
 
         Raises
         ------
@@ -144,8 +164,26 @@ class Selection:
         """
         selection = self
         for path, value in values.items():
-            selection = selection.where(*_parameter_condition(path, value))
+            selection = selection.with_parameter(path_steps(path), value, operator)
         return selection
+
+    def with_parameter(self, steps: Sequence[Step], value: Any, operator: str = "==") -> Selection:
+        """Keep records with this input, whose place is told by the `steps` that lead there."""
+        return self.where(*parameter_condition(steps, value, operator))
+
+    def joined(self, other: Selection) -> Selection:
+        """All records of this selection and those of `other`, in the order of this one."""
+        sides = [selection._condition() for selection in (self, other)]
+        either = " OR ".join(f"({condition})" for condition, _ in sides)
+        values = tuple(value for _, side_values in sides for value in side_values)
+        return Selection(((either, values),), is_oldest_first=self.is_oldest_first)
+
+    def _condition(self) -> tuple[str, tuple[Any, ...]]:
+        """One condition that says the same."""
+        if self._is_sliced:
+            return f"r.db_id IN ({self.sql('r.db_id')})", (_PROJECT, *self._condition_values())
+        conditions = [f"({condition})" for condition, _ in self.conditions]
+        return " AND ".join(conditions) or "1", self._condition_values()
 
     def sliced(self, start: int, stop: int | None) -> Selection:
         """Keep records `start` to `stop` of these, counted from 0, neither negative."""
@@ -190,39 +228,3 @@ class Selection:
 
     def _limit(self) -> int:
         return -1 if self.stop is None else max(0, self.stop - self.start)
-
-
-def _parameter_condition(path: str, wanted: Any) -> tuple[Any, ...]:
-    """Return the condition that `wanted` stands at `path`, in SQL where that is exact, else in Python."""
-    steps = path_steps(path)
-    question = json.dumps([steps, wanted])
-    # NaN, infinity and what is beyond SQLite's integers is compared by Python
-    is_large = isinstance(wanted, float | int) and not -LARGEST_INTEGER <= wanted <= LARGEST_INTEGER
-    if is_large or any(isinstance(step, str) and not PLAIN_NAME.fullmatch(step) for step in steps):
-        return IF_JSON.format(BY_PYTHON), question
-    first, rest = _place(steps[:1]), _place(steps[1:])
-    # dataclasses and models have their fields one level deeper
-    places = [first + rest, f'{first}."fields"{rest}'] if rest else [first]
-    cases: list[tuple[str, str, tuple[Any, ...]]] = [("object", BY_PYTHON, (question,))]
-    if wanted is None or isinstance(wanted, bool):
-        cases.append((json.dumps(wanted), "1", ()))
-    elif isinstance(wanted, str | int | float):
-        for kind in ["text"] if isinstance(wanted, str) else ["integer", "real"]:
-            cases.append((kind, f"{_at_first('json_extract', places)} = ?", (*places, wanted)))
-    else:
-        cases.append(("array", BY_PYTHON, (question,)))
-    if rest:  # what is not found there may stand in the inputs of a task
-        is_searched = f"json_type(p.content, {PLACE}) IN ('object', 'array')"
-        cases.append(("missing", f"{is_searched} AND {BY_PYTHON}", (first, question)))
-    tests = " ".join(f"WHEN '{kind}' THEN {test}" for kind, test, _ in cases)
-    values = [value for _, _, values in cases for value in values]
-    return IF_JSON.format(f"CASE {_at_first('json_type', places)} {tests} ELSE 0 END"), *places, *values
-
-
-def _at_first(function: str, places: Sequence[str]) -> str:
-    """Return the SQL that asks `function` about the first of `places` that there is."""
-    return f"coalesce({', '.join([f'{function}(p.content, {PLACE})'] * len(places))}, 'missing')"
-
-
-def _place(steps: Sequence[str | int]) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps)

@@ -7,13 +7,14 @@ records of their own and for large values, which the data store keeps.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from glob import escape
 from typing import TYPE_CHECKING, Any
 
 from smttask.errors import DamagedResultError, DescriptionError
 from smttask.project import Project, use_project
-from smttask.records.parameters import find_parameter, path_steps, read_json
+from smttask.records.parameters import Step, find_parameter, find_parts, path_steps, read_json
 from smttask.records.query import Selection
 from smttask.records.sqlite import SQLiteRecordStore
 from smttask.storage.manifest import read_head, read_rest
@@ -55,6 +56,14 @@ class Parameters:
         """The value at `path`, or `default`; see `RecordView.get_param`."""
         found, form = find_parameter(self.tree, self._digest, path_steps(path), self.find_upstream)
         return self.value(form) if found else default
+
+    def has(self, steps: Sequence[Step]) -> bool:
+        """Whether anything stands at `steps`."""
+        return find_parameter(self.tree, self._digest, steps, self.find_upstream)[0]
+
+    def parts(self, steps: Sequence[Step]) -> dict[Step, JSON]:
+        """The JSON forms one step below `steps`; empty if there are none."""
+        return find_parts(self.tree, self._digest, steps, self.find_upstream) or {}
 
     def value(self, form: JSON) -> Any:
         """The value of a JSON form that stands in the parameters."""

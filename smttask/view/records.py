@@ -173,6 +173,11 @@ class RecordView:
         return self._parameters.tree
 
     @property
+    def forms(self) -> Parameters:
+        """The inputs in the JSON forms that the record has them in."""
+        return self._parameters
+
+    @property
     def input_texts(self) -> dict[str, str]:
         """Each input by name, as people read it; works without the task's module."""
         return {name: form_text(form) for name, form in self._parameters.inputs().items()}

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, overload
 
-from smttask.errors import RecordNotFoundError, short_repr
+from smttask.errors import InputError, RecordNotFoundError, short_repr
 from smttask.project import Project, get_current_project, get_project
 from smttask.records.query import Selection
+from smttask.tasks import Task
 from smttask.view import html, text
 from smttask.view.filters import RecordFilter
 from smttask.view.records import LIGHT_COLUMNS, RecordView
@@ -74,6 +75,56 @@ class RecordStoreView:
         view.project, view.store = self.project, self.store
         view.selection, view._tests = selection, (*self._tests, *tests)
         return view
+
+    def __or__(self, other: object) -> RecordStoreView:
+        """The records of both views, in the order of this one.
+
+        Functions that filter one of them decide now, not when records are asked for.
+
+        Raises
+        ------
+        InputError
+            If the views are of different record stores.
+        """
+        if not isinstance(other, RecordStoreView):
+            return NotImplemented
+        if other.store is not self.store:
+            raise InputError(
+                "Records of different stores cannot stand in one view.",
+                f"found: {self.store.path} and {other.store.path}",
+                "look at them one after the other",
+            )
+        return self._only(self.decided().joined(other.decided()))
+
+    def decided(self) -> Selection:
+        """What is asked of the store, after the functions of filters have decided."""
+        if not self._tests:
+            return self.selection
+        ids = [record.id for record in self]
+        return Selection(is_oldest_first=self.selection.is_oldest_first).with_ids(ids)
+
+    def get_reference(self, ref: RecordView | str | Task[Any]) -> RecordView:
+        """The record that `ref` is, is the label of, or is the task of; filters do not count.
+
+        Raises
+        ------
+        InputError
+            If it is none of these.
+        RecordNotFoundError
+            If there is no such record.
+        """
+        if isinstance(ref, RecordView):
+            return ref
+        everything = self._only(Selection())
+        if isinstance(ref, str):
+            return everything[ref]
+        if isinstance(ref, Task):
+            return everything.filter.task(ref).latest
+        raise InputError(
+            f"{short_repr(ref)} is no record.",
+            f"found: {type(ref).__name__}\nexpected: a record, a label or a task",
+            "give one of these",
+        )
 
     def _only(self, selection: Selection) -> RecordStoreView:
         """A view of `selection`, where no function has to decide any more."""
@@ -168,8 +219,7 @@ class RecordStoreView:
 
     def rows(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
         """Values of the columns `names` (see `smttask.records.query.COLUMNS`), a tuple for each record."""
-        selection = self.selection.with_ids([record.id for record in self]) if self._tests else self.selection
-        return self.store.columns(selection, names)
+        return self.store.columns(self.decided(), names)
 
     def __repr__(self) -> str:
         return text.view_text(self)

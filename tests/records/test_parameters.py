@@ -61,7 +61,7 @@ def test_a_parameter_is_found_through_containers_and_tasks(path: str, found: boo
 )
 def test_parameters_of_another_form_hold_nothing(content: str) -> None:
     """Whatever another program stored is no error, and nothing is found in it."""
-    assert has_parameter(content, "aa", '[["x"], 1]', upstream) is False
+    assert has_parameter(content, "aa", '[["x"], 1, "=="]', upstream) is False
     assert find_parameter(read_json(content), "aa", ["x"], upstream)[0] is False
 
 
@@ -106,4 +106,4 @@ def test_a_malformed_path_is_refused(path: str) -> None:
 def test_every_value_is_found_where_it_stands(value: Any) -> None:
     """Whatever JSON an input is, looking for the same finds it."""
     content = json.dumps({"tasks": {"aa": {"inputs": {"x": value}}}})
-    assert has_parameter(content, "aa", json.dumps([["x"], value]), upstream)
+    assert has_parameter(content, "aa", json.dumps([["x"], value, "=="]), upstream)

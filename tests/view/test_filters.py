@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from smttask.errors import FilterError, InputError
-from smttask.view.filters import to_moment
+from smttask.view import record_filter
+from smttask.view.moments import to_moment, to_span
 
 
 def test_runs_are_filtered_by_task(lab: SimpleNamespace) -> None:
@@ -169,3 +170,152 @@ def test_an_unknown_filter_is_refused_with_a_suggestion(lab: SimpleNamespace) ->
     assert "did you mean 'task'" in str(caught.value)
     assert "after, before, label" in str(caught.value)
     assert not hasattr(lab.view.filter, "nothing_like_it")
+
+
+def test_runs_are_filtered_by_any_or_none_of_several_tags(lab: SimpleNamespace) -> None:
+    """One of several tags is enough for `tags_or`, and too much for `tags_not`."""
+    assert len(lab.view.filter.tags_or("finished", "crashed")) == 7
+    assert len(lab.view.filter.tags_or("crashed", "mine")) == 1
+    assert len(lab.view.filter.tags_not("crashed", "mine")) == 6
+    assert len(lab.view.filter.tags_or()) == 0
+    assert len(lab.view.filter.tags_not()) == 7
+
+
+def test_runs_are_filtered_by_texts(lab: SimpleNamespace) -> None:
+    """Reason, outcome, user, output text, script, files and commit are found by a part of them."""
+    only = lab.view.filter
+    assert [record.get_param("x") for record in only.reason("x is 2", "<b>")] == [2.0]
+    assert len(only.outcome("ValueError")) == len(only.outcome("negative <x>")) == 1
+    assert len(only.user(lab.view[0].user[:5])) == len(only.script("labtasks.py")) == 7
+    assert len(only.script("Square")) == 4
+    assert len(only.stdout_stderr("analyzing")) == 2
+    assert len(only.output("Analyze/")) == 2
+    assert len(only.version(lab.view[0].version[:7])) == 7
+    assert len(only.reason("%")) == len(only.version("zz")) == len(only.output("_")) - 6 == 0
+    with pytest.raises(InputError, match="cannot be filtered by the text 3"):
+        only.reason(3)
+
+
+def test_runs_are_filtered_by_the_day_they_started(lab: SimpleNamespace) -> None:
+    """A day, a month or any other span of time keeps the runs that started in it."""
+    started = lab.view[0].timestamp.astimezone()
+    for span in (started.date(), f"{started:%Y-%m-%d}", int(f"{started:%Y%m}"), f"{started:%Y}"):
+        assert len(lab.view.filter.on(span)) == 7
+    assert lab.view[0] in lab.view.filter.on(f"{started:%Y%m%d%H%M%S}")
+    assert len(lab.view.filter.on(started.date() - timedelta(days=1))) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "days"), [(202602, 28), (202612, 31), (2028, 366), ("2026-11-22", 1), (date(2026, 3, 29), 1)]
+)
+def test_a_span_ends_where_the_next_one_begins(given: Any, days: int) -> None:
+    """Spans are calendar years, months and days, also where the clock is changed within."""
+    begin, end = (moment.replace(tzinfo=None) for moment in to_span(given))
+    assert end - begin == timedelta(days=days)
+
+
+@pytest.mark.parametrize("given", [datetime(2026, 11, 22), "2026-11-22T10:15Z", "2026-11-22 10:15:30.5"])
+def test_what_lasts_for_no_time_is_no_span(lab: SimpleNamespace, given: Any) -> None:
+    """A moment is refused where a span is asked for, and the message names the way out."""
+    with pytest.raises(InputError, match="is no span of time"):
+        lab.view.filter.on(given)
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({"ge": {"x": 2}}, [3.0, 2.0]),
+        ({"gt": {"x": 2}}, [3.0]),
+        ({"le": {"x": 2.0}}, [-1.0, 2.0, 1.0]),
+        ({"lt": {"x": np.int64(2)}}, [-1.0, 1.0]),
+        ({"ge": {"x": 1}, "lt": {"x": 3}}, [2.0, 1.0]),
+        ({"eq": {"tags": ["a"]}, "gt": {"x": 2}}, [3.0]),
+        ({"lt": {"x": float("inf")}}, [-1.0, 3.0, 2.0, 1.0]),
+        ({"ge": {"x": float("nan")}}, []),
+        ({"ge": {"x": "1"}}, []),
+        ({"ge": {"missing": 1}}, []),
+        ({"isclose": {"x": 2.00001}}, [2.0]),
+        ({"isclose": {"x": 2.1}}, []),
+        ({"isclose": {"x": 2.1}, "rtol": 0.1}, [2.0]),
+        ({"isclose": {"x": 2.5}, "atol": 0.5}, [3.0, 2.0]),
+    ],
+    ids=str,
+)
+def test_runs_are_filtered_by_a_range_of_an_input(
+    lab: SimpleNamespace, how: dict[str, Any], expected: list[float]
+) -> None:
+    """Inputs compare by order or closeness; what has no order with the value is left out."""
+    assert [record.get_param("x") for record in lab.view.filter.params(**how)] == expected
+
+
+def test_ranges_lead_through_dataclasses_and_tasks(lab: SimpleNamespace) -> None:
+    """A part of an input, or an input of an upstream task, is compared like any other."""
+    params = lab.view.filter.params
+    assert len(params(gt={"model.sigma": 0.2})) == 2
+    assert len(params(gt={"model.sigma": 0.25})) == 1
+    assert len(params(ge={"series.degree": 2}, le={"series.series.seed": 7})) == 1
+    assert len(params(lt={"series.degree": 2})) == 0
+    assert len(params(gt={"größe": 1.5})) == 1
+    assert len(params(ge={"tags[0]": "Z"})) == 4
+
+
+@pytest.mark.parametrize("value", [True, None, [1], np.arange(2), 1j])
+def test_what_has_no_order_is_refused_in_a_range(lab: SimpleNamespace, value: Any) -> None:
+    """A range by a bool, a list or an array is refused with what would do."""
+    with pytest.raises(InputError, match="Inputs 'x' cannot be ordered by"):
+        lab.view.filter.params(ge={"x": value})
+    with pytest.raises(InputError, match="Inputs 'x' cannot be ordered by"):
+        lab.view.filter.params(isclose={"x": value})
+
+
+def test_runs_like_another_are_found_but_for_some_inputs(lab: SimpleNamespace) -> None:
+    """`match` keeps runs of the same task with the same inputs, but for those that are named."""
+    match, record = lab.view.filter.match, lab.view.filter.params(eq={"x": 2})[0]
+    assert match(record).labels() == match(record.label).labels() == [record.label]
+    assert match(lab.tasks.Square(x=2)).labels() == [record.label]
+    assert len(match(record, "x")) == 4
+    deep = lab.view.filter.task(lab.deep)[0]
+    assert len(match(deep, "model.n")) == len(match(deep, "series.series.seed", "mode")) == 1
+    assert len(match(deep, "model", "series", "mode", "größe")) == 2
+    with pytest.raises(InputError, match=r"has no input 'y'"):
+        match(record, "y")
+    with pytest.raises(InputError, match="3 is no record"):
+        match(3)
+
+
+def test_views_are_united(lab: SimpleNamespace) -> None:
+    """The union of two views has each record once, newest first, and is narrowed like any view."""
+    only = lab.view.filter
+    both = only.tags("crashed") | only.params(ge={"x": 2}) | only.params(eq={"x": 2})
+    assert [record.get_param("x") for record in both] == [-1.0, 3.0, 2.0]
+    assert [record.get_param("x") for record in both.filter.tags("finished")] == [3.0, 2.0]
+    assert (lab.view[:2] | lab.view[5:]).labels() == lab.view.labels()[:2] + lab.view.labels()[5:]
+    large = only(lambda record: record.get_param("x", 0) > 2)
+    assert len(large | only.tags("crashed")) == 2
+    assert len(lab.view | only.tags("mine")) == 7
+    with pytest.raises(TypeError):
+        _ = lab.view | []
+
+
+def test_a_function_becomes_a_filter_with_a_name(lab: SimpleNamespace) -> None:
+    """A decorated function filters every view by its name, takes arguments and shows in completion."""
+
+    @record_filter
+    def x_above(record: Any, bound: float = 2) -> bool:
+        return bool(record.get_param("x", 0) > bound)
+
+    assert len(lab.view.filter.x_above()) == 1
+    assert len(lab.view.filter.task("Square").filter.x_above(bound=1)) == 2
+    assert "x_above" in dir(lab.view.filter)
+    with pytest.raises(InputError, match="cannot become a filter"):
+        record_filter(lambda record: True)
+
+
+def test_a_filter_of_smttask_keeps_its_name(lab: SimpleNamespace) -> None:
+    """A function named like a filter that there is already is refused."""
+
+    def tags(record: Any) -> bool:
+        return True
+
+    with pytest.raises(InputError, match="cannot become a filter"):
+        record_filter(tags)
