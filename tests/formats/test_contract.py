@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import io
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from smttask.formats.figures import FigureFormat
 from smttask.formats.json import JsonFormat
 from smttask.formats.npz import NpzFormat
 from smttask.formats.numpy import NpyFormat
 from smttask.formats.pickle import PickleFormat
+from smttask.formats.tables import HDF5Format, ParquetFormat
 from smttask.formats.text import BytesFormat, TextFormat
+from smttask.formats.xarray import NetCDFFormat
+from smttask.identity import canonical_bytes
 from smttask.protocols import Format
+from smttask.typing import Figure
 
 big = np.arange(20_000.0)
 
@@ -31,6 +39,8 @@ def is_same(left, right):
         return masks and is_same(left.filled(), right.filled())
     if isinstance(left, np.ndarray):
         return (left.dtype, left.shape, left.tobytes()) == (right.dtype, right.shape, right.tobytes())
+    if isinstance(left, (pd.DataFrame, pd.Series, xr.DataArray, xr.Dataset)):
+        return canonical_bytes(left) == canonical_bytes(right)
     if isinstance(left, dict):
         return list(left) == list(right) and all(is_same(left[key], right[key]) for key in left)
     if isinstance(left, (list, tuple)):
@@ -52,6 +62,9 @@ class FormatContract:
             path = tmp_path / f"{n}{self.format.suffix}"
             with open(path, "wb") as file:
                 self.format.save(value, file)
+            for suffix in getattr(self.format, "companions", ()):
+                with open(path.with_suffix(suffix), "wb") as file:
+                    self.format.save_companion(suffix, value, file)
             assert is_same(self.format.load(path), value)
             assert is_same(self.format.load(path, mmap=True), value)
 
@@ -139,6 +152,120 @@ class TestBytes(FormatContract):
 class TestPickle(FormatContract):
     format = PickleFormat()
     values = [None, {"x": [1, 2]}, 3 + 4j, ValueError("x")]
+
+
+DAYS = pd.date_range("2026-03-28", periods=3, freq="D", name="day")
+COLUMNS = {
+    "i1": np.arange(3, dtype="i1"), "u8": np.arange(3, dtype="u8"), "f4": np.array([1, np.nan, 3], "f4"),
+    "f8": [1.5, -0.0, np.inf], "truth": [True, False, True], "text": ["a", None, "\u00e9"], "us": DAYS,
+    "ns": DAYS.as_unit("ns"), "zone": DAYS.tz_localize("Europe/Zurich"), "span": DAYS - DAYS[0],
+    "Int": pd.array([1, None, 3], dtype="Int16"), "Float": pd.array([1.5, None, 2.5], dtype="Float64"),
+    "boolean": pd.array([True, None, False], dtype="boolean"), "string": pd.array(["a", None, "b"], "string"),
+    "kind": pd.Categorical(["x", None, "y"], categories=["z", "y", "x"], ordered=True),
+}  # fmt: skip
+TABLES = [
+    *(pd.DataFrame({name: column}) for name, column in COLUMNS.items()),
+    pd.DataFrame(COLUMNS), pd.DataFrame({"a": [1, 2, 3]}, index=DAYS),
+    pd.DataFrame({"a": np.array([], "f4")}),
+    pd.DataFrame({"a": [1, 2]}, index=pd.RangeIndex(5, 1, -2)), pd.DataFrame({"a": [1]}, index=["x"]),
+    pd.DataFrame({"a": [1, 2]}, index=pd.Index([1.5, 2], name="t")),
+]  # fmt: skip
+NOTED = pd.DataFrame({"a": [1]})
+NOTED.attrs = {"unit": "mV", "limits": (0, 1)}
+LEVELS = pd.MultiIndex.from_product([["a", "b"], [1, 2]], names=["k", None])
+STRANGE = [
+    pd.DataFrame(), pd.DataFrame({1: [2]}), pd.DataFrame([[1, 2]], columns=["a", "a"]),
+    pd.DataFrame({"a": [1, 2, 3, 4]}, index=LEVELS), pd.DataFrame({"a": pd.period_range("2026", periods=2)}),
+    pd.DataFrame({"a": [1j]}), pd.DataFrame({"a": np.array([1], "f2")}),
+    pd.DataFrame({"a": np.array([1], ">i4")}),
+    pd.DataFrame({"a": pd.Series([1, "x"], dtype=object)}), pd.Series([1, 2], name="a"), pd.Series(DAYS),
+    pd.DataFrame({"a": pd.Categorical([3, 1])}), pd.DataFrame({"a": [1]}, index=pd.Index([2], name="a")),
+    pd.DataFrame({"a": pd.array([1.5, None, np.nan], dtype="Float64")}).rename_axis(columns="names"),
+]  # fmt: skip
+
+
+class TestParquet(FormatContract):
+    format = ParquetFormat()
+    values = [*TABLES, NOTED]
+    refused = [*STRANGE, {"a": 1}]
+
+
+class TestHDF5(FormatContract):
+    format = HDF5Format()
+    values = [*TABLES, NOTED, *STRANGE]
+    refused = [{"a": 1}, pd.DataFrame({"a": pd.Series([object()], dtype=object)})]
+
+
+FIELD = xr.DataArray(
+    np.arange(6.0).reshape(2, 3),
+    dims=("x", "y"),
+    coords={"x": [1, 2], "t": ("x", [3.0, 4.0]), "y": ["a", "b", "c"], "s": 5},
+    name="field",
+    attrs={"units": "mV", "n": 3, "limits": (0, [1.5]), "long": "x" * 100_000},
+)
+VARIABLES = {
+    "truth": ("x", [True, False]), "text": ("x", ["\u00e9", "abc"]), "big": ("x", np.array([1, 2], ">i4")),
+    "time": ("x", np.array(["2026", "NaT"], "M8[ns]")), "span": ("x", np.array([1, 2], "m8[s]")),
+    "u8": ("x", np.array([1, 2**63], "u8")), "f4": ("x", np.array([np.nan, -0.0], "f4")), "one": ((), 3),
+}  # fmt: skip
+
+
+class TestNetCDF(FormatContract):
+    format = NetCDFFormat()
+    values = [
+        FIELD, FIELD.rename(None), FIELD.rename("a/b"), FIELD.rename("x"), FIELD.isel(x=0, y=0), xr.Dataset(),
+        xr.Dataset({"a": FIELD, "b": FIELD + 1}, attrs={"title": "x", "n": 3, "truth": True}),
+        xr.Dataset(VARIABLES),
+        xr.DataArray([1, 2], dims="x", coords=xr.Coordinates({"x": [1, 2]}, indexes={})),
+        xr.DataArray([1, 2], dims="x", coords={"w": ("x", [1, 2])}).set_xindex("w"),
+    ]  # fmt: skip
+    refused = [
+        xr.DataArray([1j]), xr.DataArray(np.array(["a", 1], object)), xr.DataArray(np.zeros((0, 3))),
+        xr.Dataset({"a/b": FIELD}), xr.DataArray(["a\0b"]), xr.DataArray(np.array([1], "f2")), np.zeros(3),
+        xr.DataArray(np.arange(4), coords=xr.Coordinates.from_pandas_multiindex(LEVELS, "z")),
+    ]  # fmt: skip
+
+
+class TestFigure(FormatContract):
+    format = FigureFormat()
+    values = [Figure(b"\x89PNG", "<svg>\u00e9</svg>")]
+    refused = [b"\x89PNG", "<svg/>"]
+
+
+def test_other_programs_read_tables_and_fields(tmp_path):
+    """Pandas reads our Parquet files, h5py our columns, xarray our netCDF files with their coordinates."""
+    table = pd.DataFrame(COLUMNS)
+    for format in (ParquetFormat(), HDF5Format()):
+        with open(tmp_path / f"table{format.suffix}", "wb") as file:
+            format.save(table, file)
+    with open(tmp_path / "field.nc", "wb") as file:
+        NetCDFFormat().save(FIELD, file)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), table)
+    with h5py.File(tmp_path / "table.h5") as store:
+        assert store["f8"][0] == 1.5
+        assert store["us"].attrs["dtype"] == "<M8[us]"
+    with xr.open_dataset(tmp_path / "field.nc", engine="h5netcdf") as shown:
+        assert set(shown.coords) == {"x", "t", "y", "s"}
+        assert shown["field"].attrs["units"] == "mV"
+        assert shown["field"].sum() == 15
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    names=st.lists(st.sampled_from(sorted(COLUMNS)), unique=True, min_size=1),
+    step=st.sampled_from([1, 2, -1]),
+    has_index=st.booleans(),
+)
+def test_any_choice_of_columns_comes_back_the_same(names, step, has_index, tmp_path_factory):
+    """Frames of any of these columns, in any order, come back from Parquet and HDF5."""
+    frame = pd.DataFrame({name: COLUMNS[name] for name in names}).iloc[::step]
+    frame = frame.set_axis(DAYS[::step]) if has_index else frame
+    for format in (ParquetFormat(), HDF5Format()):
+        path = tmp_path_factory.mktemp("tables") / "x"
+        assert format.accepts(frame)
+        with open(path, "wb") as file:
+            format.save(frame, file)
+        assert is_same(format.load(path), frame)
 
 
 @settings(max_examples=60, deadline=None)

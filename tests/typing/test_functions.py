@@ -91,7 +91,7 @@ def test_a_pure_function_is_the_function_it_holds(load):
 
 
 def test_code_that_changes_changes_the_digest(load):
-    """The digest follows a function's code and the constants and helpers that it reaches; not its comments."""
+    """The digest follows a function's code and what that reaches; not its comments."""
     before = canonical_bytes(load().shifted)
     assert canonical_bytes(load(SOURCE.replace("x + SHIFT", "x + SHIFT  # moved")).shifted) == before
     assert canonical_bytes(load(SOURCE.replace("SHIFT = 1", "SHIFT = 2")).shifted) != before
@@ -138,7 +138,8 @@ def test_classes_are_values(load):
 @pytest.mark.parametrize(
     "name",
     ["os:system", "subprocess:Popen", "builtins:eval", "builtins:type", "numpy:load", "numpy:save",
-     "lab_of_functions:system", "lab_of_functions:SHIFT", "lab_of_functions:gone", "nowhere:f", "shutil:rmtree"],
+     "lab_of_functions:system", "lab_of_functions:SHIFT", "lab_of_functions:gone", "nowhere:f",
+     "shutil:rmtree"],
 )  # fmt: skip
 @pytest.mark.parametrize("tag", ["$function", "$type"])
 def test_a_text_cannot_name_what_is_dangerous(name, tag, load):

@@ -42,6 +42,11 @@ def lab(tmp_path):
     del sys.modules["lab"]
 
 
+def compressed(data, compression="zlib"):
+    fields = {"encoding": "b85", "compression": compression, "summary": "", "data": data}
+    return ["scityping.numpy._ArrayType", {"data": ["scityping.numpy.CompressedArrayData", fields]}]
+
+
 def moved(rng):
     rng.random()
     return rng
@@ -111,11 +116,9 @@ def test_annotated_inputs_take_the_form():
         (["scityping.base.Dataclass", [["x", {"module": "os", "name": "stat_result"}], {}]], "another kind"),
         (["scityping.numpy.DType", {"desc": "nonsense"}], "cannot be read"),
         (["scityping.scipy.UniDistribution", {"dist": "describe"}], "cannot be read"),
-        (["scityping.numpy._ArrayType", {"data": ["scityping.numpy.CompressedArrayData", {
-            "encoding": "b85", "compression": "zlib", "data": "c$}"}]}], "cannot be read"),
-        (["scityping.numpy._ArrayType", {"data": ["scityping.numpy.CompressedArrayData", {
-            "encoding": "b85", "compression": "lzma", "data": ""}]}], "the compression 'lzma'"),
-        (["scityping.xarray.DataArray", {"data": ["scityping.xarray.AnnexDataArrayData", {}]}], "another file"),
+        (compressed("c$}"), "cannot be read"),
+        (compressed("", "lzma"), "the compression 'lzma'"),
+        (["scityping.xarray.Dataset", {"data": ["scityping.xarray.AnnexDatasetData", {}]}], "another file"),
     ],
 )  # fmt: skip
 def test_damaged_or_hostile_values_get_an_error(tree, message):
@@ -133,8 +136,5 @@ def test_pickles_in_arrays_are_not_read():
     file = io.BytesIO()
     np.save(file, np.array([print]), allow_pickle=True)
     data = base64.b85encode(zlib.compress(file.getvalue())).decode()
-    fields = {"encoding": "b85", "compression": "zlib", "summary": "", "data": data}
     with pytest.raises(DescriptionError, match="cannot be read"):
-        from_scityping(
-            ["scityping.numpy._ArrayType", {"data": ["scityping.numpy.CompressedArrayData", fields]}]
-        )
+        from_scityping(compressed(data))

@@ -33,7 +33,8 @@ COLUMNS = [
 ]  # fmt: skip
 INDEXES = [
     pd.Index([1, 2]), pd.Index(["a", "b"], name="x"), pd.RangeIndex(5, 1, -2, name=("a", 1)), LEVELS, DAYS,
-    LEVELS[1:3], pd.CategoricalIndex(["a", "b"]), pd.Index([1.5, None]), pd.Index([(1, 2), "x"]), DAYS - DAYS[0],
+    LEVELS[1:3], pd.CategoricalIndex(["a", "b"]), pd.Index([1.5, None]), pd.Index([(1, 2), "x"]),
+    DAYS - DAYS[0],
     pd.period_range("2026", periods=2, freq="D"), pd.interval_range(0, 2), pd.Index([], dtype=object),
 ]  # fmt: skip
 TABLES = [
