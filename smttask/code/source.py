@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from importlib.machinery import PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
@@ -22,6 +23,7 @@ from smttask.code.live import code_behind, own_methods
 from smttask.code.names import FreeNames, free_names
 from smttask.code.scope import CodeScope
 from smttask.code.syntax import short_digest, syntax_form
+from smttask.process import process_facts
 
 __all__ = [
     "MAIN_NAMES",
@@ -43,12 +45,11 @@ INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 MAIN_NAMES = ("__main__", "__mp_main__")  # the latter in a worker that multiprocessing spawned
 MAX_VERSIONS = 10  # of a file that is edited and reloaded all day
+MAX_CELLS = 1024  # of notebooks and the like, whose text is kept
 
 _sources: dict[str, Source] = {}
 """By module name."""
 _by_file: dict[str, dict[str, Source]] = {}
-_texts: dict[tuple[str, str, int], Source] = {}
-"""Notebook cells and the like: by invented file name, text and flags."""
 _unloaded: dict[str, Source] = {}
 """Sources that no loaded module was made from, by file."""
 _loaded: WeakKeyDictionary[CodeScope, tuple[int, tuple[str, ...]]] = WeakKeyDictionary()
@@ -253,10 +254,12 @@ def text_source(code: CodeType) -> Source | None:
     if not text:
         return None
     flags = code.co_flags & annotations.compiler_flag  # a notebook's future import holds for its later cells
-    key = (file, text, flags)
-    if key not in _texts:
-        _texts[key] = Source("__main__", None, file, text, (0, 0, 0), flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    return _texts[key]
+    return _cell(file, text, flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@lru_cache(maxsize=MAX_CELLS)
+def _cell(file: str, text: str, flags: int) -> Source:
+    return Source("__main__", None, file, text, (0, 0, 0), flags)
 
 
 def stale_files(files: Iterable[str]) -> list[str]:
@@ -387,13 +390,9 @@ def _process_start() -> float:
     global _start
     if _start is None:
         _start = _IMPORTED
-        try:
-            with open("/proc/self/stat", "rb") as stream:
-                ticks = int(stream.read().rpartition(b")")[2].split()[19])
-            age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-            _start = time.time() - age
-        except (OSError, ValueError, IndexError, AttributeError):
-            pass
+        if (facts := process_facts(os.getpid())) is not None:
+            uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+            _start = time.time() - uptime_s + facts.start_ticks / os.sysconf("SC_CLK_TCK")
     return _start
 
 

@@ -81,13 +81,14 @@ class Database:
             If the database is locked beyond the timeout, read-only, damaged or missing.
         """
         with self._lock:
+            begun = time.monotonic()
             try:
                 try:
                     return self._in_transaction(action)
                 except sqlite3.IntegrityError:
                     return self._in_transaction(action)
             except sqlite3.Error as error:
-                raise store_error(self.path, error) from error
+                raise store_error(self.path, error, waited_s=time.monotonic() - begun) from error
 
     def _in_transaction(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
         connection = self._connected()
@@ -111,10 +112,11 @@ class Database:
             If the database is locked beyond the timeout, damaged or missing.
         """
         with self._lock:
+            begun = time.monotonic()
             try:
                 return self._connected().execute(sql, parameters).fetchall()
             except sqlite3.Error as error:
-                raise store_error(self.path, error) from error
+                raise store_error(self.path, error, waited_s=time.monotonic() - begun) from error
 
     def close(self) -> None:
         """Close the connection of this process; the next use opens it again."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from smttask.process import process_facts
+
 __all__ = ["Process", "is_dead", "this_process"]
 
 
@@ -70,12 +72,12 @@ def _has_number(pid: int) -> bool:
 def _start(pid: int) -> str | None:
     """Return ``boot/namespace/ticks`` of a running process; None when there is none."""
     if os.path.isdir("/proc/self"):
+        facts = process_facts(pid)
+        if facts is None or facts.has_ended:
+            return None
         try:
-            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-            if fields[0] in (b"Z", b"X"):  # ended; only its parent has not asked yet
-                return None
-            return f"{_boot()}/{os.readlink('/proc/self/ns/pid')}/{int(fields[19])}"
-        except (OSError, IndexError, ValueError):
+            return f"{_boot()}/{os.readlink('/proc/self/ns/pid')}/{facts.start_ticks}"
+        except OSError:
             return None
     return _start_by_ps(pid)
 

@@ -275,24 +275,32 @@ def _journal_mode_by_mount(path: Path) -> str:
     return "delete" if NETWORK_FILE_SYSTEMS.search(best_type) else "wal"
 
 
-def store_error(path: Path, error: Exception) -> RecordStoreError:
-    """Say what is wrong with the record store at `path`, and what helps, from SQLite's `error`."""
+def store_error(path: Path, error: Exception, *, waited_s: float = 0.0) -> RecordStoreError:
+    """Say what is wrong with the record store at `path`, and what helps, from SQLite's `error`.
+
+    Parameters
+    ----------
+    waited_s
+        Time spent until the error; told where the store is locked.
+    """
     code = str(getattr(error, "sqlite_errorname", ""))
     answers = [(what, remedy) for prefixes, what, remedy in ANSWERS if code.startswith(prefixes)]
     what, remedy = answers[0] if answers else UNEXPECTED
+    waited = f"\nwaited {waited_s:.1f} s" if what == LOCKED else ""
     return RecordStoreError(
         f"The record store {path.name} {what}.",
-        f"file: {path}\nSQLite says: {error}" + (f" ({code})" if code else ""),
+        f"file: {path}\nSQLite says: {error}" + (f" ({code})" if code else "") + waited,
         remedy,
         path=path,
     )
 
 
+LOCKED = "is locked"
 UNEXPECTED = "gave an unexpected answer", "check it with: sqlite3 FILE 'PRAGMA integrity_check'"
 ANSWERS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"),
-        "is locked",
+        LOCKED,
         "another program holds it: wait for that program or end it, then try again",
     ),
     (

@@ -12,6 +12,7 @@ import platform
 import threading
 import time
 
+from smttask.process import process_facts
 from smttask.storage.atomic import storage_error
 
 __all__ = ["HOST", "OwnerFile", "owner_text", "process_start"]
@@ -24,12 +25,8 @@ HOST = platform.node()
 
 def process_start(pid: int) -> str | None:
     """What tells a process from a later one of the same number; None if the system does not say."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name of the program, field 2, may hold anything, but ends with the last bracket.
-            return file.read().rpartition(b")")[2].split()[19].decode()
-    except (OSError, IndexError):
-        return None
+    facts = process_facts(pid)
+    return None if facts is None else str(facts.start_ticks)
 
 
 def owner_text(*, start: bool = False) -> bytes:

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from stat import S_ISDIR, S_ISREG
 from time import time_ns
 from typing import Any, ClassVar, NamedTuple
@@ -30,6 +30,7 @@ class _Stat(NamedTuple):
 
 
 _known: dict[str, tuple[_Stat, str]] = {}
+_MAX_KNOWN = 100_000  # 30 MB of memory
 
 
 def _stat(path: Path) -> _Stat:
@@ -52,6 +53,8 @@ def file_digest(path: Path) -> str:
             hasher.update(block)
     digest = hasher.hexdigest()
     if stat == _stat(path) and hashed_at_ns - stat.mtime_ns > _RACY_NS:
+        if len(_known) >= _MAX_KNOWN:
+            _known.clear()
         _known[str(path)] = (stat, digest)
     else:
         _known.pop(str(path), None)
@@ -251,4 +254,3 @@ for _kind, _tag in INPUT_PATHS.items():
     register_entry(TypeEntry(_tag[1:], _kind, _plain_path, partial(_from_plain, _kind)))
 for _cls in (PurePosixPath, PureWindowsPath):
     register_entry(TypeEntry(_cls.__name__.lower(), _cls, str, _cls))
-PATH_TYPES = (PosixPath, WindowsPath)
