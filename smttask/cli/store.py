@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import click
 
+from smttask.cli.listing import export, find_output, list_records, show
 from smttask.project import get_current_project
 
 __all__ = ["store"]
@@ -83,3 +84,7 @@ def rebuild(links: bool, records: bool, dry_run: bool, as_json: bool) -> None:
     for path, reason in done.damaged:
         click.echo(f"not used: {path}: {reason}", err=True)
     sys.exit(1 if done.damaged else 0)
+
+
+for command in (list_records, show, find_output, export):
+    store.add_command(command)

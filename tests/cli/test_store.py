@@ -1,0 +1,192 @@
+"""`smttask store` as a user and a script meet it."""
+
+import csv
+import io
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from smttask.cli import main
+from smttask.testing import scratch_project
+
+TASKS = """
+import numpy as np
+
+from smttask import RecordedTask
+from smttask.typing import Array
+
+
+@RecordedTask
+def Square(x: float) -> float:
+    print("squaring")
+    if x < 0:
+        raise ValueError("negative")
+    return x**2
+
+
+@RecordedTask
+def Ramp(x: float, n: int = 20_000) -> Array[float, 1]:
+    return np.arange(float(n)) * x
+"""
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """A project with three finished runs and a crashed one."""
+    with scratch_project(tmp_path / "lab", {"tasks.py": TASKS}) as scratch:
+        tasks = scratch.load("tasks")
+        tasks.Ramp(tasks.Square(2.0, reason="a, first <look>")).run()
+        tasks.Square(3.0).run()
+        with pytest.raises(ValueError, match="negative"):
+            tasks.Square(-1.0).run()
+        yield scratch
+
+
+def store(*args, status=0):
+    """What `smttask store ARGS` prints; its exit status is as expected, its errors no traceback."""
+    done = CliRunner().invoke(main, ["store", *args])
+    assert done.exit_code == status, (done.stdout, done.stderr, done.exception)
+    assert "Traceback" not in done.stderr
+    return done.stdout if status == 0 else done.stdout + done.stderr
+
+
+def lines(text):
+    """The objects in JSON lines."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_verify_tells_what_is_wrong_and_fails_then(lab):
+    """A script goes by the exit status, a reader by the lines."""
+    assert store("verify") == "3 results, 0 values, 3 links, 3 records: no problem\n"
+    (path,) = (lab.root / "data" / "run_dump" / "Ramp").glob("*.npy")
+    path.unlink()
+    told = store("verify", status=1)
+    assert told.splitlines()[0] == f"result  {path}: No such file or directory"
+    assert told.splitlines()[1].endswith(": 1 problem")
+    facts = json.loads(store("verify", "--json", status=1))
+    assert facts["problems"] == [{"kind": "result", "what": str(path), "found": "No such file or directory"}]
+
+
+def test_rebuild_tells_what_it_made(lab):
+    """With --dry-run what it would make."""
+    (link,) = (lab.root / "data" / "Ramp").glob("*.json")
+    link.unlink()
+    shown = os.path.relpath(link, lab.root)
+    assert store("rebuild", "--dry-run") == f"link    {shown}\nwould make 1 links, 0 records\n"
+    assert not link.exists()
+    assert store("rebuild") == f"link    {shown}\nmade 1 links, 0 records, closed 0 records\n"
+    assert link.exists()
+    assert json.loads(store("rebuild", "--json"))["links"] == []
+
+
+def test_rebuild_names_manifests_that_it_cannot_use(lab):
+    """And fails, although the rest was done."""
+    (link,) = (lab.root / "data" / "Ramp").glob("*.json")
+    manifest = link.resolve()
+    manifest.write_text("{}")
+    assert f"not used: {manifest}: cut within its first line" in store("rebuild", status=1)
+
+
+def test_list_shows_the_newest_records_first(lab):
+    """A table for people, a line of JSON each for scripts."""
+    told = store("list").splitlines()
+    assert told[0].split() == ["label", "task", "started", "duration", "status", "reason"]
+    assert [line.split()[1] for line in told[1:5]] == ["Square", "Square", "Ramp", "Square"]
+    assert "a, first <look>" in told[4]
+    assert told[-1] == "4 records"
+    assert store("list", "-n", "1").splitlines()[-1] == "4 records; 1 shown, --all shows the others"
+    found = lines(store("list", "--json", "--all"))
+    assert [item["status"] for item in found] == ["crashed", "finished", "finished", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("options", "n"),
+    [
+        (["--task", "Square"], 3),
+        (["--task", "tasks.Ramp"], 1),
+        (["--status", "crashed"], 1),
+        (["--param", "x=3.0"], 1),
+        (["--param", "n=20000", "--task", "Square"], 0),
+        (["--since", "2000"], 4),
+        (["--before", "2000"], 0),
+        (["--label", "2*"], 4),
+        (["--tag", "none"], 0),
+    ],
+)
+def test_filters_of_list(lab, options, n):
+    """Each option narrows; together they narrow more."""
+    assert len(lines(store("list", "--json", *options))) == n
+
+
+def test_show_takes_the_beginning_of_a_label(lab):
+    """What was printed is part of it; --json has every field."""
+    label = lines(store("list", "--json", "--param", "x=3.0"))[0]["label"]
+    told = store("show", label[:-1])
+    assert told.startswith(f"{label}\n")
+    assert "    squaring\n" in told
+    facts = json.loads(store("show", label, "--json"))
+    assert facts["stdout_stderr"] == "squaring\n"
+    assert facts["output_data"][0]["path"] == f"Square/{label}.json"
+    assert "There is no record 'nothing'." in store("show", "nothing", status=1)
+    assert "More than one record" in store("show", label[:4], status=1)
+
+
+def test_find_output_knows_files_links_and_copies(lab, tmp_path):
+    """By its name in the store, through a link, and by its content anywhere else."""
+    (array,) = (lab.root / "data" / "run_dump" / "Ramp").glob("*.npy")
+    (link,) = (lab.root / "data" / "Ramp").glob("*.json")
+    copy = tmp_path / "figure 3.npy"
+    shutil.copyfile(array, copy)
+    found = lines(store("find-output", "--json", str(array), str(link), str(copy)))
+    assert [item["output"] for item in found] == ["", None, ""]
+    assert {item["label"] for item in found} == {link.resolve().stem}
+    assert {item["task"] for item in found} == {"Ramp"}
+
+
+def test_find_output_says_what_no_run_made(lab, tmp_path):
+    """A strange file, and one that is not there."""
+    np.save(tmp_path / "other.npy", np.ones(3))
+    told = store("find-output", str(tmp_path / "other.npy"), str(tmp_path / "gone"), status=1)
+    assert f"No stored run made {tmp_path / 'other.npy'}." in told
+    assert f"There is no file {tmp_path / 'gone'}." in told
+
+
+def test_export_as_json_has_everything(lab, tmp_path):
+    """One array that any program reads."""
+    found = json.loads(store("export"))
+    assert len(found) == 4
+    assert found[-1]["reason"] == "a, first <look>"
+    assert {"parameters", "dependencies", "platform", "stdout_stderr"} <= found[0].keys()
+    assert json.loads(store("export", "--task", "Nothing")) == []
+
+
+def test_export_as_csv_has_a_column_for_each_input(lab, tmp_path):
+    """Commas and all are quoted; the ending of the file tells the format."""
+    path = tmp_path / "runs.csv"
+    assert store("export", str(path), "--status", "finished") == f"wrote 3 records to {path}\n"
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    assert [row["input.x"] for row in rows][0] == "3.0"
+    assert rows[-1]["reason"] == "a, first <look>"
+    assert [row["input.n"] for row in rows] == ["", "20000", ""]
+
+
+def test_export_to_where_nothing_can_be_written(lab):
+    """One message that names the file."""
+    assert "Cannot write /nowhere/x.csv." in store("export", "/nowhere/x.csv", status=1)
+
+
+def test_a_parameter_without_a_value_is_wrong_usage(lab):
+    """It says how to write one."""
+    assert "'x' is not PATH=VALUE" in store("list", "--param", "x", status=2)
+
+
+def test_every_command_has_an_example():
+    """`--help` shows how it is called."""
+    from smttask.cli.store import store as group
+
+    for name in group.commands:
+        assert f"smttask store {name}" in store(name, "--help")
