@@ -208,10 +208,14 @@ class _Run:
             return self.unit.split(returned)
         except OutputError as error:
             saved = self.new_run.keep_unfit(returned)
+            files = f"{saved}.files"
+            kept = f"the returned value is kept in {saved}" + (
+                f"\nthe files that were written are kept in {files}" if os.path.isdir(files) else ""
+            )
             raise OutputError(
                 error.what,
                 error.found,
-                f"{error.remedy}\nthe returned value is kept in {saved}",
+                f"{error.remedy}\n{kept}",
                 saved=str(saved),
             ) from error.__cause__
 

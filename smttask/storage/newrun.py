@@ -211,7 +211,8 @@ class NewRun:
         try:
             os.rename(path, temporary)
             found = os.stat(temporary)
-            os.chmod(temporary, stat.S_IMODE(found.st_mode) & ~0o222)  # nothing in the store is overwritten
+            # Nothing in the store is overwritten, and all of it can be read.
+            os.chmod(temporary, stat.S_IMODE(found.st_mode) & ~0o222 | 0o400)
             blake3 = hash_file(temporary)
         except OSError as error:
             raise storage_error(f"Cannot store output {name!r} of {self.label}.", str(path), error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from smttask.storage.atomic import storage_error
 __all__ = ["WorkFolder", "file_ending"]
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+_ENDING = re.compile(r"(\.[A-Za-z0-9_+\-]{1,15}){0,2}")  # what is longer or stranger is part of the name
 
 
 class WorkFolder:
@@ -50,10 +52,14 @@ class WorkFolder:
 def file_ending(name: str) -> str:
     """The ending of a file's name, with the one before it if it only says how the file is compressed.
 
+    Empty if it has more than 15 characters, or others than letters, digits and ``_+-``.
+
     Examples
     --------
-    >>> file_ending("field.v2.vtk"), file_ending("table.csv.gz")
-    ('.vtk', '.csv.gz')
+    >>> file_ending("field.v2.vtk"), file_ending("table.csv.gz"), file_ending("at 3.5 m")
+    ('.vtk', '.csv.gz', '')
     """
     stem, ending = os.path.splitext(name)
-    return os.path.splitext(stem)[1] + ending if ending in COMPRESSED else ending
+    if ending in COMPRESSED:
+        ending = os.path.splitext(stem)[1] + ending
+    return ending if _ENDING.fullmatch(ending) else ""

@@ -296,6 +296,7 @@ class Join(Recorded[list[Item]]):
     full_name = "smttask:Join"
     _options: ClassVar[Mapping[str, Any]] = {"cache": None, "on_code_change": None}
     __wrapped__ = _join
+    __signature__ = inspect.Signature([inspect.Parameter("tasks", inspect.Parameter.VAR_POSITIONAL)])
 
     @overload
     def __init__(self, *tasks: Task[Item], reason: str | None = None) -> None: ...

@@ -51,7 +51,7 @@ def identity(definition: Any, name: str | None, *, is_recorded: bool) -> tuple[s
     """
     place = (definition.__module__, definition.__qualname__)
     if name is not None:
-        if not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise SignatureError(
                 f"Task {definition.__name__!r} cannot be named {name!r}.",
                 "expected: letters, digits, '_', '.' and '-', beginning with a letter, digit or '_'",

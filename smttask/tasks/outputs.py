@@ -8,6 +8,7 @@ import typing
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from operator import itemgetter
+from pathlib import Path
 from types import UnionType
 from typing import Any, ClassVar, dataclass_transform
 
@@ -235,7 +236,21 @@ class OutputSpec:
         for name, form in self.forms.items():
             value = self._own_files(form, validated[name])
             stored.update(form.taken_apart(value, (element_names or {}).get(name, ()), self.task_name))
+        self._check_one_file_each(stored)
         return stored, outcome
+
+    def _check_one_file_each(self, stored: Mapping[str, Any]) -> None:
+        """Refuse a file that was returned for two outputs: it can move to one place only."""
+        seen: dict[Path, str] = {}
+        for name, value in stored.items():
+            if not self.form_of(name).is_file or value is None:
+                continue
+            if (other := seen.setdefault(value, name)) != name:
+                raise OutputError(
+                    f"Task {self.task_name!r} returned one file for two outputs.",
+                    f"found: {value.name} for {other!r} and {name!r}",
+                    "write a file for each",
+                )
 
     def _own_files(self, form: OutputForm, value: Any) -> Any:
         """`value` with its files, if they are the output, found in the folder of the run."""

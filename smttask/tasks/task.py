@@ -164,7 +164,14 @@ class Task(Digested, Described, Bindable, Generic[R]):
         ]
         if signature.takes_self:
             args.insert(0, self)
-        return signature.plain_function(*args, **arrived)
+        try:
+            return signature.plain_function(*args, **arrived)
+        except ValueError as error:
+            if "read-only" in str(error):
+                error.add_note(
+                    "arrays are given read-only, since others use them too: change a copy, x.copy()"
+                )
+            raise
 
     def _call(self, session: Session) -> Any:
         """Call the function; its result, checked and owned, is kept in memory."""

@@ -234,6 +234,8 @@ def _expected(raw: Any, cause: Any) -> str:
         return "no field of this name"
     if isinstance(cause, InputError):
         return f"a readable file: {cause.found}" if cause.found else cause.what
+    if raw["type"] == "path_type":
+        return "a path"
     text = str(cause) if isinstance(cause, Exception) else str(raw["msg"])
     return text.removeprefix("Input should be ").removeprefix("expected ")
 
