@@ -9,10 +9,10 @@ from pydantic_core import core_schema
 
 from smttask.typing.functions import PureFunction, to_function
 from smttask.typing.jsonform import from_json, to_json
-from smttask.typing.registry import load_library
+from smttask.typing.registry import register_acceptor
 from smttask.typing.scityping_form import from_scityping, is_scityping
 
-__all__ = ["Accept", "accept_instances", "acceptor_of", "register_acceptor"]
+__all__ = ["Accept", "accept_instances"]
 
 
 class Accept:
@@ -64,21 +64,6 @@ def accept_instances(cls: type, convert: Callable[[Any], Any] | None, expected: 
         return convert(value)
 
     return Accept(take, expected)
-
-
-_ACCEPTORS: dict[type, Accept] = {}
-
-
-def register_acceptor(cls: type, accept: Accept) -> None:
-    """Use `accept` wherever an annotation is `cls` itself."""
-    _ACCEPTORS[cls] = accept
-
-
-def acceptor_of(cls: type) -> Accept | None:
-    """How values are converted to `cls`, or None when pydantic knows it better."""
-    if cls not in _ACCEPTORS and load_library(cls.__module__):
-        return acceptor_of(cls)
-    return _ACCEPTORS.get(cls)
 
 
 # Here and not beside its class, which the JSON form needs.

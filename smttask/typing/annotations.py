@@ -16,8 +16,9 @@ from pydantic_core import PydanticCustomError, core_schema
 from typing_extensions import TypeAliasType
 
 from smttask.errors import SignatureError
-from smttask.typing.accept import Accept, acceptor_of
+from smttask.typing.accept import Accept
 from smttask.typing.arrays import accept_array, accept_scalar
+from smttask.typing.registry import acceptor_of
 
 __all__ = ["INNER", "DataclassNode", "prepared"]
 

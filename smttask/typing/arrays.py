@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_o
 import numpy as np
 
 from smttask.protocols import Runnable
-from smttask.typing.accept import Accept, register_acceptor
+from smttask.typing.accept import Accept
+from smttask.typing.registry import register_acceptor
 
 __all__ = ["Array", "DType", "NPValue", "accept_array", "accept_scalar"]
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from smttask.typing.accept import accept_instances, register_acceptor
-from smttask.typing.registry import TypeEntry, register_entry
+from smttask.typing.accept import accept_instances
+from smttask.typing.registry import TypeEntry, register_acceptor, register_entry
 
 __all__ = ["Figure", "accept_figure"]
 
@@ -73,6 +73,10 @@ class Figure:
 
     def __repr__(self) -> str:
         return f"<Figure: {len(self.png)} bytes as PNG, {len(self.svg)} characters as SVG>"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return accept_figure.__get_pydantic_core_schema__(source, handler)
 
     def _repr_png_(self) -> bytes:
         return self.png

@@ -15,6 +15,7 @@ import numpy as np
 from smttask.code.source import remember_sources
 from smttask.typing.definitions import code_of, definition_in, held_by, home_of
 from smttask.typing.places import class_name
+from smttask.typing.registry import acceptor_of
 
 __all__ = [
     "FUNCTIONS",
@@ -142,6 +143,11 @@ class PureFunction(Generic[P, R]):
             return _bound, (PureFunction(function.func), function.args, function.keywords)
         home = None if isinstance(function, Composite) else home_of(function)
         return (PureFunction, (function,)) if home is None else (_imported, home)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        accept: Any = acceptor_of(PureFunction)
+        return accept.__get_pydantic_core_schema__(source, handler)
 
     def __neg__(self) -> PureFunction[P, Any]:
         return _combined("neg", self)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from smttask.typing.accept import register_acceptor
 from smttask.typing.figures import accept_figure
+from smttask.typing.registry import register_acceptor
 
 __all__: list[str] = []
 

@@ -9,8 +9,8 @@ from numpy.random import BitGenerator, Generator
 from numpy.random import RandomState as _RandomState
 from numpy.random import SeedSequence as _SeedSequence
 
-from smttask.typing.accept import Accept, register_acceptor
-from smttask.typing.registry import TypeEntry, register_entry
+from smttask.typing.accept import Accept
+from smttask.typing.registry import TypeEntry, register_acceptor, register_entry
 
 __all__ = ["RNGenerator", "RandomState", "SeedSequence"]
 

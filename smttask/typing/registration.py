@@ -10,9 +10,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from smttask.errors import DescriptionError, RegistrationError, SmttaskError, short_repr
-from smttask.typing.accept import accept_instances, register_acceptor
+from smttask.typing.accept import accept_instances
 from smttask.typing.jsonform import from_json, to_json
-from smttask.typing.registry import TypeEntry, entry_named, entry_of, forget_entry, register_entry
+from smttask.typing.registry import (
+    TypeEntry,
+    entry_named,
+    entry_of,
+    forget_entry,
+    register_acceptor,
+    register_entry,
+)
 
 __all__ = ["register_type"]
 

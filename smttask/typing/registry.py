@@ -11,11 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from smttask.extras import require
 
-__all__ = ["TypeEntry", "entry_named", "entry_of", "forget_entry", "load_library", "register_entry"]
+if TYPE_CHECKING:
+    from smttask.typing.accept import Accept
+
+__all__ = [
+    "TypeEntry",
+    "acceptor_of",
+    "entry_named",
+    "entry_of",
+    "forget_entry",
+    "load_library",
+    "register_acceptor",
+    "register_entry",
+]
 
 #: Library -> what registers its types, imported when one of them is first met.
 _LIBRARIES = {
@@ -62,6 +74,7 @@ class TypeEntry:
 _BY_TYPE: dict[type, TypeEntry] = {}
 _BY_NAME: dict[str, TypeEntry] = {}
 _FAMILIES: dict[type, TypeEntry] = {}
+_ACCEPTORS: dict[type, Accept] = {}
 _loaded: set[str] = set()
 
 
@@ -121,3 +134,15 @@ def load_library(name: str) -> bool:
     import_module(_LIBRARIES[library])
     _loaded.add(library)
     return True
+
+
+def register_acceptor(cls: type, accept: Accept) -> None:
+    """Use `accept` wherever an annotation is `cls` itself."""
+    _ACCEPTORS[cls] = accept
+
+
+def acceptor_of(cls: type) -> Accept | None:
+    """How values are converted to `cls`, or None when pydantic knows it better."""
+    if cls not in _ACCEPTORS and load_library(cls.__module__):
+        return acceptor_of(cls)
+    return _ACCEPTORS.get(cls)

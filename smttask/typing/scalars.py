@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from smttask.typing.accept import Accept, register_acceptor
-from smttask.typing.registry import TypeEntry, register_entry
+from smttask.typing.accept import Accept
+from smttask.typing.registry import TypeEntry, register_acceptor, register_entry
 
 __all__ = ["Complex", "Range", "Slice", "plain_zone", "zone_of"]
 

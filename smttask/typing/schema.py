@@ -16,8 +16,8 @@ from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic_core import PydanticCustomError, core_schema
 
 from smttask.protocols import Runnable
-from smttask.typing.accept import acceptor_of
 from smttask.typing.annotations import INNER
+from smttask.typing.registry import acceptor_of
 
 __all__ = ["holds_task", "inner_validators", "is_stream", "lenient_schema", "python_kin", "strict_schema"]
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from smttask.protocols import Runnable
-from smttask.typing.accept import accept_instances, register_acceptor
-from smttask.typing.registry import TypeEntry, register_entry
+from smttask.typing.accept import accept_instances
+from smttask.typing.registry import TypeEntry, register_acceptor, register_entry
 from smttask.typing.scalars import plain_zone, zone_of
 
 __all__ = ["index_from_plain", "plain_index"]

@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 from xarray.core.indexes import PandasIndex, PandasMultiIndex
 
-from smttask.typing.accept import accept_instances, register_acceptor
-from smttask.typing.registry import TypeEntry, register_entry
+from smttask.typing.accept import accept_instances
+from smttask.typing.registry import TypeEntry, register_acceptor, register_entry
 from smttask.typing.tables import index_from_plain, plain_index
 
 __all__ = ["dataset_from_parts", "index_names"]
