@@ -21,7 +21,7 @@ from smttask.records.record import (
     Record,
     RepositoryAddress,
 )
-from smttask.records.rows import parse_tags
+from smttask.records.tags import parse_tags
 
 __all__ = ["parse_timestamp", "read_records", "split_status"]
 

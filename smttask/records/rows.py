@@ -9,28 +9,24 @@ here by `repr` of plain values only, exactly as Sumatra makes them.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from smttask.errors import InputError, short_repr
 from smttask.records.record import (
     IGNORED_DIGEST,
     KEY_PATH_WIDTH,
-    STATUSES,
-    TAG_WIDTH,
     TAGS_WIDTH,
     DataKey,
     Dependency,
     Record,
     fit,
 )
+from smttask.records.tags import STATUS_PATTERN, checked_tag, status_tag, tags_text
 
-__all__ = ["RecordWriter", "parse_tags", "status_tag", "timestamp_text"]
+__all__ = ["RecordWriter", "timestamp_text"]
 
-STATUS_PATTERN = re.compile(r"_[^.]*(\.\.\.)?_")  # of sumatra/core.py: tags of which a record has one
 LITERAL_WIDTHS = {"launchmode": 1000, "datastore": 200}
 
 COLUMNS = {
@@ -78,6 +74,18 @@ LINK_PLATFORM = "INSERT INTO django_store_record_platforms (record_id, platformi
 LINK_OUTPUT = "UPDATE django_store_datakey SET output_from_record_id = ? WHERE id = ?"
 LINK_TAG = "INSERT INTO django_store_taggeditem (object_id, content_type_id, tag_id) VALUES (?,?,?)"
 UNLINK_TAG = "DELETE FROM django_store_taggeditem WHERE object_id = ? AND content_type_id = ? AND tag_id = ?"
+LINK_TAGS = (
+    "INSERT OR IGNORE INTO django_store_taggeditem (object_id, content_type_id, tag_id)"
+    " SELECT value, ?, ? FROM json_each(?)"
+)
+UNLINK_TAGS = (
+    "DELETE FROM django_store_taggeditem WHERE object_id IN (SELECT value FROM json_each(?))"
+    " AND +content_type_id = ? AND tag_id IN (SELECT id FROM django_store_tag WHERE name = ?)"
+)
+NAMES_OF = (
+    "SELECT i.object_id, t.name FROM json_each(?) j JOIN django_store_taggeditem i ON i.object_id = j.value"
+    " JOIN django_store_tag t ON t.id = i.tag_id WHERE +i.content_type_id = ?"
+)
 # "+" keeps SQLite from searching the tags of all records
 TAGS_OF = (
     "SELECT t.id, t.name FROM django_store_taggeditem i JOIN django_store_tag t ON t.id = i.tag_id"
@@ -200,6 +208,29 @@ class RecordWriter:
             connection.execute(LINK_TAG, (record_id, content_type, tag_id))
         return fit(",".join(sorted(names)), TAGS_WIDTH)
 
+    def change_tags(
+        self,
+        connection: sqlite3.Connection,
+        record_ids: Iterable[int],
+        added: Sequence[str],
+        removed: Sequence[str],
+    ) -> list[int]:
+        """Add and remove tags in all places that have them; return the keys of the records that changed."""
+        content_type = self._content_type(connection)
+        old: dict[int, set[str]] = {record_id: set() for record_id in record_ids}
+        for record_id, name in connection.execute(NAMES_OF, (json.dumps(list(old)), content_type)):
+            old[record_id].add(name)
+        new = {record_id: (names | set(added)) - set(removed) for record_id, names in old.items()}
+        changed = [record_id for record_id in old if new[record_id] != old[record_id]]
+        ids = json.dumps(changed)
+        for tag in set(added) - set(removed):
+            connection.execute(LINK_TAGS, (content_type, self._shared(connection, "tag", tag), ids))
+        for tag in removed:
+            connection.execute(UNLINK_TAGS, (ids, content_type, tag))
+        rows = [(tags_text(new[record_id]), record_id) for record_id in changed]
+        connection.executemany("UPDATE django_store_record SET tags = ? WHERE db_id = ?", rows)
+        return changed
+
     def _shared(self, connection: sqlite3.Connection, table: str, *values: Any) -> int:
         """Return the id of the one row of `table` that holds `values`, added if there is none."""
         key = (table, *values)
@@ -296,53 +327,3 @@ def _find_or_add(connection: sqlite3.Connection, table: str, values: Sequence[An
 def timestamp_text(moment: datetime) -> str:
     """Write an aware datetime as Django does: UTC, without the zone, no fraction when it is 0."""
     return str(moment.astimezone(UTC).replace(tzinfo=None))
-
-
-def status_tag(status: str) -> str:
-    """Return the tag of a status.
-
-    Examples
-    --------
-    >>> status_tag("finished")
-    '_finished_'
-    """
-    if status not in STATUSES:
-        raise InputError(
-            f"There is no status {short_repr(status)}.", f"expected: {', '.join(STATUSES)}", "use one of them"
-        )
-    return f"_{status}_"
-
-
-def checked_tag(tag: str) -> str:
-    """Return `tag` if Sumatra would keep it as it is.
-
-    Raises
-    ------
-    InputError
-        If it is empty, longer than 50 characters, looks like a status or holds a comma, quote or NUL.
-    """
-    is_plain = 0 < len(tag) <= TAG_WIDTH and tag == tag.strip() == fit(tag)
-    if is_plain and not STATUS_PATTERN.match(tag) and not set(tag) & {",", '"', "\n"}:
-        return tag
-    raise InputError(
-        f"A record cannot have the tag {short_repr(tag)}.",
-        f"expected: 1 to {TAG_WIDTH} characters without comma or quote, not between underscores",
-        "use another tag",
-    )
-
-
-def parse_tags(text: str) -> list[str]:
-    """Split a record's column of tags, as Sumatra's `tagging_utils.parse_tag_input` does.
-
-    Examples
-    --------
-    >>> parse_tags("_finished_,first look")
-    ['_finished_', 'first look']
-    """
-    if '"' in text:
-        quoted = re.findall(r'"([^"]*)"', text)
-        rest = re.sub(r'"[^"]*"', ",", text)
-        words = [*quoted, *rest.split("," if "," in rest.strip(", ") else " ")]
-    else:
-        words = text.split("," if "," in text else " ")
-    return [stripped for word in words if (stripped := word.strip(" ,"))]

@@ -12,12 +12,14 @@ from typing import Any
 
 from smttask.errors import RecordNotFoundError, RecordStoreError, short_repr
 from smttask.records.connection import Database
+from smttask.records.editing import Edit, note_edit
 from smttask.records.parameters import has_parameter, read_json
 from smttask.records.process import Process, is_dead, this_process
 from smttask.records.query import COLUMNS, Selection
 from smttask.records.reading import parse_timestamp, read_records, split_status
 from smttask.records.record import DataKey, Dependency, Record, check_widths, fit
-from smttask.records.rows import RecordWriter, status_tag
+from smttask.records.rows import RecordWriter
+from smttask.records.tags import status_tag
 
 __all__ = ["OpenRun", "PastRun", "SQLiteRecordStore"]
 
@@ -121,6 +123,7 @@ class SQLiteRecordStore:
         self.path = Path(path)
         self.project_name = project_name
         self._writer = RecordWriter(project_name, os.fspath(input_root), os.fspath(output_root))
+        self._durable = durable
         self._opened: dict[str, tuple[int, Sequence[Dependency]]] = {}
         self._seen: dict[str, tuple[Any, str]] = {}
         self._database = Database(
@@ -278,6 +281,32 @@ class SQLiteRecordStore:
             PastRun(label, digest, manifest, split_status(tags)[0], outcome, parameters)
             for label, digest, manifest, tags, outcome, parameters in rows
         ]
+
+    def edit(self, selection: Selection, edit: Edit, *, noted_in: Path) -> int:
+        """Change the selected records in one transaction, and return how many changed.
+
+        Parameters
+        ----------
+        noted_in
+            The file that keeps the edits, a line each; its folder must exist.
+
+        Raises
+        ------
+        InputError
+            If a record cannot be changed so; then none is.
+        RecordStoreError
+            If the store or the file cannot be written.
+        """
+
+        def change(connection: sqlite3.Connection) -> int:
+            sql, values = selection.sql("r.db_id, r.label"), selection.values(self.project_name)
+            labels = dict(connection.execute(sql, values).fetchall())
+            n_changed, noted = edit.make(connection, self._writer, labels)
+            if n_changed:  # under the lock of the database, so that no two processes write
+                note_edit(noted_in, noted, durable=self._durable)
+            return n_changed
+
+        return self._database.write(change)
 
     def get(self, label: str) -> Record:
         """Return the record `label`.

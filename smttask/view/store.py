@@ -12,6 +12,7 @@ from smttask.project import Project, get_current_project, get_project
 from smttask.records.query import Selection
 from smttask.tasks import Task
 from smttask.view import html, text
+from smttask.view.editing import EditableRecords
 from smttask.view.filters import RecordFilter
 from smttask.view.records import LIGHT_COLUMNS, RecordView
 
@@ -24,7 +25,7 @@ BATCH = 500  # records read at once while iterating
 Test = Callable[[RecordView], object]
 
 
-class RecordStoreView:
+class RecordStoreView(EditableRecords):
     """The records of a project, newest first; nothing is read before it is asked for.
 
     A view is a sequence: it has a length, is iterated, and gives one record by position
