@@ -68,7 +68,7 @@ def compute_stored(
     lock = project.root / ".smt" / "locks" / f"{unit.key.folder}-{unit.key.name}.lock"
     with computing(lock, on_wait=lambda text: logger.warning("%s: %s", unit.name, text)):
         if not recompute and (head := find_stored(unit, project, code)) is not None:
-            stored = load_stored(head, project, mmap=mmap)
+            stored = load_stored(head, project, mmap=mmap, may_unpickle=unit.may_unpickle)
             if stored is not None:
                 return stored
         state = _usable_code(unit, project)
@@ -180,9 +180,7 @@ class _Run:
                 returned = self.unit.call()
                 duration_s = perf_counter() - begin
                 outputs, outcome = self._split(returned)
-                outputs = {
-                    name: self.unit.save_output(self.new_run, name, value) for name, value in outputs.items()
-                }
+                outputs = self._save(outputs, returned)
                 head = self._store(outcome, duration_s, captured)
             except BaseException as error:
                 if (
@@ -207,17 +205,22 @@ class _Run:
         try:
             return self.unit.split(returned)
         except OutputError as error:
-            saved = self.new_run.keep_unfit(returned)
-            files = f"{saved}.files"
-            kept = f"the returned value is kept in {saved}" + (
-                f"\nthe files that were written are kept in {files}" if os.path.isdir(files) else ""
-            )
-            raise OutputError(
-                error.what,
-                error.found,
-                f"{error.remedy}\n{kept}",
-                saved=str(saved),
-            ) from error.__cause__
+            raise self._kept(returned, error) from error.__cause__
+
+    def _save(self, outputs: dict[str, Any], returned: Any) -> dict[str, Any]:
+        try:
+            return {name: self.unit.save_output(self.new_run, name, value) for name, value in outputs.items()}
+        except OutputError as error:
+            raise self._kept(returned, error) from error.__cause__
+
+    def _kept(self, returned: Any, error: OutputError) -> OutputError:
+        """Keep what was returned, and say where."""
+        saved = self.new_run.keep_unfit(returned)
+        files = f"{saved}.files"
+        kept = f"the returned value is kept in {saved}" + (
+            f"\nthe files that were written are kept in {files}" if os.path.isdir(files) else ""
+        )
+        return OutputError(error.what, error.found, f"{error.remedy}\n{kept}", saved=str(saved))
 
     def _store(self, outcome: str, duration_s: float, captured: CapturedOutput) -> Head:
         record = self.record

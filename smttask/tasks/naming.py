@@ -37,7 +37,7 @@ _module_of_file: dict[str, str] = {}
 _makers: dict[str, Callable[[type], type[Task[Any]]]] = {}
 
 
-def identity(definition: Any, name: str | None, *, is_recorded: bool) -> tuple[str, str]:
+def identity(definition: Any, name: object, *, is_recorded: bool) -> tuple[str, str]:
     """Module and qualified name under which the task's results are found.
 
     A fixed name stands alone, with an empty module. A task of ``__main__`` is named
