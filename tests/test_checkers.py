@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, assert_type
 from smttask import Create, Join, NonMemoizedTask, RecordedIterativeTask, RecordedTask
 from smttask import TaskOutput, UnpureMemoizedTask, output_dir
-from smttask.typing import OutputFile, SeparateOutputs
+from smttask.typing import OutputFile, Pickled, SeparateOutputs
 
 class Model:
     def __init__(self, rate: float, n: int = 1) -> None:
@@ -24,6 +24,12 @@ class Model:
 @NonMemoizedTask
 def Numbers(n: int) -> Iterator[int]:
     yield from range(n)
+
+@RecordedTask
+def Train(n: int) -> Pickled[Model]:
+    return Model(1.0, n)
+
+assert_type(Train(n=3).run(), Model)
 
 @RecordedTask
 def Write(n: int) -> OutputFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from smttask.code.fingerprint import changed_parts
@@ -136,20 +136,28 @@ def load_stored(
     project: Project,
     *,
     mmap: bool = False,
-    allow_pickle: bool = False,
+    may_unpickle: Callable[[str], bool] | None = None,
     names: Iterable[str] | None = None,
 ) -> Stored | None:
     """The outputs of a stored result; None if it is damaged, which is reported, or was deleted.
 
     Parameters
     ----------
+    may_unpickle
+        Whether the task declares that the output of this name is a pickle; None if none is.
     names
         Only these; None if one of them is not there.
     """
     try:
         verify, data = project.setting("verify"), project.data
         outputs = {
-            name: data.load_output(head, name, verify=verify, mmap=mmap, allow_pickle=allow_pickle)
+            name: data.load_output(
+                head,
+                name,
+                verify=verify,
+                mmap=mmap,
+                allow_pickle=may_unpickle is not None and may_unpickle(name),
+            )
             for name in (head.outputs if names is None else names)
         }
     except ResultNotFoundError:

@@ -55,6 +55,9 @@ class Unit(Protocol):
     def save_output(self, new_run: NewRun, name: str, value: Any) -> Any:
         """Store one of what `split` gave; returns it as it is handed out, such as a file at its new place."""
 
+    def may_unpickle(self, name: str) -> bool:
+        """Whether the task declares that the output stored under this name is a pickle."""
+
     def facts(self, project: Project) -> UnitFacts:
         """What the record and the manifest say of it, once its upstream values are there."""
 

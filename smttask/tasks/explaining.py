@@ -121,7 +121,13 @@ class _Inquiry:
         verify = self.project.setting("verify")
         try:
             outputs = {
-                name: self.store.load_output(head, name, verify=verify, mmap=self.only_sizes)
+                name: self.store.load_output(
+                    head,
+                    name,
+                    verify=verify,
+                    mmap=self.only_sizes,
+                    allow_pickle=self.unit.may_unpickle(name),
+                )
                 for name in head.outputs
             }
             self.task.output_spec.validated(outputs)

@@ -169,15 +169,16 @@ class Iterative(Recorded[R]):
                 head = find_stored(unit, project, code)
             except PackageChangedError:
                 continue
-            if head is not None and (outputs := self._load_outputs(head, project)) is not None:
+            if head is not None and (outputs := self._load_outputs(unit, head, project)) is not None:
                 return _Earlier(n, self._inputs_from(outputs, n), head.code, head)
         return None
 
-    def _load_outputs(self, head: Head, project: Project) -> dict[str, Any] | None:
+    def _load_outputs(self, unit: StoredUnit, head: Head, project: Project) -> dict[str, Any] | None:
         """Those of the mapped outputs; None if they are damaged or do not fit the annotations of today."""
         spec = self.output_spec
         parts = {name: spec.parts(name, head.outputs) for name in self._inputs_by_output}
-        stored = load_stored(head, project, names=[part for names in parts.values() for part in names])
+        names = [part for parts_of_one in parts.values() for part in parts_of_one]
+        stored = load_stored(head, project, may_unpickle=unit.may_unpickle, names=names)
         if stored is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""How one output is kept: whole or one file per element, as a value or as a file that the task wrote."""
+"""How one output is kept: whole or one file per element, as a value, a pickle or a file of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from types import UnionType
 from typing import Any
 
 from smttask.errors import OutputError, SignatureError, short_repr
-from smttask.typing.outputs import OutputFileMark, SeparateOutputs
+from smttask.typing.outputs import OutputFileMark, PickledMark, SeparateOutputs
 
-__all__ = ["OutputForm", "output_form"]
+__all__ = ["OutputForm", "is_pickled", "output_form"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,14 @@ class OutputForm:
         Whether its value, or each element, is the path of a file that the task wrote.
     separate
         The mark of an output whose elements are stored one by one.
+    is_pickled
+        Whether its value, or each element, is stored as a pickle.
     """
 
     name: str
     is_file: bool = False
     separate: SeparateOutputs | None = None
+    is_pickled: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -102,6 +105,17 @@ class OutputForm:
         return f"output {self.name!r}" if self.name else "the returned value"
 
 
+def is_pickled(forms: Iterable[OutputForm], stored: str) -> bool:
+    """Whether one of `forms` says that the output stored under this name is a pickle.
+
+    Examples
+    --------
+    >>> is_pickled([OutputForm("fit"), OutputForm("model", is_pickled=True)], "model")
+    True
+    """
+    return any(form.is_pickled and (form.name == stored or form.owns(stored)) for form in forms)
+
+
 def output_form(name: str, annotation: Any, arguments: Collection[str], task_name: str) -> OutputForm:
     """How the output `name` is kept, by its annotation.
 
@@ -127,14 +141,19 @@ def output_form(name: str, annotation: Any, arguments: Collection[str], task_nam
             )
     else:
         item = annotation
-    is_file = _is_file(item)
-    if not is_file and _holds_file(item):
-        raise SignatureError(
-            f"Task {task_name!r}: an OutputFile must be an output of its own.",
-            f"found: {annotation}",
-            "make it a field of a TaskOutput, or use separate_outputs(OutputFile, …)",
-        )
-    return OutputForm(name, is_file, separate)
+    is_file, is_pickled = _is_file(item), _mark(item, PickledMark) is not None
+    for mark, known_as, is_own in (
+        (OutputFileMark, "an OutputFile", is_file and not is_pickled),
+        (PickledMark, "what is Pickled", is_pickled),
+    ):
+        if not is_own and _holds(item, mark):
+            raise SignatureError(
+                f"Task {task_name!r}: {known_as} must be an output of its own.",
+                f"found: {annotation}",
+                "make it a field of a TaskOutput, or the item type of separate_outputs; "
+                "Pickled stands outside: Pickled[X | None]",
+            )
+    return OutputForm(name, is_file, separate, is_pickled)
 
 
 def _mark(annotation: Any, kind: type) -> Any:
@@ -157,5 +176,6 @@ def _is_file(annotation: Any) -> bool:
     return len(options) == 1 and _is_file(options[0])
 
 
-def _holds_file(annotation: Any) -> bool:
-    return bool(_mark(annotation, OutputFileMark)) or any(map(_holds_file, typing.get_args(annotation)))
+def _holds(annotation: Any, mark: type) -> bool:
+    parts = typing.get_args(annotation)
+    return bool(_mark(annotation, mark)) or any(_holds(part, mark) for part in parts)

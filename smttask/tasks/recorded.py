@@ -75,8 +75,11 @@ class Recorded(Task[R]):
                 return True, self._from_memory(kept, session, code)
         if project is None:
             return False, None
-        head = find_stored(self._unit(session, options), project, code)
-        stored = None if head is None else load_stored(head, project, mmap=options.mmap)
+        unit = self._unit(session, options)
+        head = find_stored(unit, project, code)
+        if head is None:
+            return False, None
+        stored = load_stored(head, project, mmap=options.mmap, may_unpickle=unit.may_unpickle)
         if stored is None:
             return False, None
         return self._arrive(stored, session, options, project)
@@ -226,7 +229,10 @@ class Recorded(Task[R]):
         if head is None:
             raise self._not_found()
         verify = project.setting("verify")
-        loaded = {part: project.data.load_output(head, part, verify=verify) for part in parts}
+        loaded = {
+            part: project.data.load_output(head, part, verify=verify, allow_pickle=unit.may_unpickle(part))
+            for part in parts
+        }
         return self.output_spec.one(name, loaded)
 
     def _searched(self) -> str:

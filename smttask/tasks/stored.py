@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from smttask.code.fingerprint import CodeFingerprint
 from smttask.code.source import MAIN_NAMES
-from smttask.errors import InputError
+from smttask.errors import InputError, OutputError, SmttaskError, short_repr
+from smttask.formats.pickle import PickleFormat
 from smttask.hashing import hash_file
 from smttask.identity.standing import still_stand
 from smttask.project import Project
@@ -27,6 +28,7 @@ from smttask.tasks.description import describe_task
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.mainmodule import main_path, reached_source
 from smttask.tasks.naming import main_place
+from smttask.tasks.outputforms import is_pickled
 from smttask.tasks.task import Task
 from smttask.typing.files import InputDir, InputFile
 
@@ -96,8 +98,27 @@ class StoredUnit:
         form = self.task.output_spec.form_of(name)
         if form.is_file and value is not None:
             return new_run.take_file(name, value)
-        new_run.save_output(name, value, inline=form.separate is None)
+        if form.is_pickled:
+            self._save_pickle(new_run, name, value)
+        else:
+            new_run.save_output(name, value, inline=form.separate is None)
         return value
+
+    def _save_pickle(self, new_run: NewRun, name: str, value: Any) -> None:
+        try:
+            new_run.save_output(name, value, format=PickleFormat())
+        except SmttaskError:
+            raise
+        except Exception as error:  # what a foreign __reduce__ raises can be anything
+            raise OutputError(
+                f"Task {self.name!r}: {self.task.output_spec.form_of(name).label} cannot be pickled.",
+                f"found: {short_repr(value)}\n{type(error).__name__}: {error}",
+                "return an object of a class that can be imported, without open files, locks or lambdas",
+            ) from error
+
+    def may_unpickle(self, name: str) -> bool:
+        """Whether the task declares that the output stored under this name is a pickle."""
+        return is_pickled(self.task.output_spec.forms.values(), name)
 
     def facts(self, project: Project) -> UnitFacts:
         """What the record and the manifest say of it, once its upstream values are there."""

@@ -4,7 +4,7 @@ from smttask.typing.arrays import Array, DType, NPValue
 from smttask.typing.figures import Figure
 from smttask.typing.files import InputDir, InputFile
 from smttask.typing.functions import PureFunction
-from smttask.typing.outputs import OutputFile, SeparateOutputs, separate_outputs
+from smttask.typing.outputs import OutputFile, Pickled, SeparateOutputs, separate_outputs
 from smttask.typing.random import RandomState, RNGenerator, SeedSequence
 from smttask.typing.registration import register_type
 from smttask.typing.scalars import Complex, Range, Slice
@@ -23,6 +23,7 @@ __all__ = [
     "InputFile",
     "NPValue",
     "OutputFile",
+    "Pickled",
     "PureFunction",
     "RNGenerator",
     "RandomState",

@@ -1,13 +1,15 @@
-"""Annotations of what a task returns that say how it is kept: one file per element, or a file itself."""
+"""Annotations of what a task returns that say how it is kept: file per element, file itself, pickle."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-__all__ = ["OutputFile", "OutputFileMark", "SeparateOutputs", "separate_outputs"]
+__all__ = ["OutputFile", "OutputFileMark", "Pickled", "PickledMark", "SeparateOutputs", "separate_outputs"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +54,13 @@ class OutputFileMark:
 #: A file that the task, or a program it calls, wrote in `smttask.output_dir()`. The task returns its
 #: path; the file moves into the store, and `run()` gives its path there.
 OutputFile = Annotated[Path, OutputFileMark()]
+
+
+@dataclass(frozen=True, slots=True)
+class PickledMark:
+    """Mark of an output that is stored as a pickle; see `Pickled`."""
+
+
+#: ``Pickled[Model]``: a `Model`, whatever class that is, stored as a pickle. To load it is to trust whoever
+#: can write to the store; an output without this mark is never unpickled.
+Pickled = Annotated[T, PickledMark()]

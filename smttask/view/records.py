@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smttask.errors import OutputError, ResultNotFoundError
+from smttask.errors import OutputError, ResultNotFoundError, SmttaskError, StorageError
+from smttask.formats.pickle import PickleFormat
 from smttask.project import Project
 from smttask.records.parameters import form_text
 from smttask.records.query import Selection
@@ -16,6 +17,7 @@ from smttask.records.reading import parse_timestamp, split_status
 from smttask.records.record import DataKey, Dependency, Executable, Platform, Record, RepositoryAddress
 from smttask.records.sqlite import SQLiteRecordStore
 from smttask.storage.manifest import Head, read_head
+from smttask.tasks.outputforms import is_pickled
 from smttask.view import html, text
 from smttask.view.parameters import Parameters
 
@@ -246,19 +248,39 @@ class RecordView:
             If the run has no result.
         DamagedResultError
             If it is not as it was written.
+        StorageError
+            If it is a pickle, and the task, as found today, does not declare it so.
         """
         head = self._head
-        verify = self._project.setting("verify")
         elements = [known for known in head.outputs if name and known.startswith(f"{name}.")]
         if elements and name not in head.outputs:
-            return tuple([self._project.data.load_output(head, known, verify=verify) for known in elements])
+            return tuple([self._load_output(head, known) for known in elements])
         if name not in head.outputs:
             raise OutputError(
                 f"Run {self.label} has no output {name!r}.",
                 f"expected: {', '.join(known or 'the unnamed one, get_output()' for known in head.outputs)}",
                 "check the spelling",
             )
-        return self._project.data.load_output(head, name, verify=verify)
+        return self._load_output(head, name)
+
+    def _load_output(self, head: Head, name: str) -> Any:
+        is_pickle = head.outputs[name].format == PickleFormat.name
+        if is_pickle and not self._declares_pickle(name):
+            raise StorageError(
+                f"Run {self.label} has {f'the output {name!r}' if name else 'an output'} that is not read.",
+                "found: a pickle, which can run any code\n"
+                f"expected: that the task {self.task_name!r} of today declares it as Pickled",
+                "if you trust the file, unpickle it yourself: see record.outputpaths",
+                label=self.label,
+            )
+        verify = self._project.setting("verify")
+        return self._project.data.load_output(head, name, verify=verify, allow_pickle=is_pickle)
+
+    def _declares_pickle(self, name: str) -> bool:
+        try:
+            return is_pickled(self.task.output_spec.forms.values(), name)
+        except SmttaskError:  # the task is gone
+            return False
 
     @property
     def outputpaths(self) -> dict[str, Path]:
