@@ -41,6 +41,25 @@ class Figure:
         object.__setattr__(self, "png", png)
         object.__setattr__(self, "svg", svg)
 
+    @classmethod
+    def drawn(cls, figure: Any) -> Figure:
+        """The picture of a matplotlib figure or of the figure that axes are in, the same bytes each time.
+
+        Raises
+        ------
+        ValueError
+            If it is no figure of matplotlib.
+        """
+        live: Any = getattr(figure, "figure", None)
+        if live is None or not hasattr(live, "savefig"):
+            raise ValueError(f"expected a matplotlib figure, not a {type(figure).__name__}")
+        png, svg = io.BytesIO(), io.BytesIO()
+        # By default an SVG holds random names, and both hold date or version.
+        with sys.modules["matplotlib"].rc_context({"svg.hashsalt": "smttask"}):
+            live.savefig(png, format="png", metadata={"Software": None})
+            live.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        return Figure(png.getvalue(), svg.getvalue().decode())
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to `path`, whose suffix, ``.png`` or ``.svg``, decides its form.
 
@@ -82,19 +101,6 @@ class Figure:
         return self.png
 
 
-def _drawn(value: Any) -> Figure:
-    """The picture of a matplotlib figure, the same bytes each time it is drawn."""
-    figure: Any = getattr(value, "figure", None)
-    if figure is None or not hasattr(figure, "savefig"):
-        raise ValueError(f"expected a matplotlib figure, not a {type(value).__name__}")
-    png, svg = io.BytesIO(), io.BytesIO()
-    # By default an SVG holds random names, and both hold date or version.
-    with sys.modules["matplotlib"].rc_context({"svg.hashsalt": "smttask"}):
-        figure.savefig(png, format="png", metadata={"Software": None})
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    return Figure(png.getvalue(), svg.getvalue().decode())
-
-
 def _from_plain(plain: Any) -> Figure:
     png, svg = plain["png"], plain["svg"]
     if type(png) is not bytes or type(svg) is not str:
@@ -102,6 +108,6 @@ def _from_plain(plain: Any) -> Figure:
     return Figure(png, svg)
 
 
-accept_figure = accept_instances(Figure, _drawn, "a matplotlib figure")
+accept_figure = accept_instances(Figure, Figure.drawn, "a matplotlib figure")
 register_entry(TypeEntry("figure", Figure, lambda value: {"png": value.png, "svg": value.svg}, _from_plain))
 register_acceptor(Figure, accept_figure)
