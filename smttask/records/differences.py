@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -12,7 +12,14 @@ from blake3 import blake3
 
 from smttask.records.parameters import form_text, task_reference
 
-__all__ = ["MISSING", "Described", "InputDifference", "differing_inputs", "find_differences"]
+__all__ = [
+    "MISSING",
+    "Described",
+    "InputDifference",
+    "differing_inputs",
+    "differing_places",
+    "find_differences",
+]
 
 JSON = Any
 #: Gives the description, and the digest in it, of the task that a reference ``{"$task": …}`` names.
@@ -120,6 +127,60 @@ def find_differences(old: Described, new: Described, *, through_equal: bool = Fa
         if len(found) == MAX_FOUND:
             break
     return found
+
+
+def differing_places(descriptions: Sequence[Described]) -> dict[str, list[JSON]]:
+    """The inputs and parts of inputs that are not the same in all runs: by dotted place, a form for each run.
+
+    Tasks, dataclasses, models and dicts are gone through where they are of one kind; lists are told whole.
+    `MISSING` stands for what a run does not have.
+
+    Examples
+    --------
+    >>> trees = [{"tasks": {"3f": {"inputs": {"x": x, "y": 1}}}} for x in (2, 3, 3)]
+    >>> differing_places([Described(tree, "3f", lambda task: None) for tree in trees])
+    {'x': [2, 3, 3]}
+    """
+    found: dict[str, list[JSON]] = {}
+    _add_inputs(found, "", descriptions, 0)
+    return found
+
+
+def _add_inputs(
+    found: dict[str, list[JSON]], place: str, descriptions: Sequence[Described], depth: int
+) -> None:
+    inputs = [(described.entry or {}).get("inputs", {}) for described in descriptions]
+    _add_parts(found, place, descriptions, inputs, depth)
+
+
+def _add_parts(
+    found: dict[str, list[JSON]],
+    place: str,
+    descriptions: Sequence[Described],
+    containers: Sequence[Mapping[str, JSON]],
+    depth: int,
+) -> None:
+    for name in dict.fromkeys(name for container in containers for name in container):
+        forms = [container.get(name, MISSING) for container in containers]
+        if all(_is_same(forms[0], form) for form in forms[1:]):
+            continue
+        inner = f"{place}.{name}" if place else str(name)
+        if depth < MAX_DEPTH and MISSING not in forms:
+            if all(task_reference(form) is not None for form in forms):
+                upstream = [
+                    each
+                    for one, form in zip(descriptions, forms, strict=True)
+                    if (each := one.upstream(form))
+                ]
+                if len(upstream) == len(forms) and all(_kind(one) == _kind(upstream[0]) for one in upstream):
+                    _add_inputs(found, inner, upstream, depth + 1)
+                    continue
+            items = [_items(form) for form in forms]
+            is_alike = all(_container(form) == _container(forms[0]) for form in forms)
+            if is_alike and all(isinstance(item, dict) and "$task" not in item for item in items):
+                _add_parts(found, inner, descriptions, items, depth + 1)
+                continue
+        found[inner] = forms
 
 
 class _Walk:

@@ -217,7 +217,8 @@ class RecordView:
     # -- the result
 
     @property
-    def _head(self) -> Head:
+    def head(self) -> Head:
+        """The first line of the manifest of the run; `ResultNotFoundError` if it has no result."""
         try:
             if self._manifest:
                 return read_head(self._project.data.output_dir / self._manifest)
@@ -251,7 +252,7 @@ class RecordView:
         StorageError
             If it is a pickle, and the task, as found today, does not declare it so.
         """
-        head = self._head
+        head = self.head
         elements = [known for known in head.outputs if name and known.startswith(f"{name}.")]
         if elements and name not in head.outputs:
             return tuple([self._load_output(head, known) for known in elements])
@@ -291,13 +292,13 @@ class RecordView:
         ResultNotFoundError
             If the run has no result.
         """
-        head = self._head
+        head = self.head
         return {name: head.output_path(name) or head.path for name in head.outputs}
 
     @property
     def outputpath(self) -> Path:
         """The file of the only output, or the manifest, which names those of several; see `outputpaths`."""
-        head = self._head
+        head = self.head
         return next(iter(self.outputpaths.values())) if len(head.outputs) == 1 else head.path
 
     # -- as an object

@@ -12,6 +12,7 @@ from smttask.project import Project, get_current_project, get_project
 from smttask.records.query import Selection
 from smttask.tasks import Task
 from smttask.view import html, text
+from smttask.view.compare import RecordComparison, compare_records
 from smttask.view.editing import EditableRecords
 from smttask.view.filters import RecordFilter
 from smttask.view.records import LIGHT_COLUMNS, RecordView
@@ -194,6 +195,25 @@ class RecordStoreView(EditableRecords):
     def labels(self) -> list[str]:
         """The labels, in the order of the view."""
         return [record.label for record in self] if self._tests else self.store.labels(self.selection)
+
+    def compare(
+        self, old: RecordView | str | Task[Any], new: RecordView | str | Task[Any]
+    ) -> RecordComparison:
+        """Inputs, code and packages that differ between two runs; filters do not count.
+
+        Parameters
+        ----------
+        old, new
+            Records, labels, or tasks that were recorded.
+
+        Raises
+        ------
+        InputError
+            If one is none of these.
+        RecordNotFoundError
+            If there is no such record.
+        """
+        return compare_records(self.get_reference(old), self.get_reference(new))
 
     # -- tables and displays
 

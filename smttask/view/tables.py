@@ -9,15 +9,17 @@ import pandas as pd
 
 from smttask.errors import DamagedResultError, SmttaskError
 from smttask.formats.registry import load_inline
+from smttask.records.differences import MISSING
 from smttask.records.parameters import find_parameter, form_text, path_steps, task_reference
 from smttask.records.reading import split_status
 from smttask.storage.manifest import read_head
+from smttask.tasks.explanation import Difference
 from smttask.view.parameters import Parameters
 
 if TYPE_CHECKING:
     from smttask.view.store import RecordStoreView
 
-__all__ = ["record_frame"]
+__all__ = ["comparison_frame", "difference_frame", "record_frame"]
 
 Wanted = bool | Sequence[str]
 
@@ -147,3 +149,21 @@ def _outputs(view: RecordStoreView, manifest: str, wanted: Wanted) -> dict[str, 
             except (SmttaskError, ValueError, TypeError, LookupError):
                 found[name or UNNAMED_OUTPUT] = entry.json
     return found
+
+
+def comparison_frame(labels: Sequence[str], differences: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """A row for each place with the JSON form of each label; see `smttask.view.compare`."""
+    rows = [
+        [
+            pd.NA if form is MISSING else form_text(form) if isinstance(form, dict | list) else form
+            for form in forms
+        ]
+        for forms in differences.values()
+    ]
+    return pd.DataFrame(rows, index=list(differences), columns=list(labels), dtype=object)
+
+
+def difference_frame(labels: Sequence[str], differences: Sequence[Difference]) -> pd.DataFrame:
+    """A row for each difference of two runs; see `smttask.view.compare`."""
+    rows = [(each.kind, each.name, each.old, each.new) for each in differences]
+    return pd.DataFrame(rows, columns=["kind", "name", *labels])
