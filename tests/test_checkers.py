@@ -12,9 +12,9 @@ EXAMPLE = ROOT / "examples" / "sunspots"
 GOOD = """
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, assert_type
+from typing import Annotated, Any, assert_type
 from smttask import Create, Join, NonMemoizedTask, RecordedIterativeTask, RecordedTask
-from smttask import TaskOutput, UnpureMemoizedTask, output_dir
+from smttask import Task, TaskOutput, UnpureMemoizedTask, output_dir
 from smttask.typing import OutputFile, Pickled, SeparateOutputs
 
 class Model:
@@ -68,6 +68,8 @@ assert_type(task.run(reason="first look"), list[float])
 assert_type(Total(task.as_input).run(), float)
 assert_type(Analyze.bind(dt=0.5)(x=2.0).run(), list[float])
 assert_type(Create(Model)(rate=1.0).run(), Model)
+assert_type(Task.from_desc("task.json").run(), Any)
+assert_type(Analyze.from_desc("task.json").run(), list[float])
 assert_type(Join(task, task).run(), list[list[float]])
 assert_type(Numbers(3).run(), Iterator[int])
 assert_type(Write(3).run(), Path)

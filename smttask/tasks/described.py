@@ -43,7 +43,7 @@ class Described(Runnable):
         return save_task(self._task, Path(path))
 
     @classmethod
-    def from_desc(cls, source: Mapping[str, Any] | str | Path | Any) -> Self:
+    def from_desc(cls, source: Mapping[str, Any] | str | Path | Any) -> Task[Any]:
         """The task that `source` describes.
 
         Parameters

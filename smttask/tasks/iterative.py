@@ -9,10 +9,13 @@ from typing import Any, TypeVar
 
 from smttask.errors import (
     CodeChangedWarning,
+    DamagedResultError,
     InputError,
     OutputError,
     PackageChangedError,
+    ResultNotFoundError,
     SignatureError,
+    StorageError,
     short_repr,
     warn,
 )
@@ -148,11 +151,27 @@ class Iterative(Recorded[R]):
             unit = _EarlierUnit(self, session, options, project, n)
             head = store.find(unit.key, code, unit.is_same)
             policy = unit.code_policy or project.setting("on_code_change")
-            if head is not None and (head.code == code or policy != "recompute"):
+            if (
+                head is not None
+                and (head.code == code or policy != "recompute")
+                and self._is_whole(head, store, unit, project)
+            ):
                 return replace(
                     explanation, reason=f"{explanation.reason}; continues from {self._parameter} = {n}"
                 )
         return explanation
+
+    def _is_whole(self, head: Head, store: DataStore, unit: StoredUnit, project: Project) -> bool:
+        """Whether what continues the result can be loaded; nothing is moved if not."""
+        verify = project.setting("verify")
+        try:
+            for name in self._inputs_by_output:
+                for part in self.output_spec.parts(name, head.outputs):
+                    pickled = unit.may_unpickle(part)
+                    store.load_output(head, part, verify=verify, allow_pickle=pickled)
+        except (DamagedResultError, ResultNotFoundError, StorageError, OutputError):
+            return False
+        return True
 
     # -- earlier results
 
