@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -28,7 +28,7 @@ from smttask.storage.layout import OLDER_DIR, link_name, older_name
 from smttask.storage.locks import computing
 from smttask.storage.manifest import Head, read_head, read_rest
 
-__all__ = ["Rebuilt", "rebuild"]
+__all__ = ["Rebuilt", "mend_links", "rebuild"]
 
 
 @dataclass(slots=True)
@@ -83,8 +83,22 @@ def rebuild(project: Project, *, links: bool = True, records: bool = True, dry_r
     return done
 
 
-def _heads(project: Project, done: Rebuilt) -> Iterable[Head]:
-    for path in iter_manifests(project.data):
+def mend_links(project: Project, tasks: Collection[tuple[str, str]]) -> None:
+    """Make the missing links of these tasks: folder, and digest with suffix.
+
+    Raises
+    ------
+    StorageError
+        If a store cannot be read or written.
+    """
+    done = Rebuilt()
+    for folder in {folder for folder, _ in tasks}:
+        heads = [head for head in _heads(project, done, folder) if (folder, head.digest) in tasks]
+        _rebuild_links(project, heads, done, dry_run=False)
+
+
+def _heads(project: Project, done: Rebuilt, folder: str | None = None) -> Iterable[Head]:
+    for path in iter_manifests(project.data, folder):
         try:
             yield read_head(path)
         except FileNotFoundError:  # deleted meanwhile

@@ -24,32 +24,37 @@ __all__ = ["export", "filter_options", "find_output", "list_records", "narrowed"
 
 N_LISTED = 50
 
-FILTERS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--task", metavar="NAME", help="Only runs of this task, by name or module.name."),
-    click.option("--status", type=click.Choice(STATUSES), help="Only runs that came to this."),
-    click.option(
+FILTERS: dict[str, Callable[[Any], Any]] = {
+    "--task": click.option("--task", metavar="NAME", help="Only runs of this task, by name or module.name."),
+    "--status": click.option("--status", type=click.Choice(STATUSES), help="Only runs that came to this."),
+    "--tag": click.option(
         "--tag", "tags", metavar="TAG", multiple=True, help="Only records with this tag; repeatable."
     ),
-    click.option(
+    "--label": click.option(
         "--label", metavar="PREFIX", help="Only labels that begin so, or fit a pattern with * or ?."
     ),
-    click.option(
+    "--since": click.option(
         "--since", metavar="WHEN", help="Only runs since then: 2026-11-22, '2026-11-22 10:15', 202611."
     ),
-    click.option("--before", metavar="WHEN", help="Only runs before then."),
-    click.option(
+    "--before": click.option("--before", metavar="WHEN", help="Only runs before then."),
+    "--param": click.option(
         "--param",
         "params",
         metavar="PATH=VALUE",
         multiple=True,
         help="Only runs with this input, such as model.sigma=0.1 (JSON, else text); repeatable.",
     ),
-)
+}
 
 
-def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that `narrowed` takes."""
-    return reduce(lambda decorated, option: option(decorated), reversed(FILTERS), command)
+def filter_options(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """What gives a command the options that `narrowed` takes, but for those `without`."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        options = [option for name, option in FILTERS.items() if name not in without]
+        return reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+    return decorate
 
 
 def narrowed(
@@ -58,9 +63,9 @@ def narrowed(
     status: str | None,
     tags: tuple[str, ...],
     label: str | None,
-    since: str | None,
-    before: str | None,
     params: tuple[str, ...],
+    since: str | None = None,
+    before: str | None = None,
 ) -> RecordStoreView:
     """The records of the current project that the options of `filter_options` select."""
     from smttask.view import RecordStoreView
@@ -96,7 +101,7 @@ def _parsed(params: tuple[str, ...]) -> dict[str, Any]:
 
 
 @click.command("list")
-@filter_options
+@filter_options()
 @click.option(
     "-n", "n", type=click.IntRange(min=1), default=N_LISTED, show_default=True, help="Newest records."
 )
@@ -189,7 +194,7 @@ def find_output(files: tuple[str, ...], as_json: bool) -> None:
 
 @click.command()
 @click.argument("file", metavar="[FILE]", default="-")
-@filter_options
+@filter_options()
 @click.option(
     "--format",
     "format_name",

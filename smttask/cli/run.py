@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 import click
 
+from smttask.cli.quantities import Duration
 from smttask.errors import DescriptionError, SmttaskError
 from smttask.executors.files import check_paths, iter_files
 from smttask.executors.local import run_files
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Summary
 from smttask.executors.progress import Display, Lines, counts_text, report
-
-WAIT = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
-
-
-class _Duration(click.ParamType[float]):
-    """Seconds, from text such as ``1h30m`` or ``90``."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        match = WAIT.fullmatch(value.replace(" ", ""))
-        if not value.strip() or match is None:
-            self.fail(f"{value!r} is no duration; write it as 45s, 1h30m or 2d", param, ctx)
-        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
 
 
 @click.command()
@@ -56,7 +38,7 @@ class _Duration(click.ParamType[float]):
 @click.option("--record-store", metavar="FILE", help="Another record store.")
 @click.option("-r", "--reverse", is_flag=True, help="Take the files from the end.")
 @click.option(
-    "--wait", "wait_s", type=_Duration(), metavar="1h30m", default=0.0, help="Wait before the start."
+    "--wait", "wait_s", type=Duration(), metavar="1h30m", default=0.0, help="Wait before the start."
 )
 @click.option(
     "--dry-run", is_flag=True, help="Only tell which results are stored (hit), which not (miss), and why."

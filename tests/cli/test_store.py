@@ -5,6 +5,9 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,7 +172,7 @@ def test_export_as_csv_has_a_column_for_each_input(lab, tmp_path):
     path = tmp_path / "runs.csv"
     assert store("export", str(path), "--status", "finished") == f"wrote 3 records to {path}\n"
     rows = list(csv.DictReader(io.StringIO(path.read_text())))
-    assert [row["input.x"] for row in rows][0] == "3.0"
+    assert rows[0]["input.x"] == "3.0"
     assert rows[-1]["reason"] == "a, first <look>"
     assert [row["input.n"] for row in rows] == ["", "20000", ""]
 
@@ -189,4 +192,63 @@ def test_every_command_has_an_example():
     from smttask.cli.store import store as group
 
     for name in group.commands:
-        assert f"smttask store {name}" in store(name, "--help")
+        assert f"smttask store {name}" in store(name, "--help") or name == "delete"
+
+
+def test_clean_asks_before_it_removes(lab):
+    """Without a terminal --yes is the answer; --dry-run needs none."""
+    assert store("clean") == "nothing to remove\n"
+    (manifest,) = (path for path in (lab.root / "data/run_dump/Ramp").glob("*.json"))
+    manifest.unlink()
+    told = store("clean", "--older-than", "0s", "--dry-run")
+    assert [line.split()[0] for line in told.splitlines()] == ["orphan", "link", "would"]
+    refused = store("clean", "--older-than", "0", status=1)
+    assert "Remove 2 items, 160.1 kB? Nobody answered, and nothing was removed." in refused
+    assert "give --yes" in refused
+    assert json.loads(store("clean", "--older-than", "0", "--json", "--dry-run"))["removed"] is False
+    assert "removed 2 items" in store("clean", "--older-than", "0", "--yes")
+    assert store("clean", "--older-than", "0", "--damaged", "--unfit") == "nothing to remove\n"
+
+
+def test_clean_takes_sizes_as_people_write_them(lab):
+    """And says what is none."""
+    assert store("clean", "--larger-than", "1.5MB") == "nothing to remove\n"
+    assert "'big' is no size; write it as 512, 10kB, 1.5MB or 2GB" in store(
+        "clean", "--larger-than", "big", status=2
+    )
+
+
+def test_delete_tells_what_goes_and_what_is_kept(lab):
+    """A result that another one needs stays, with the reason."""
+    items = lines(store("list", "--json"))
+    first, ramp = items[3]["label"], items[2]["label"]
+    told = store("delete", "record", first, "--yes")
+    assert told == f"keep    {first}: result {ramp} was computed from it\nnothing deleted\n"
+    told = store("delete", "record", first, ramp, "--dry-run")
+    assert told.splitlines()[-1].startswith("would delete 2 records, 2 with results of 16")
+    assert "Nobody answered" in store("delete", "record", first, ramp, status=1)
+    assert len(lines(store("list", "--json"))) == 4
+    assert json.loads(store("delete", "record", first, ramp, "--yes", "--json"))["deleted"] is True
+    assert len(lines(store("list", "--json"))) == 2
+    assert "There is no record 'nothing'." in store("delete", "record", "nothing", "--yes", status=1)
+
+
+def test_delete_by_time_and_filters(lab):
+    """Since is at or later, after is later, before is earlier; filters narrow."""
+    moments = [item["timestamp"] for item in lines(store("list", "--json"))]
+    assert len(json.loads(store("delete", "since", moments[0], "--dry-run", "--json"))["records"]) == 1
+    assert len(json.loads(store("delete", "after", moments[0], "--dry-run", "--json"))["records"]) == 0
+    assert len(json.loads(store("delete", "before", moments[0], "--dry-run", "--json"))["records"]) == 3
+    store("delete", "since", "2000", "--status", "crashed", "--yes")
+    assert [item["status"] for item in lines(store("list", "--json"))] == ["finished"] * 3
+    assert "'soon' is no moment." in store("delete", "before", "soon", "--yes", status=1)
+    for name in ("record", "since", "before", "after"):
+        assert f"smttask store delete {name}" in store("delete", name, "--help")
+
+
+def test_sumatra_reads_the_store_after_a_deletion(lab):
+    """Its own commands see what is left."""
+    store("delete", "since", "2000", "--status", "crashed", "--yes")
+    smt = Path(sys.executable).with_name("smt")
+    done = subprocess.run([smt, "list"], cwd=lab.root, capture_output=True, text=True, check=True)
+    assert len(done.stdout.split()) == 3
