@@ -247,7 +247,7 @@ class _JoinedOutputs(OutputSpec):
 
 def _stored(outputs: OutputSpec, item: Any) -> Any:
     if outputs.kind is None:
-        return outputs.converted({"": item})[""]
+        return _with_files(outputs, {"": item})[""]
     named = item if isinstance(item, Mapping) else dict(zip(outputs.names, item, strict=True))
     if named.keys() != set(outputs.names):
         raise OutputError(
@@ -255,7 +255,23 @@ def _stored(outputs: OutputSpec, item: Any) -> Any:
             f"found: {', '.join(map(str, named))}\nexpected: {', '.join(outputs.names)}",
             "it is computed anew",
         )
-    return outputs.converted(named)
+    return _with_files(outputs, named)
+
+
+def _with_files(outputs: OutputSpec, named: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of one task; a file among them stands in its own result and may be gone from there."""
+    converted = outputs.converted(named)
+    for name, form in outputs.forms.items():
+        if not form.is_file or converted[name] is None:
+            continue
+        files = [converted[name]] if form.separate is None else converted[name]
+        if gone := [file for file in files if not file.exists()]:
+            raise OutputError(
+                f"A file that Join got from task {outputs.task_name!r} is gone.",
+                f"found: {gone[0]} does not exist",
+                "it is computed anew",
+            )
+    return converted
 
 
 def _join(tasks: list[Any]) -> list[Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from smttask import Join, MemoizedTask, RecordedTask, config
-from smttask.errors import SignatureError
+from smttask.errors import CodeChangedWarning, SignatureError
 from smttask.typing import Array
 
 
@@ -46,6 +46,42 @@ def test_a_join_is_bound_like_any_task() -> None:
     assert Join.bind(tasks=tasks)() == Join(tasks)
     with config.use(record=False):
         assert [array.size for array in Join.bind(tasks=tasks)().run()] == [1, 2]
+
+
+FILES = """
+from pathlib import Path
+from smttask import Join, RecordedTask, output_dir
+from smttask.typing import OutputFile, separate_outputs
+
+@RecordedTask
+def Write(n: int) -> OutputFile:
+    path = output_dir() / "out.txt"
+    path.write_text(str(n))
+    return path
+
+@RecordedTask
+def Several(n: int) -> separate_outputs(OutputFile, lambda n: [f"part{k}" for k in range(n)]):
+    paths = [output_dir() / f"{k}.txt" for k in range(n)]
+    for path in paths:
+        path.write_text(str(n))
+    return paths
+"""
+
+
+@pytest.mark.parametrize("which", ["Write", "Several"])
+def test_a_join_never_gives_a_file_that_is_gone(scratch: Any, which: str) -> None:
+    """The task that wrote it is run again, and so is the join."""
+    tasks = scratch({"tasks.py": FILES}).load("tasks")
+    write = getattr(tasks, which)
+    join = Join(write(2), write(3))
+    join.run()
+    write(2).resultpaths[-1].unlink()
+    join = Join(write(2), write(3))
+    assert "is gone" in join.explain().reason
+    with pytest.warns(CodeChangedWarning, match="is gone"):
+        files = [file for item in join.run() for file in ([item] if which == "Write" else item)]
+    assert [file.read_text() for file in files] == (["2", "3"] if which == "Write" else [*"22333"])
+    assert join.record.task == join
 
 
 @pytest.mark.parametrize("name", ["", "..", "../a", ".hidden", "a b", 3, ["a"]])
