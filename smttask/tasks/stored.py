@@ -31,6 +31,7 @@ from smttask.tasks.naming import main_place
 from smttask.tasks.outputforms import is_pickled
 from smttask.tasks.task import Task
 from smttask.typing.files import InputDir, InputFile
+from smttask.typing.ownership import freeze_own
 
 if TYPE_CHECKING:
     from smttask.tasks.recorded import Recorded
@@ -78,13 +79,16 @@ class StoredUnit:
 
     def call(self) -> Any:
         """Compute; what the function returned."""
-        returned = self.task._call_function(self.session, self._name_elements)
+        holder = [self.task._call_function(self.session, self._name_elements)]
+        freeze_own(holder)
         self._check_files("while the task ran; the run does not count")
-        return returned
+        return holder.pop()
 
     def split(self, returned: Any) -> tuple[dict[str, Any], str]:
         """Outputs by name, validated, and the outcome for the record."""
-        return self.task.output_spec.split(returned, self._element_names)
+        holder: list[Any] = [*self.task.output_spec.split(returned, self._element_names)]
+        freeze_own(holder)  # what conversion made
+        return holder[0], holder[1]
 
     def _name_elements(self, inputs: Mapping[str, Any]) -> None:
         """Ask for the names of elements that are stored one by one, before anything is computed."""

@@ -23,7 +23,7 @@ from smttask.tasks.failed import Failed
 from smttask.tasks.inputs import TaskInputs
 from smttask.tasks.watching import own_fingerprint, with_classes
 from smttask.typing.files import InputDir, InputFile
-from smttask.typing.ownership import fresh, owned
+from smttask.typing.ownership import freeze_own, fresh, owned
 from smttask.typing.schema import is_stream
 
 if TYPE_CHECKING:
@@ -175,7 +175,9 @@ class Task(Digested, Described, Bindable, Generic[R]):
 
     def _call(self, session: Session) -> Any:
         """Call the function; its result, checked and owned, is kept in memory."""
-        return owned(self.output_spec.checked(self._call_function(session)))
+        holder = [self._call_function(session)]
+        freeze_own(holder)
+        return owned(self.output_spec.checked(holder.pop()))
 
     @property
     def input_files(self) -> tuple[Path, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import is_dataclass
 from enum import Enum
 from pathlib import Path, PosixPath, WindowsPath
@@ -17,7 +18,7 @@ from smttask.protocols import Runnable
 from smttask.typing.functions import FUNCTIONS, copied_function
 from smttask.typing.registry import entry_of
 
-__all__ = ["fresh", "owned"]
+__all__ = ["freeze_own", "fresh", "owned"]
 
 _FIXED = frozenset({int, float, complex, bool, str, bytes, type(None)})
 
@@ -47,9 +48,8 @@ def owned(value: Any) -> Any:
 def fresh(value: Any) -> Any:
     """`value` as it may be handed out: containers, dataclasses and models as copies, arrays shared read-only.
 
-    An array that can be written is made read-only in place where it owns its data,
-    and copied where it is a view of something that can be written. Other objects are
-    handed out as they are.
+    An array that can be written, or is a view of one, is copied: whoever made it may write
+    to it again. Other objects are handed out as they are.
 
     Raises
     ------
@@ -65,6 +65,57 @@ def fresh(value: Any) -> Any:
     if type(value) in _FIXED:
         return value
     return _walked(value, _RESULT)
+
+
+def freeze_own(holder: list[Any]) -> None:
+    """Make the arrays read-only to which nothing but `holder` leads, so that they need not be copied.
+
+    Arrays that somebody else has too, such as a buffer that a function fills anew for each call,
+    are left as they are.
+
+    Parameters
+    ----------
+    holder
+        No name in the caller may stand for what is in it.
+
+    Examples
+    --------
+    >>> buffer = np.zeros(3)
+    >>> holder = [np.zeros(3), buffer]
+    >>> freeze_own(holder)
+    >>> holder[0].flags.writeable, buffer.flags.writeable
+    (False, True)
+    """
+    stack: list[Any] = [holder]
+    while stack:
+        parts = stack.pop()
+        if isinstance(parts, (list, tuple)):
+            if _FIXED.issuperset(map(type, parts)):
+                continue
+            keys: Iterable[Any] = range(len(parts))
+        elif isinstance(parts, dict):
+            keys = list(parts)
+        else:
+            parts = vars(parts)
+            keys = list(parts)
+        for key in keys:
+            if _n_references(parts, key) > _ALONE:
+                continue
+            part = parts[key]
+            if type(part) is np.ndarray:
+                if part.flags.owndata and not part.dtype.hasobject:
+                    part.flags.writeable = False
+            elif isinstance(part, (list, tuple, dict)) or (
+                (is_dataclass(part) or isinstance(part, BaseModel)) and hasattr(part, "__dict__")
+            ):
+                stack.append(part)
+
+
+def _n_references(parts: Any, key: Any) -> int:
+    return sys.getrefcount(parts[key])
+
+
+_ALONE = _n_references([object()], 0)
 
 
 def _walked(value: Any, walk: _Walk) -> Any:
@@ -196,8 +247,9 @@ def _is(left: object, right: object) -> bool:
 
 def _frozen(array: Any) -> Any:
     array.flags.writeable = False
-    if isinstance(array, np.ma.MaskedArray) and array.mask is not np.ma.nomask:
-        array.mask.flags.writeable = False
+    mask = np.ma.getmask(array)  # the attribute gives a view of it
+    if mask is not np.ma.nomask:
+        mask.flags.writeable = False
     return array
 
 
@@ -206,7 +258,7 @@ def _is_settled(array: Any) -> bool:
     if array.flags.writeable:
         return False
     if isinstance(array, np.ma.MaskedArray):
-        mask = array.mask
+        mask = np.ma.getmask(array)
         return bool(array.flags.owndata) and (mask is np.ma.nomask or not mask.flags.writeable)
     base = array.base
     if base is None or isinstance(base, bytes):
@@ -223,11 +275,16 @@ def _owned_array(array: Any) -> Any:
 
 
 def _shared_array(array: Any) -> Any:
-    if not array.flags.writeable and not isinstance(array, np.ma.MaskedArray):
-        return array
-    if array.flags.owndata or isinstance(array, np.ma.MaskedArray):
-        return _frozen(array)
-    return _frozen(array.copy(order="K"))
+    part = array
+    while isinstance(part, np.ndarray) and not part.flags.writeable:
+        part = part.base
+    mask = np.ma.getmask(array)
+    if isinstance(part, np.ndarray) or (mask is not np.ma.nomask and mask.flags.writeable):
+        copied = array.copy(order="K")
+        if isinstance(copied.base, np.ndarray):  # a masked array is a view of its data
+            copied.base.flags.writeable = False
+        return _frozen(copied)
+    return array
 
 
 _INPUT = _Walk(_owned_array, makes_absolute=True)

@@ -45,6 +45,17 @@ def MakeFit(x: Array) -> Fit:
     count_call()
     return {"mean": x.mean(), "field": x * 2, "outcome": "fine"}
 
+BUFFER = np.zeros(200_000)
+
+@RecordedTask
+def Fill(x: float) -> Array:
+    BUFFER[:] = x
+    return BUFFER
+
+@RecordedTask
+def Sums(arrays: list[Array]) -> list[float]:
+    return [float(array[0]) for array in arrays]
+
 @RecordedTask(cache=True)
 def Cached(x: Array) -> Array:
     count_call()
@@ -241,6 +252,15 @@ def test_a_cached_result_stays_in_memory_and_is_read_only(tasks: Any) -> None:
     task.clear()
     task.run()
     assert task.last_hit == "disk"
+
+
+def test_a_function_may_fill_the_same_array_for_every_call(tasks: Any) -> None:
+    """What was handed out, to the user or to another task, keeps its values; the next call can write."""
+    first, second = tasks.Fill(1).run(), tasks.Fill(2).run(cache=True)
+    assert tasks.Sums([tasks.Fill(3), tasks.Fill(4)]).run() == [3.0, 4.0]
+    assert (first[0], second[-1], tasks.Fill(2).run(cache=True)[0]) == (1.0, 2.0, 2.0)
+    assert not first.flags.writeable
+    assert tasks.BUFFER.flags.writeable
 
 
 def test_a_result_from_memory_is_named_in_the_record_of_its_parent(tasks: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, PrivateAttr
 
 from smttask.errors import InputError
-from smttask.typing.ownership import fresh, owned
+from smttask.typing.ownership import freeze_own, fresh, owned
 
 
 @dataclass
@@ -109,15 +109,45 @@ def test_structured_scalars_and_generators_are_copied():
 
 
 def test_results_share_arrays_read_only():
-    """A result's array is shared without a copy and nobody can write to it."""
-    array = np.zeros(3)
+    """A result's array is shared without a copy; one that somebody can write to is copied."""
+    array = owned(np.zeros(3))
     assert fresh([array])[0] is array
-    assert not array.flags.writeable
     base = np.zeros(4)
-    handed = fresh(base[1:])
+    view = base[1:]
+    view.flags.writeable = False
+    masked = np.ma.array(base, mask=[True, False, False, False])
+    handed = [*fresh([base, base[1:], view]), fresh({"x": masked})["x"].data]
     base[:] = 1
-    assert not handed.any()
+    assert not any(array.any() for array in handed)
+    assert not any(array.flags.writeable for array in handed)
     assert base.flags.writeable
+    again = fresh(masked)
+    assert fresh(again) is again
+
+
+def test_arrays_that_nobody_else_has_are_made_read_only_in_place():
+    """Nothing large is copied to be kept; a buffer that is still in use elsewhere is left alone."""
+    buffer = np.zeros(3)
+    rows = [np.zeros(2), np.zeros(2)]
+    holder = [
+        [np.zeros(3), buffer, buffer[1:], "text", 1.0],
+        {"x": (np.zeros(3), buffer)},
+        Point([np.zeros(3), buffer]),
+        Model(x={"y": np.zeros(3), "z": buffer}),
+        rows,
+        np.zeros(3),
+    ]
+    freeze_own(holder)
+    found = [
+        [array.flags.writeable for array in holder[0][:3]],
+        [array.flags.writeable for array in holder[1]["x"]],
+        [array.flags.writeable for array in holder[2].x],
+        [array.flags.writeable for array in holder[3].x.values()],
+        [array.flags.writeable for array in holder[4]],
+        holder[5].flags.writeable,
+    ]
+    own_and_other = [False, True]
+    assert found == [[*own_and_other, True], *[own_and_other] * 3, [True, True], False]
 
 
 def test_paths_become_absolute_when_a_task_takes_them(monkeypatch, tmp_path):
