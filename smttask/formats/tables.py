@@ -20,6 +20,7 @@ from smttask.extras import is_installed, require
 from smttask.protocols import Format
 from smttask.typing.jsonform import from_json, to_json
 from smttask.typing.registry import entry_of
+from smttask.typing.tables import TEXT_IS_OBJECT
 
 __all__ = ["FORMATS", "HDF5Format", "ParquetFormat"]
 
@@ -50,13 +51,14 @@ class ParquetFormat:
         columns, index = value.columns, value.index
         if type(columns) is not pd.Index or columns.name is not None or isinstance(index, pd.MultiIndex):
             return False
-        if len(columns) == 0 or not isinstance(columns.dtype, pd.StringDtype):
+        if len(columns) == 0 or not (isinstance(columns.dtype, pd.StringDtype) or _is_text(columns)):
             return False
         names = [*columns, *([] if index.name is None else [index.name])]
         if len({*names}) < len(names) or any(type(n) is not str or n.startswith("__index") for n in names):
             return False
         is_range = isinstance(index, pd.RangeIndex)
-        return all(map(_is_exact, value.dtypes)) and (is_range or _is_exact(index.dtype))
+        series = [value.iloc[:, n] for n in range(len(columns))]
+        return all(_is_exact(one.dtype) or _is_text(one) for one in [*series, *([] if is_range else [index])])
 
     def save(self, value: Any, file: BinaryIO) -> None:
         """Write `value` with pandas' own notes about it, and ours."""
@@ -89,8 +91,14 @@ def _is_exact(dtype: Any) -> bool:
     if isinstance(dtype, pd.StringDtype):
         return bool(dtype == pd.StringDtype(na_value=dtype.na_value))  # in the storage that is read
     if isinstance(dtype, pd.CategoricalDtype):
-        return len(dtype.categories) > 0 and isinstance(dtype.categories.dtype, pd.StringDtype)
+        is_text = isinstance(dtype.categories.dtype, pd.StringDtype) or _is_text(dtype.categories)
+        return len(dtype.categories) > 0 and is_text
     return dtype.name in _EXACT_NAMES
+
+
+def _is_text(values: Any) -> bool:
+    """Whether these are the objects that pandas before version 3 holds texts as, and nothing is missing."""
+    return TEXT_IS_OBJECT and values.dtype == object and {str}.issuperset(map(type, values))
 
 
 class HDF5Format:

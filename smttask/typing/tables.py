@@ -1,8 +1,8 @@
 """pandas' tables and scalars as values: columns, index and dtypes, each by its content.
 
 Imported when a value or an annotation of pandas is first met. How pandas keeps a table
-in memory does not matter: blocks, unused levels, and whether text is in Arrow's or in
-Python's storage; text comes back in the storage that pandas prefers where it is read.
+in memory does not matter: blocks, unused levels, and how it holds texts by default,
+which depends on its version and on whether Arrow is installed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from smttask.typing.accept import accept_instances
 from smttask.typing.registry import TypeEntry, register_acceptor, register_entry
 from smttask.typing.scalars import plain_zone, zone_of
 
-__all__ = ["index_from_plain", "plain_index"]
+__all__ = ["TEXT_IS_OBJECT", "index_from_plain", "plain_index"]
 
 _UNCHANGING = frozenset({bool, int, float, complex, str, bytes, type(None), pd.Timestamp, pd.Timedelta})
+# What pandas makes of texts: objects up to version 2, a dtype of their own since.
+TEXT_IS_OBJECT = pd.Index(["text"]).dtype == object
+_TEXT_KINDS = {"str": np.nan, "string of nan": np.nan, "string of <NA>": pd.NA}
 _MASKED = frozenset(
     ["boolean", "Float32", "Float64"] + [f"{kind}{n}" for kind in ("Int", "UInt") for n in (8, 16, 32, 64)]
 )
@@ -29,6 +32,8 @@ _MASKED = frozenset(
 def _plain_array(values: Any) -> Any:
     """The elements of a column or index: an array, or a dict that names what numpy does not have."""
     dtype = values.dtype
+    if TEXT_IS_OBJECT and dtype.kind == "O" and all(type(v) is str or _is_nan(v) for v in values):
+        return {"dtype": "str", "values": [text if type(text) is str else None for text in values]}
     if isinstance(dtype, np.dtype):
         return values.to_numpy()
     array = values.array
@@ -53,11 +58,22 @@ def _plain_array(values: Any) -> Any:
             None if missing else str(text)
             for text, missing in zip(array.astype(object), is_missing, strict=True)
         ]
-        return {"dtype": "string" if dtype.na_value is pd.NA else "str", "values": texts}
+        is_usual = dtype.na_value is not pd.NA and not TEXT_IS_OBJECT
+        return {"dtype": "str" if is_usual else f"string of {dtype.na_value}", "values": texts}
     if dtype.name in _MASKED:
         numbers = array.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
         return {"dtype": dtype.name, "values": numbers, "missing": is_missing}
     raise TypeError(f"a column or index of dtype {dtype}; convert it to one that numpy or pandas itself has")
+
+
+def _is_nan(value: Any) -> bool:
+    return type(value) is float and value != value
+
+
+def _zone(plain: Any) -> Any:
+    """A named zone is given to pandas by its name: which library it takes for it depends on its version."""
+    zone = zone_of(plain)
+    return plain if isinstance(plain, str) else zone
 
 
 def _array(plain: Any) -> Any:
@@ -69,15 +85,16 @@ def _array(plain: Any) -> Any:
         dtype = pd.CategoricalDtype(index_from_plain(plain["categories"]), bool(plain["ordered"]))
         return pd.Categorical.from_codes(plain["codes"], dtype=dtype)
     if kind == "datetimetz":
-        return pd.DatetimeIndex(plain["values"]).tz_localize("UTC").tz_convert(zone_of(plain["zone"])).array
+        return pd.DatetimeIndex(plain["values"]).tz_localize("UTC").tz_convert(_zone(plain["zone"])).array
     if kind == "period":
         return pd.PeriodIndex.from_ordinals(plain["values"], freq=str(plain["freq"])).array
     if kind == "interval":
         left, right = index_from_plain(plain["left"]), index_from_plain(plain["right"])
         return pd.arrays.IntervalArray.from_arrays(left, right, closed=plain["closed"])
-    if kind in ("str", "string"):
-        dtype = pd.StringDtype(na_value=pd.NA if kind == "string" else np.nan)
-        return pd.array(list(plain["values"]), dtype=dtype)
+    if kind == "str" and TEXT_IS_OBJECT:
+        return np.array([np.nan if text is None else text for text in plain["values"]], dtype=object)
+    if kind in _TEXT_KINDS:
+        return pd.array(list(plain["values"]), dtype=pd.StringDtype(na_value=_TEXT_KINDS[kind]))
     if kind not in _MASKED:
         raise ValueError(f"no dtype {kind!r}")
     array = pd.array(plain["values"], dtype=kind)
@@ -183,7 +200,7 @@ def _timestamp(plain: Any) -> Any:
     moment = pd.Timestamp(value)
     if zone is None:
         return moment.replace(fold=1) if fold else moment
-    return moment.tz_localize("UTC").tz_convert(zone_of(zone))
+    return moment.tz_localize("UTC").tz_convert(_zone(zone))
 
 
 def _missing(value: Any) -> Any:

@@ -16,7 +16,7 @@ DAYS = pd.date_range("2026-03-28", periods=2, freq="D", unit="us")
 FRAME = pd.DataFrame(
     {
         "n": np.array([1, 2], "i8"),
-        "text": pd.array(["a", None], dtype="str"),
+        "text": ["a", np.nan],
         "kind": pd.Categorical(["x", "y"]),
         "zone": DAYS.tz_localize("Europe/Zurich"),
         "whole": pd.array([1, None], dtype="Int64"),
@@ -34,7 +34,7 @@ GOLDEN = {
     "frame": (FRAME, "33fd943a468225ccb943"),
     "series": (pd.Series([1.5, 2.5], index=DAYS, name="x"), "1fb3b711da4fba8721c0"),
     "levels": (LEVELS, "f9c6adb3c91a0c18d1cc"),
-    "timestamp": (pd.Timestamp("2026-03-28 12:00", tz="UTC"), "581043f3f70eaf4e6d2d"),
+    "timestamp": (pd.Timestamp("2026-03-28 12:00", tz="UTC").as_unit("us"), "581043f3f70eaf4e6d2d"),
     "array of xarray": (FIELD, "af2d7f5f15999189b7e1"),
     "dataset": (xr.Dataset({"a": FIELD}, attrs={"n": 1}), "0f1a6f592f69fb245eb9"),
     "distribution": (stats.norm(1, 2), "0034183886079471983f"),
