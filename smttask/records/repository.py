@@ -226,6 +226,21 @@ class Repository:
         self._kept.add(commit)
         return True
 
+    def read(self, commit: str, path: str) -> str:
+        """The text of a file as it stands in a commit.
+
+        Parameters
+        ----------
+        path
+            Relative to the folder of this object.
+
+        Raises
+        ------
+        RepositoryError
+            If there is no such commit or file.
+        """
+        return self._git("show", f"{commit}:{self._name_of(os.path.join(self.root, path))}")
+
     def _find_places(self) -> tuple[str, str, str]:
         """Return the working copy's root, its git folder, and the one it shares with other worktrees."""
         if self._places is None:

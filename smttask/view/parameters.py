@@ -54,8 +54,12 @@ class Parameters:
 
     def get(self, path: str, default: Any) -> Any:
         """The value at `path`, or `default`; see `RecordView.get_param`."""
-        found, form = find_parameter(self.tree, self._digest, path_steps(path), self.find_upstream)
+        found, form = self.find(path)
         return self.value(form) if found else default
+
+    def find(self, path: str) -> tuple[bool, JSON]:
+        """Whether anything stands at `path`, and its JSON form."""
+        return find_parameter(self.tree, self._digest, path_steps(path), self.find_upstream)
 
     def has(self, steps: Sequence[Step]) -> bool:
         """Whether anything stands at `steps`."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smttask.errors import OutputError, ResultNotFoundError, SmttaskError, StorageError
+from smttask.errors import DescriptionError, OutputError, ResultNotFoundError, SmttaskError, StorageError
 from smttask.formats.pickle import PickleFormat
 from smttask.project import Project
 from smttask.records.parameters import form_text
@@ -16,6 +17,7 @@ from smttask.records.query import Selection
 from smttask.records.reading import parse_timestamp, split_status
 from smttask.records.record import DataKey, Dependency, Executable, Platform, Record, RepositoryAddress
 from smttask.records.sqlite import SQLiteRecordStore
+from smttask.storage.layout import SUFFIX_MARK, Key
 from smttask.storage.manifest import Head, read_head
 from smttask.tasks.outputforms import is_pickled
 from smttask.view import html, text
@@ -23,6 +25,7 @@ from smttask.view.parameters import Parameters
 
 if TYPE_CHECKING:
     from smttask.tasks import Task
+    from smttask.view.source import SourceText
 
 __all__ = ["LIGHT_COLUMNS", "RecordView"]
 
@@ -214,6 +217,19 @@ class RecordView:
         """
         return self._parameters.load_task()
 
+    @cached_property
+    def task_code(self) -> SourceText:
+        """The source of the task's module at the commit of the run; `diff` has what was changed beyond it.
+
+        Raises
+        ------
+        RepositoryError
+            If the commit or the file is not in the repository.
+        """
+        from smttask.view.source import SourceText
+
+        return SourceText(self._project.repository.read(self.version, self.main_file))
+
     # -- the result
 
     @property
@@ -300,6 +316,28 @@ class RecordView:
         """The file of the only output, or the manifest, which names those of several; see `outputpaths`."""
         head = self.head
         return next(iter(self.outputpaths.values())) if len(head.outputs) == 1 else head.path
+
+    def invalidate(self) -> bool:
+        """Unlink what is stored for the task of this run, so that it is computed anew; the run stays.
+
+        Links to results of other runs of an equal task go too. Returns whether there was one.
+
+        Raises
+        ------
+        StorageError
+            If the input store cannot be written.
+        """
+        if not self._manifest:
+            return False
+        with suppress(DescriptionError):  # its module is gone, and so are the objects that keep results
+            self.task.clear()
+        digest, mark, suffix = self.digest.partition(SUFFIX_MARK)
+        key = Key(Path(self._manifest).parent.as_posix(), digest, mark + suffix)
+        return self._project.data.invalidate(key)
+
+    def describe(self) -> str:
+        """Every field that is not empty, as readable text."""
+        return text.record_text(self)
 
     # -- as an object
 

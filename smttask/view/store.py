@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from smttask.errors import InputError, RecordNotFoundError, short_repr
@@ -14,7 +15,9 @@ from smttask.tasks import Task
 from smttask.view import html, text
 from smttask.view.compare import RecordComparison, compare_records
 from smttask.view.editing import EditableRecords
+from smttask.view.export import export_records
 from smttask.view.filters import RecordFilter
+from smttask.view.grouping import group_key
 from smttask.view.records import LIGHT_COLUMNS, RecordView
 
 if TYPE_CHECKING:
@@ -215,7 +218,69 @@ class RecordStoreView(EditableRecords):
         """
         return compare_records(self.get_reference(old), self.get_reference(new))
 
+    def splitby(self, *names: str) -> dict[Any, RecordStoreView]:
+        """A view for each value of a field or an input, by value, in the order in which they first appear.
+
+        Parameters
+        ----------
+        names
+            Fields of a record, such as ``task``, ``status`` or ``reason``, or dotted paths
+            of inputs; ``inputs.reason`` is an input with the name of a field. For several
+            names the keys are tuples. What is no number or text stands as text, what is
+            missing as None.
+
+        Raises
+        ------
+        InputError
+            If a name is none, or no name is given.
+
+        Examples
+        --------
+        >>> {dt: len(runs) for dt, runs in RSView().splitby("dt").items()}  # doctest: +SKIP
+        {0.5: 12, 0.25: 4}
+        """
+        groups: dict[Any, list[int]] = {}
+        for record in self:
+            groups.setdefault(group_key(record, names), []).append(record.id)
+        order = self.selection.is_oldest_first
+        return {
+            key: self._only(Selection(is_oldest_first=order).with_ids(ids)) for key, ids in groups.items()
+        }
+
     # -- tables and displays
+
+    def summary(self, *, merge: bool = True) -> pd.DataFrame:
+        """What was run: a row for the runs of one task with one reason, in the order of the view.
+
+        Columns are task, reason, n_runs, first and last (start, UTC), duration (of all) and
+        status (``"5 finished, 1 crashed"``). `head` and `tail` of the table show its ends.
+
+        Parameters
+        ----------
+        merge
+            False gives a row for every run: see `dframe`.
+        """
+        from smttask.view.tables import summary_frame
+
+        return summary_frame(self) if merge else self.dframe()
+
+    def export(self, path: str | os.PathLike[str]) -> Path:
+        """Write the records to a file and return its path.
+
+        Parameters
+        ----------
+        path
+            With the ending ``.json``: a list with every field of each record. With
+            ``.csv``: a table as `dframe` gives it, with the inputs.
+
+        Raises
+        ------
+        InputError
+            If the ending is another.
+        StorageError
+            If the file cannot be written; one that was there stays.
+        """
+        return export_records(self, path)
 
     def dframe(
         self, *, parameters: bool | Sequence[str] = False, outputs: bool | Sequence[str] = False

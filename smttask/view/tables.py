@@ -19,7 +19,7 @@ from smttask.view.parameters import Parameters
 if TYPE_CHECKING:
     from smttask.view.store import RecordStoreView
 
-__all__ = ["comparison_frame", "difference_frame", "record_frame"]
+__all__ = ["comparison_frame", "difference_frame", "record_frame", "summary_frame"]
 
 Wanted = bool | Sequence[str]
 
@@ -61,6 +61,25 @@ def record_frame(
         found = [_outputs(view, manifest, outputs) for manifest in read["manifest"]]
         _add(columns, found, "outputs", outputs)
     return pd.DataFrame(columns)
+
+
+def summary_frame(view: RecordStoreView) -> pd.DataFrame:
+    """One row for the runs of one task that have one reason; see `RecordStoreView.summary`."""
+    table = record_frame(view)
+    groups = table.groupby(["task", "reason"], sort=False)
+    counts = table.groupby(["task", "reason", "status"], sort=False).size()
+    texts: dict[Any, list[str]] = {}
+    for (task, reason, status), n_runs in counts.items():
+        texts.setdefault((task, reason), []).append(f"{n_runs} {status or 'unknown'}")
+    found = groups.agg(
+        n_runs=("label", "size"),
+        first=("timestamp", "min"),
+        last=("timestamp", "max"),
+        duration=("duration", "sum"),
+    ).reset_index()
+    keys = zip(found["task"], found["reason"], strict=True)
+    found["status"] = _text([", ".join(texts[key]) for key in keys])
+    return found
 
 
 def _base_columns(read: Mapping[str, Sequence[Any]]) -> dict[str, pd.Series]:

@@ -13,6 +13,7 @@ from smttask.errors import (
     DescriptionError,
     OutputError,
     RecordNotFoundError,
+    RepositoryError,
     ResultNotFoundError,
 )
 from smttask.testing import scratch_project
@@ -207,3 +208,39 @@ def test_a_damaged_output_is_not_returned(tmp_path: Path) -> None:
         record.outputpath.write_bytes(data)
         with pytest.raises(DamagedResultError):
             record.get_output()
+
+
+def test_the_source_of_a_run_is_that_of_its_commit(tmp_path: Path) -> None:
+    """`task_code` is the module as it was, whatever became of the file, and shows itself in a notebook."""
+    source = (
+        "from smttask import RecordedTask\n\n"
+        "@RecordedTask\ndef One(x: int = 1) -> int:\n    return int(1 < 2)\n"
+    )
+    with scratch_project(tmp_path / "project", {"ones.py": source}) as scratch:
+        scratch.run("from ones import One; One().run()")
+        scratch.write({"ones.py": ""})
+        record = RSView().latest
+        assert record.task_code == repr(record.task_code) == source
+        assert "&lt;" in record.task_code._repr_html_()
+        record.version = "0" * 40
+        del record.task_code
+        with pytest.raises(RepositoryError):
+            _ = record.task_code
+
+
+def test_an_invalidated_run_is_computed_anew(tmp_path: Path) -> None:
+    """What is stored for the task is found no more; the run and its record stay, module or not."""
+    source = "from smttask import RecordedTask\n\n@RecordedTask\ndef One(x: int = 1) -> int:\n    return 1\n"
+    with scratch_project(tmp_path / "project", {"ones.py": source}) as scratch:
+        task = scratch.load("ones").One()
+        task.run()
+        record = task.record
+        assert record.invalidate() is True
+        assert record.invalidate() is False
+        assert not task.has_run
+        assert record.get_output() == 1
+        assert "One" in record.describe()
+        task.run()
+        scratch.write({"ones.py": ""})
+        scratch.forget_modules()
+        assert RSView().latest.invalidate() is True

@@ -1,0 +1,48 @@
+"""What records have in common: the value by which they are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from smttask.errors import InputError
+from smttask.records.parameters import form_text
+from smttask.view.records import RecordView
+
+__all__ = ["group_key"]
+
+FIELDS: dict[str, Callable[[RecordView], Any]] = {
+    "task": lambda record: record.task_name,
+    "module": lambda record: record.module,
+    "digest": lambda record: record.digest,
+    "status": lambda record: record.status,
+    "tags": lambda record: record.tags,
+    "reason": lambda record: record.reason,
+    "outcome": lambda record: record.outcome,
+    "user": lambda record: record.user,
+    "version": lambda record: record.version,
+    "main_file": lambda record: record.main_file,
+    "date": lambda record: record.timestamp.astimezone().date(),
+}
+INPUTS = "inputs."  # before a path whose first name is that of a field
+
+
+def group_key(record: RecordView, names: Sequence[str]) -> Any:
+    """The value of the only name, or a tuple of the values of several; see `RecordStoreView.splitby`."""
+    if not names:
+        raise InputError(
+            "Records cannot be split by nothing.",
+            f"expected: an input, or one of {', '.join(FIELDS)}",
+            "for example view.splitby('task')",
+        )
+    values = tuple(_value(record, name) for name in names)
+    return values[0] if len(values) == 1 else values
+
+
+def _value(record: RecordView, name: str) -> Any:
+    if name in FIELDS:
+        return FIELDS[name](record)
+    found, form = record.forms.find(name.removeprefix(INPUTS))
+    if not found:
+        return None
+    return form_text(form) if isinstance(form, dict | list) else form
