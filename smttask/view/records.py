@@ -269,7 +269,10 @@ class RecordView:
             If it is a pickle, and the task, as found today, does not declare it so.
         """
         head = self.head
-        elements = [known for known in head.outputs if name and known.startswith(f"{name}.")]
+        prefix = f"{name}." if name else ""
+        elements = [known for known in head.outputs if known.startswith(prefix)]
+        if not name and not self._is_one_separate_output():
+            elements = []
         if elements and name not in head.outputs:
             return tuple([self._load_output(head, known) for known in elements])
         if name not in head.outputs:
@@ -292,6 +295,16 @@ class RecordView:
             )
         verify = self._project.setting("verify")
         return self._project.data.load_output(head, name, verify=verify, allow_pickle=is_pickle)
+
+    def _is_one_separate_output(self) -> bool:
+        """Whether the task, as found today, has one unnamed output whose elements are stored one by one."""
+        if "" in self.head.outputs:
+            return False
+        try:
+            form = self.task.output_spec.forms.get("")
+        except SmttaskError:  # the task is gone
+            return False
+        return form is not None and form.separate is not None
 
     def _declares_pickle(self, name: str) -> bool:
         try:
