@@ -23,6 +23,8 @@ COMMANDS = {
     "run": ("smttask.cli.run:run", "Run the tasks that description files hold."),
     "explain": ("smttask.cli.explain:explain", "Tell why tasks would be found or computed."),
     "store": ("smttask.cli.store:store", "List, check, mend and clean results and records."),
+    "debug": ("smttask.cli.debug:debug", "Look into description files, and compare runs."),
+    "smt": ("smttask.cli.smt:smt", "Call Sumatra in the current project."),
 }
 
 

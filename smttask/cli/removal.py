@@ -117,7 +117,12 @@ def clean(
 
 @click.group()
 def delete() -> None:
-    """Delete runs: their records, results and links; what another result needs is kept."""
+    """Delete runs: their records, results and links; what another result needs is kept.
+
+    \b
+    Example:
+      smttask store delete before 2026-01 --status crashed --dry-run
+    """  # noqa: D301 - click looks for the character itself
 
 
 @delete.command()

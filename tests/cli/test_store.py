@@ -192,7 +192,7 @@ def test_every_command_has_an_example():
     from smttask.cli.store import store as group
 
     for name in group.commands:
-        assert f"smttask store {name}" in store(name, "--help") or name == "delete"
+        assert f"smttask store {name}" in store(name, "--help")
 
 
 def test_clean_asks_before_it_removes(lab):
