@@ -7,7 +7,7 @@ others need is computed once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -79,6 +79,7 @@ class Session:
         self.codes: dict[str, str] = {}
         #: Manifests of the stored results used.
         self.heads: dict[str, Head] = {}
+        self._behind: dict[str, Mapping[str, Head]] = {}
         #: For an iterative task that is computed: the result that it continues from.
         self.earlier: dict[str, Any] = {}
 
@@ -175,6 +176,24 @@ class Session:
     def code_of(self, task: Task[Any]) -> str:
         """Name of the code that made the result at hand, or of today's if that was not needed."""
         return self.codes.get(task.session_key) or self.expected_code(task)
+
+    def gather_heads(self, task: Task[Any]) -> Mapping[str, Head]:
+        """Manifests of the stored results that the result of `task`, which is not stored, was made of."""
+        found = [behind for upstream in task.upstream if (behind := self.heads_behind(upstream))]
+        self._behind[task.session_key] = (
+            found[0] if len(found) == 1 else {key: head for heads in found for key, head in heads.items()}
+        )
+        return self._behind[task.session_key]
+
+    def restore_heads(self, task: Task[Any], heads: Mapping[str, Head]) -> None:
+        """Take over what `gather_heads` gave when the result of `task` was computed."""
+        self._behind[task.session_key] = heads
+        self.heads.update(heads)
+
+    def heads_behind(self, task: Task[Any]) -> Mapping[str, Head]:
+        """The manifest of the result of `task`, by session key; of those behind it, if it is not stored."""
+        head = self.heads.get(task.session_key)
+        return self._behind.get(task.session_key, {}) if head is None else {task.session_key: head}
 
     def standing_defaults(self, task: Task[Any]) -> Standing:
         """What stands at which default in `task` and in all that it depends on."""

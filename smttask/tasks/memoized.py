@@ -142,11 +142,14 @@ class Memoized(Task[R]):
         return self._find(session, session.expected_code(self))
 
     def _find(self, session: Session, code: str) -> tuple[bool, Any]:
-        found, value = memory.find(self._memory_key, code)
-        if found:
-            self.last_hit = "memory"
-            session.codes[self.session_key] = code
-        return found, value
+        found, kept = memory.find(self._memory_key, code)
+        if not found:
+            return False, None
+        value, heads = kept
+        self.last_hit = "memory"
+        session.codes[self.session_key] = code
+        session.restore_heads(self, heads)
+        return True, value
 
     @property
     def _memory_key(self) -> Hashable:
@@ -160,7 +163,7 @@ class Memoized(Task[R]):
             if not found:
                 value = self._call(session)
                 self.last_hit = "computed"
-                memory.keep(self._memory_key, value, code)
+                memory.keep(self._memory_key, (value, session.gather_heads(self)), code)
         session.codes[self.session_key] = code
         return value
 
@@ -196,6 +199,7 @@ class NonMemoized(Task[R]):
         value = self._call(session)
         self.last_hit = "computed"
         session.codes[self.session_key] = session.used_code(self)
+        session.gather_heads(self)
         return ReadOnce(value, lambda: self._call_again(session)) if is_stream(value) else value
 
     def _call_again(self, session: Session) -> Any:

@@ -178,9 +178,11 @@ class StoredUnit:
 
     def _input_data(self, project: Project) -> list[DataKey]:
         keys: list[DataKey] = []
+        used: dict[str, Head] = {}
         for parent in self.task.upstream:
-            if head := self.session.heads.get(parent.session_key):
-                keys += manifest_keys(head, project)
+            used.update(self.session.heads_behind(parent))
+        for head in used.values():
+            keys += manifest_keys(head, project)
         for given in self._input_files:
             files = given.files if isinstance(given, InputDir) else [(given.path, given.digest)]
             keys += [_file_key(path, digest, project) for path, digest in files]

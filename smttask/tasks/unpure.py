@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from smttask.errors import ArgumentError, DigestError
 from smttask.identity.canonical import canonical_bytes
@@ -13,6 +13,9 @@ from smttask.identity.digest import digest
 from smttask.tasks.digests import Digested
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.memoized import Memoized, memory
+
+if TYPE_CHECKING:
+    from smttask.storage.manifest import Head
 
 __all__ = ["Unpure"]
 
@@ -24,9 +27,10 @@ _serial = itertools.count()
 class _Kept:
     """A result and, once it was asked for, its digest."""
 
-    def __init__(self, value: Any, code: str) -> None:
+    def __init__(self, value: Any, code: str, heads: Mapping[str, Head]) -> None:
         self.value = value
         self.code = code
+        self.heads = heads
         self.digest = ""
 
 
@@ -79,6 +83,7 @@ class Unpure(Memoized[R]):
             return False, None
         self.last_hit = "memory"
         session.codes[self.session_key] = self._kept.code
+        session.restore_heads(self, self._kept.heads)
         return True, self._kept.value
 
     def compute(self, session: Session, options: RunOptions) -> Any:
@@ -88,7 +93,7 @@ class Unpure(Memoized[R]):
             found, value = (False, None) if options.recompute else self._find(session, code)
             if not found:
                 value = self._call(session)
-                self._kept = _Kept(value, code)
+                self._kept = _Kept(value, code, session.gather_heads(self))
                 self.last_hit = "computed"
                 memory.keep(self._memory_key, self._kept, code)
         session.codes[self.session_key] = code

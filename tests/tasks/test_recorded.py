@@ -18,6 +18,7 @@ from smttask.errors import (
     SettingError,
     SignatureError,
 )
+from smttask.hashing import hash_file
 
 TASKS = '''
 import dataclasses
@@ -45,12 +46,20 @@ def MakeFit(x: Array) -> Fit:
     count_call()
     return {"mean": x.mean(), "field": x * 2, "outcome": "fine"}
 
-BUFFER = np.zeros(200_000)
+@MemoizedTask
+def Twice(x: float) -> float:
+    return 2 * x
 
 @RecordedTask
-def Fill(x: float) -> Array:
-    BUFFER[:] = x
-    return BUFFER
+def Add(x: float, y: float) -> float:
+    return x + y
+
+LARGE = np.zeros(200_000)
+
+@RecordedTask
+def FillLarge(x: float) -> Array:
+    LARGE[:] = x
+    return LARGE
 
 @RecordedTask
 def Sums(arrays: list[Array]) -> list[float]:
@@ -256,11 +265,27 @@ def test_a_cached_result_stays_in_memory_and_is_read_only(tasks: Any) -> None:
 
 def test_a_function_may_fill_the_same_array_for_every_call(tasks: Any) -> None:
     """What was handed out, to the user or to another task, keeps its values; the next call can write."""
-    first, second = tasks.Fill(1).run(), tasks.Fill(2).run(cache=True)
-    assert tasks.Sums([tasks.Fill(3), tasks.Fill(4)]).run() == [3.0, 4.0]
-    assert (first[0], second[-1], tasks.Fill(2).run(cache=True)[0]) == (1.0, 2.0, 2.0)
+    first, second = tasks.FillLarge(1).run(), tasks.FillLarge(2).run(cache=True)
+    assert tasks.Sums([tasks.FillLarge(3), tasks.FillLarge(4)]).run() == [3.0, 4.0]
+    assert (first[0], second[-1], tasks.FillLarge(2).run(cache=True)[0]) == (1.0, 2.0, 2.0)
     assert not first.flags.writeable
-    assert tasks.BUFFER.flags.writeable
+    assert tasks.LARGE.flags.writeable
+
+
+def test_a_stored_result_behind_one_in_memory_is_named_in_the_record(tasks: Any) -> None:
+    """By label, digest and data key, whether the memoized task ran or was found in memory."""
+    square = tasks.Square(7.0)
+    described = []
+    for x in (1.0, 2.0):
+        tasks.Add(tasks.Twice(square), x).run()
+        record = next(r for r in tasks.project.project.records.records() if r.task == "Add")
+        (key,) = record.input_data
+        assert key.metadata["blake3"] == hash_file(str(square.resultpaths[0]))
+        assert key.path.endswith(f"{square.record.label}.json")
+        assert f'"label":"{square.record.label}"' in record.parameters
+        described.append(key)
+    assert described[0] == described[1]
+    assert tasks.Twice(square).has_run
 
 
 def test_a_result_from_memory_is_named_in_the_record_of_its_parent(tasks: Any) -> None:
