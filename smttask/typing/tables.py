@@ -32,9 +32,9 @@ _MASKED = frozenset(
 def _plain_array(values: Any) -> Any:
     """The elements of a column or index: an array, or a dict that names what numpy does not have."""
     dtype = values.dtype
-    if TEXT_IS_OBJECT and dtype.kind == "O" and all(type(v) is str or _is_nan(v) for v in values):
-        return {"dtype": "str", "values": [text if type(text) is str else None for text in values]}
     if isinstance(dtype, np.dtype):
+        if TEXT_IS_OBJECT and dtype.kind == "O" and all(type(v) is str or _is_nan(v) for v in values):
+            return {"dtype": "str", "values": [text if type(text) is str else None for text in values]}
         return values.to_numpy()
     array = values.array
     if isinstance(dtype, pd.CategoricalDtype):
