@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -246,6 +247,7 @@ def test_digests_do_not_depend_on_the_process():
         ({frozenset({object()})}, "x{…}{…}"),
         (np.array([[1, object()]], dtype=object), "x[0, 1]"),
         ([].append, "x"),
+        ({"lock": Lock()}, "x['lock']"),
         (np.matrix([1]), "x"),
     ],
 )

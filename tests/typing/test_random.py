@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from smttask.errors import DigestError, InputError
 from smttask.identity import canonical_bytes
@@ -31,6 +33,38 @@ def test_generators_continue_where_they_stood(kind, copy):
     assert twin.normal(size=3).tolist() == rng.normal(size=3).tolist()
     assert twin.spawn(1)[0].random() == rng.spawn(1)[0].random()
     assert canonical_bytes(np.random.Generator(getattr(np.random, kind)(5))) != canonical_bytes(rng)
+
+
+DRAWS = [
+    lambda rng: rng.random(3),
+    lambda rng: rng.random(1, dtype=np.float32),
+    lambda rng: rng.integers(7, size=3, dtype=np.int32),
+    lambda rng: rng.normal(size=2),
+    lambda rng: rng.spawn(1),
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(KINDS),
+    seed=st.integers(0, 2**200) | st.lists(st.integers(0, 2**32), min_size=1),
+    draws=st.lists(st.sampled_from(range(len(DRAWS))), max_size=6),
+    n_jumped=st.integers(0, 700),
+)
+def test_any_state_is_kept_exactly(kind, seed, draws, n_jumped):
+    """After any draws, half-used words and children included, the copy goes on as the original does."""
+    rng = np.random.Generator(getattr(np.random, kind)(seed))
+    rng.bit_generator.random_raw(n_jumped, output=False)
+    for draw in draws:
+        DRAWS[draw](rng)
+    twins = [again(rng), owned(rng)]
+    for twin in twins:
+        assert canonical_bytes(twin) == canonical_bytes(rng)
+    results = [
+        [one.integers(7, size=3, dtype=np.int32).tolist(), one.random(5).tolist(), one.spawn(1)[0].random()]
+        for one in (rng, *twins)
+    ]
+    assert results[0] == results[1] == results[2]
 
 
 @pytest.mark.parametrize("copy", [again, owned])
