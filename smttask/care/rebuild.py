@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from smttask.care.edits import edited, read_edits
 from smttask.care.inventory import iter_links, iter_manifests, key_of
 from smttask.errors import DamagedResultError, ResultNotFoundError
 from smttask.project import Project
@@ -27,6 +28,7 @@ from smttask.storage.atomic import read_link, replace_link
 from smttask.storage.layout import OLDER_DIR, link_name, older_name
 from smttask.storage.locks import computing
 from smttask.storage.manifest import Head, read_head, read_rest
+from smttask.view.editing import EDITS_FILE
 
 __all__ = ["Rebuilt", "mend_links", "rebuild"]
 
@@ -172,11 +174,12 @@ def _rebuild_records(project: Project, heads: list[Head], done: Rebuilt, dry_run
         done.records += [head.label for head in heads]
         return
     known = set(store.labels(Selection())) if is_there else set()
+    edits = read_edits(project.root / EDITS_FILE)
     for head in sorted(heads, key=lambda head: head.label):
         if head.label in known:
             continue
         try:
-            record = _record(project, head, read_rest(head))
+            record = edited(_record(project, head, read_rest(head)), edits.get(head.label, ()))
         except FileNotFoundError:
             continue
         except (DamagedResultError, KeyError, ValueError, TypeError) as error:

@@ -59,8 +59,8 @@ def rebuild(links: bool, records: bool, dry_run: bool, as_json: bool) -> None:
     """Make lost links and records again from the manifests; close records of dead processes.
 
     What is there stays as it is. A result that was invalidated is found again, since only
-    its missing link says so; --no-links leaves them. Tags and comments come back only with a
-    backup of the record store.
+    its missing link says so; --no-links leaves them. Tags, comments
+    and reasons come back as far as RSView edited them.
 
     \b
     Example:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from smttask import RSView
 from smttask.care.rebuild import rebuild
 from smttask.care.verify import verify
 
@@ -52,6 +53,22 @@ def test_what_was_lost_comes_back_as_it_was(lab, what):
     rebuild(lab.project)
     assert (records(lab), links(lab)) == before
     assert verify(lab.project).problems == []
+
+
+def test_tags_comments_and_reasons_come_back(lab):
+    """Edits of the view are noted beside the store; half a line of a killed writer does no harm."""
+    view = RSView(lab.project)
+    view.add_tag("good", "bad")
+    view.remove_tag("bad")
+    view.filter.task("Ramp").update_reason("another")
+    view.filter.task("Square").add_comment("looks right")
+    before = records(lab)
+    assert {record.tags for record in before.values()} == {frozenset({"good"})}
+    with open(lab.root / ".smt" / "edits.jsonl", "a") as file:
+        file.write('{"column": "tags", "labels": ["')
+    lose(lab, "records")
+    rebuild(lab.project)
+    assert records(lab) == before
 
 
 def test_results_are_hits_again(lab):
