@@ -1,14 +1,24 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smttask.errors import InputError
-from smttask.records.parameters import find_parameter, has_parameter, is_equal, path_steps, read_json
+from smttask.records.parameters import (
+    find_parameter,
+    has_parameter,
+    is_equal,
+    is_ordered,
+    path_steps,
+    read_json,
+)
+from smttask.typing.jsonform import to_json
 
 TREE = {
     "tasks": {
@@ -107,3 +117,34 @@ def test_every_value_is_found_where_it_stands(value: Any) -> None:
     """Whatever JSON an input is, looking for the same finds it."""
     content = json.dumps({"tasks": {"aa": {"inputs": {"x": value}}}})
     assert has_parameter(content, "aa", json.dumps([["x"], value, "=="]), upstream)
+
+
+@pytest.mark.parametrize(
+    ("found", "how", "wanted", "expected"),
+    [
+        (date(2026, 11, 22), ">", date(2026, 11, 21), True),
+        (datetime(2026, 11, 22, tzinfo=UTC), "<=", datetime(2026, 11, 22, tzinfo=UTC), True),
+        (datetime(2026, 11, 22), "<=", datetime(2026, 11, 22, tzinfo=UTC), False),
+        (np.float32(2), ">=", 2, True),
+        (10**30, ">", 1, True),
+        ("b", ">", "a", True),
+        ("1", ">", 0, False),
+        (True, ">", 0, False),
+        (float("nan"), "<=", float("nan"), False),
+        ([2], ">", 1, False),
+        (np.arange(3), ">", 1, False),
+        (None, "<", 1, False),
+    ],
+    ids=str,
+)
+def test_values_are_ordered_where_they_have_an_order(
+    found: Any, how: str, wanted: Any, expected: bool
+) -> None:
+    """Numbers, dates and texts compare among their kind; everything else has no order."""
+    assert is_ordered(to_json(found), how, to_json(wanted)) is expected
+
+
+def test_json_that_is_no_value_has_no_order() -> None:
+    """What only looks like a value of a class is left out, and is no error."""
+    assert is_ordered({"$dataclass": "gone:Model", "fields": {}}, ">", 1) is False
+    assert is_ordered({"$float": "1e5"}, ">", 1) is False
