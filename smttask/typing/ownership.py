@@ -284,7 +284,8 @@ def _shared_array(array: Any) -> Any:
         if isinstance(copied.base, np.ndarray):  # a masked array is a view of its data
             copied.base.flags.writeable = False
         return _frozen(copied)
-    return array
+    # Whoever gets a view cannot make it writable again, as the owner of the data could.
+    return array.view() if type(array) is np.ndarray and array.base is None else array
 
 
 _INPUT = _Walk(_owned_array, makes_absolute=True)

@@ -143,3 +143,18 @@ def test_arrays_of_other_numbers_are_converted_or_refused() -> None:
     assert Mean([1, 2]).run() == 1.5  # type: ignore[arg-type]
     with pytest.raises(InputError):
         Mean(["a"])  # type: ignore[arg-type]
+
+
+def test_what_is_handed_out_cannot_be_made_writable(tmp_path: Path) -> None:
+    """A function that insists on writing into its input gets an error; the task stays what it was."""
+
+    @NonMemoizedTask
+    def Insist(x: Array) -> float:
+        x.flags.writeable = True
+        x[0] = 9
+        return float(x[0])
+
+    task = Insist(np.zeros(3))
+    with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
+        task.run()
+    assert list(task.x) == [0, 0, 0]
