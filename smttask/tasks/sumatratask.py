@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from smttask.errors import DescriptionError
+from smttask.tasks import lookup
+from smttask.typing.jsonform import to_json
+from smttask.typing.scityping_form import from_scityping, is_scityping
 
 __all__ = ["flat_form", "is_sumatratask"]
 
@@ -44,6 +47,9 @@ def flat_form(tree: Mapping[str, Any], origin: str) -> dict[str, Any]:
     def flat(value: Any) -> Any:
         if is_sumatratask(value):
             return {"$task": add(value)}
+        if is_scityping(value):
+            known = from_scityping(value, get_class=lookup.get_class, get_definition=lookup.get_definition)
+            return to_json(known)
         if isinstance(value, Mapping):
             return {name: flat(item) for name, item in value.items()}
         return [flat(item) for item in value] if isinstance(value, list) else value

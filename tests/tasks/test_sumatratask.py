@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from smttask import Task
 from smttask.errors import DescriptionError
 
 TASKS = """
+from typing import Any
 from smttask import RecordedTask
 
 @RecordedTask
 def Add(a: float, b: float = 1.0) -> float:
     return a + b
+
+@RecordedTask
+def Mean(x: Any) -> float:
+    return float(x.mean())
 
 @RecordedTask
 def Total(parts: list[float]) -> float:
@@ -42,6 +49,14 @@ def test_a_file_of_sumatratask_is_read(tasks: Any, tmp_path: Any) -> None:
     task = Task.from_desc(path)
     assert task == tasks.Total([tasks.Add(2, 3), 1.5, tasks.Add(2, 3)])
     assert (task.reason, task.run()) == ("old times", 11.5)
+
+
+def test_values_in_scityping_s_form_are_read(tasks: Any) -> None:
+    """Arrays come back as arrays, whatever the annotation says."""
+    written = json.loads((Path(__file__).parents[1] / "typing" / "scityping_0_6.json").read_text())
+    task = Task.from_desc(old("Mean", x=written["small"]))
+    assert task == tasks.Mean(np.arange(3))
+    assert task.run() == 1.0
 
 
 def test_what_cannot_be_read_says_why(tasks: Any) -> None:
