@@ -233,13 +233,15 @@ def test_a_store_that_cannot_be_read_is_no_miss(scratch):
     scratch.put().path.chmod(0)
     child = os.fork()
     if not child:
-        if os.geteuid() == 0:  # to whom every file is readable
-            os.setuid(65534)
+        status = 1
         try:
+            if os.geteuid() == 0:  # to whom every file is readable
+                os.setuid(65534)
             scratch.find()
         except StorageError as error:
-            os._exit(0 if "Cannot look for Analyze 3f9c" in str(error) else 2)
-        os._exit(1)
+            status = 0 if "Cannot look for Analyze 3f9c" in str(error) else 2
+        finally:
+            os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
