@@ -6,15 +6,19 @@ import dataclasses
 import types
 import typing
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from pydantic import BaseModel
 
 from smttask.errors import InputError, SmttaskError
 from smttask.protocols import Runnable
 from smttask.tasks.composition import iter_leaves
 from smttask.tasks.outputs import TaskOutput
+from smttask.typing.arrays import Array
 from smttask.typing.validation import annotation_name
 
 if TYPE_CHECKING:
@@ -24,10 +28,16 @@ __all__ = ["can_fit", "check_fit"]
 
 Kinds = frozenset[type]
 
+
+class _Table:
+    """Stands for pandas' DataFrame, which is not imported to be asked about."""
+
+
 _UNIONS = (typing.Union, types.UnionType)
 _NUMBERS = frozenset({int, float, str, bytes})
 _TEXTS = frozenset({str, bytes})
 _GROUPS = frozenset({list, tuple, set, frozenset})
+_ITEMS = _GROUPS | {_Table}  # the names of its columns
 # What a value of one of these types is converted from, as `tests/tasks/test_fitting.py` finds out; from
 # nothing else. Types that are not here may take anything.
 _TAKEN: Mapping[Any, Kinds] = {
@@ -38,10 +48,10 @@ _TAKEN: Mapping[Any, Kinds] = {
     complex: frozenset({complex, float, int, str}),
     str: _TEXTS,
     bytes: _TEXTS,
-    list: _GROUPS,
-    tuple: _GROUPS,
-    set: _GROUPS,
-    frozenset: _GROUPS,
+    list: _ITEMS,
+    tuple: _ITEMS,
+    set: _ITEMS,
+    frozenset: _ITEMS,
     dict: frozenset({dict}),
     Mapping: frozenset({dict}),
     Sequence: frozenset({list, tuple}),
@@ -55,7 +65,10 @@ _GIVEN: Mapping[Any, Kinds] = {
     float: frozenset({float, int}),
     Iterator: frozenset({Iterator}),
     Generator: frozenset({Iterator}),
+    **{kind: frozenset({kind}) for kind in (Path, date, time, timedelta)},
+    datetime: frozenset({date}),
 }
+_ARRAYS = frozenset({bool, int, float, complex, str, bytes, list, tuple, Iterator, _Table})
 
 
 def check_fit(annotation: Any, value: Any, place: str) -> None:
@@ -121,6 +134,8 @@ def _can_fit(returned: Any, wanted: Any) -> bool:
 
 def _kinds(annotation: Any, known: Mapping[Any, Kinds]) -> Kinds | None:
     """Which of the types in `known` a value may be of, or is made of; None: any."""
+    if known is _TAKEN and _is_array(annotation):
+        return _ARRAYS
     annotation = _plain(annotation)
     if annotation is None:
         annotation = type(None)
@@ -133,7 +148,17 @@ def _kinds(annotation: Any, known: Mapping[Any, Kinds]) -> Kinds | None:
         return None if None in options else frozenset().union(*cast("list[Kinds]", options))
     if known is _GIVEN and isinstance(origin, type) and issubclass(origin, TaskOutput):
         return known[tuple]
+    if known is _GIVEN and isinstance(origin, type) and origin.__name__ == "DataFrame":
+        return frozenset({_Table}) if origin.__module__.partition(".")[0] == "pandas" else None
     return known.get(origin)
+
+
+def _is_array(annotation: Any) -> bool:
+    """Whether an array is wanted, with nothing but our own marks about its dtype and dimensions."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        own = all(type(mark).__module__.startswith("smttask.") for mark in annotation.__metadata__)
+        return own and annotation.__origin__ is np.ndarray
+    return (typing.get_origin(annotation) or annotation) in (np.ndarray, Array)
 
 
 def _plain(annotation: Any) -> Any:

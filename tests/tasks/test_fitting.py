@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import BaseModel, BeforeValidator, Field
 
 from smttask import MemoizedTask, NonMemoizedTask, TaskOutput
 from smttask.errors import InputError
-from smttask.tasks.fitting import can_fit
+from smttask.tasks.fitting import _TAKEN, can_fit
 from smttask.typing import Array
 from smttask.typing.validation import Validator
 
@@ -30,9 +33,15 @@ SAMPLES: dict[Any, list[Any]] = {
     frozenset: [frozenset(), frozenset({1})],
     dict: [{}, {"a": 1}],
     Iterator: [iter([1])],
+    Path: [Path("x")],
+    date: [date(2026, 1, 1)],
+    datetime: [datetime(2026, 1, 1)],
+    timedelta: [timedelta(1)],
+    time: [time(1)],
+    pd.DataFrame: [pd.DataFrame({"a": [1.0]}), pd.DataFrame()],
 }
 WANTED = [
-    *[kind for kind in SAMPLES if kind is not Iterator],
+    *[kind for kind in SAMPLES if kind in _TAKEN],
     list[float],
     tuple[float, ...],
     set[int],
@@ -53,6 +62,16 @@ def accepts(wanted: Any, value: Any) -> bool:
     except InputError:
         return False
     return True
+
+
+@pytest.mark.parametrize("wanted", [Array, Array[float], Array[complex, 2], np.ndarray], ids=str)
+def test_what_never_becomes_an_array_is_refused(wanted: Any) -> None:
+    """Paths, dates, dicts and sets; whatever may become one passes, and is looked at on arrival."""
+    for returned in (Path, date, datetime, timedelta, time, dict, set, frozenset, None):
+        assert not can_fit(returned, wanted), returned
+        assert not any(accepts(wanted, value) for value in SAMPLES[returned]), returned
+    for returned, samples in SAMPLES.items():
+        assert can_fit(returned, wanted) or not any(accepts(wanted, value) for value in samples), returned
 
 
 @pytest.mark.parametrize("wanted", WANTED, ids=str)
