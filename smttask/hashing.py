@@ -87,8 +87,10 @@ class HashingFile(io.RawIOBase):
         self._hasher = new_hasher(expected_bytes)
         self._n_written = 0
         self._sequential = True
-        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
-        self._fd = -1 if path is None else os.open(path, flags, 0o666)
+        self._fd = -1  # also if the file cannot be made: Python closes what was never opened
+        if path is not None:
+            flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+            self._fd = os.open(path, flags, 0o666)
 
     def write(self, data: Any) -> int:
         """Write all of `data`, a buffer of any size; returns its number of bytes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import zipfile
@@ -83,3 +84,11 @@ def test_errors_of_the_hashing_thread_arrive(tmp_path):
     with pytest.raises(FileNotFoundError):
         FileHashing(str(tmp_path / "none")).result()
     assert hashing.N_HASH_THREADS >= 1
+
+
+def test_a_file_that_cannot_be_made_leaves_nothing_to_close(tmp_path):
+    """The error of the system comes through, and nothing is said when the object goes."""
+    (tmp_path / "x").touch()
+    with pytest.raises(FileExistsError):
+        HashingFile(str(tmp_path / "x"))
+    gc.collect()
