@@ -288,7 +288,8 @@ class Signature:
         if self._inputs_class is not None:
             return f"{self.name}({', '.join(_annotations_of(self._inputs_class))})"
         signature = self.inspected.replace(parameters=self._parameters())
-        return re.sub(r"(?:typing\.)?Annotated\[numpy\.ndarray, (<[^>]*>)\]", r"\1", f"{self.name}{signature}")
+        text = f"{self.name}{signature}"
+        return re.sub(r"(?:typing\.)?Annotated\[numpy\.ndarray, (<[^>]*>)\]", r"\1", text)
 
 
 def _annotations_of(cls: type) -> list[str]:
