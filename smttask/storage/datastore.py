@@ -20,7 +20,8 @@ from smttask.formats.registry import get_format, load_inline
 from smttask.hashing import PARALLEL_BYTES, FileHashing, hash_file
 from smttask.storage.atomic import read_link, storage_error, unlink_if_there
 from smttask.storage.damage import DamageKeeper, DamageWitness, OnDamaged
-from smttask.storage.layout import OLDER_DIR, Key, iterations_in, link_name, older_name, older_prefix
+from smttask.storage.iterations import Iterations
+from smttask.storage.layout import OLDER_DIR, Key, link_name, older_name, older_prefix
 from smttask.storage.manifest import Head, OutputEntry, damaged, read_head, read_rest
 from smttask.storage.newrun import NewRun
 from smttask.storage.values import ValueStore
@@ -109,33 +110,15 @@ class DataStore:
             raise storage_error(f"Cannot look for {key.folder} {key.name}.", folder, error) from error
         return None
 
-    def iterations(self, key: Key, parameter: str) -> list[int]:
-        """The stored iterations of the task of `key`, in no order; what their links lead to is not looked at.
-
-        One listing of a folder: 4 ms for 10 000 iterations, 2.5 ms of it the system's.
+    def iterations(self, key: Key, parameter: str) -> Iterations:
+        """The stored iterations of the task of `key`, whose suffix does not count.
 
         Parameters
         ----------
-        key
-            Its suffix does not count.
         parameter
             Name of the iteration parameter.
-
-        Raises
-        ------
-        StorageError
-            If the input store cannot be read.
         """
-        folder = f"{self._links}/{key.folder}/{key.digest}"
-        try:
-            names = os.listdir(folder)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise storage_error(
-                f"Cannot look for iterations of {key.folder} {key.digest}.", folder, error
-            ) from error
-        return iterations_in(names, parameter)
+        return Iterations(f"{self._links}/{key.folder}/{key.digest}", parameter, f"{key.folder} {key.digest}")
 
     def load_output(
         self,

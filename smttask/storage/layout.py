@@ -16,8 +16,7 @@ These names are promises: stored results are found by them.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -29,7 +28,7 @@ __all__ = [
     "VALUES_DIR",
     "Key",
     "iteration_suffix",
-    "iterations_in",
+    "iterations_below",
     "label_for",
     "link_name",
     "older_name",
@@ -92,17 +91,32 @@ def iteration_suffix(parameter: str, n: int) -> str:
     return f"{SUFFIX_MARK}{parameter}_{n}"
 
 
-def iterations_in(names: Iterable[str], parameter: str) -> list[int]:
-    """The iterations whose links are among the names of files `names`, in their order.
+def iterations_below(names: Collection[str], parameter: str, below: int) -> Iterator[int]:
+    """The iterations fewer than `below` whose links are among the names of files `names`, most first.
 
     Examples
     --------
-    >>> iterations_in(["n_12.json", ".older", "n_5.json", "n_x.json"], "n")
+    >>> list(iterations_below(["n_5.json", "n_12.json", ".older", "n_x.json", "n_20.json"], "n", 20))
     [12, 5]
     """
-    # One search of one text: 2 ms for 10 000 names, a third of the time of a loop.
-    found = re.findall(rf"^{re.escape(parameter)}_([0-9]+)\.json$", "\n".join(names), re.MULTILINE)
-    return list(map(int, found))
+    before, after = f"{parameter}_", ".json"
+    bound = f"{before}{below}{after}"
+    # Numbers of as many digits are in the order of their texts, so that no number is made of most names.
+    for n_chars in sorted(set(map(len, names)), reverse=True):
+        if n_chars > len(bound):
+            continue
+        alike = [name for name in names if len(name) == n_chars and (n_chars < len(bound) or name < bound)]
+        for name in _largest_first(alike):
+            digits = name.removeprefix(before).removesuffix(after)
+            if digits.isdecimal() and name == f"{before}{int(digits)}{after}":
+                yield int(digits)
+
+
+def _largest_first(names: list[str]) -> Iterator[str]:
+    """All of them; they are sorted only if the first does not serve."""
+    if names:
+        yield max(names)
+        yield from sorted(names, reverse=True)[1:]
 
 
 def link_name(key: Key) -> str:

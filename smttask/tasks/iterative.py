@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from smttask.project import Project
 from smttask.protocols import Runnable
 from smttask.runner import UnitFacts, find_stored, load_stored
 from smttask.storage.datastore import DataStore
+from smttask.storage.iterations import Iterations
 from smttask.storage.layout import Key, iteration_suffix
 from smttask.storage.manifest import Head
 from smttask.tasks.evaluation import RunOptions, Session
@@ -55,6 +56,17 @@ class _Earlier:
     inputs: Mapping[str, Any]
     code: str
     head: Head | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What was found to continue from, and `Iterations.stamp` as it was before."""
+
+    earlier: _Earlier | None = None
+    stamp: int = -1
+
+
+_NO_SEARCH = _Search()
 
 
 class Iterative(Recorded[R]):
@@ -116,8 +128,8 @@ class Iterative(Recorded[R]):
 
     def needed(self, session: Session, options: RunOptions) -> tuple[Task[Any], ...]:
         """The upstream tasks whose results are needed; those that an earlier result replaces are not."""
-        earlier = None if options.recompute else self._find_earlier(session, options)
-        session.earlier[self.session_key] = earlier
+        session.earlier.pop(self.session_key, None)
+        earlier = None if options.recompute else self._searched_earlier(session, options)
         if earlier is None:
             return self.upstream
         others = {name: value for name, value in self._values.items() if name not in earlier.inputs}
@@ -131,9 +143,9 @@ class Iterative(Recorded[R]):
             session.earlier.pop(self.session_key, None)
 
     def _arrived(self, name: str, value: Any, session: Session) -> Any:
-        earlier = session.earlier.get(self.session_key)
-        if earlier is not None and name in earlier.inputs:
-            return fresh(earlier.inputs[name])
+        search = self._last_search(session)
+        if search.earlier is not None and name in search.earlier.inputs:
+            return fresh(search.earlier.inputs[name])
         return super()._arrived(name, value, session)
 
     def _unit(self, session: Session, options: RunOptions) -> StoredUnit:
@@ -146,8 +158,7 @@ class Iterative(Recorded[R]):
             return explanation
         code = session.expected_code(self)
         store = DataStore(project.data.input_dir, project.data.output_dir, only_looks=True)
-        stored = store.iterations(self.stored_key(), self._parameter)
-        for n in _largest_first([n for n in stored if n < self._n]):
+        for n in store.iterations(self.stored_key(), self._parameter).below(self._n):
             unit = _EarlierUnit(self, session, options, project, n)
             head = store.find(unit.key, code, unit.is_same)
             policy = unit.code_policy or project.setting("on_code_change")
@@ -175,14 +186,33 @@ class Iterative(Recorded[R]):
 
     # -- earlier results
 
-    def _find_earlier(self, session: Session, options: RunOptions, *, above: int = -1) -> _Earlier | None:
+    def _last_search(self, session: Session) -> _Search:
+        search: _Search = session.earlier.get(self.session_key, _NO_SEARCH)
+        return search
+
+    def _searched_earlier(self, session: Session, options: RunOptions) -> _Earlier | None:
+        """The result to continue from; looked for again if others were stored since the last look."""
+        last = self._last_search(session)
+        project = self._project(options)
+        stamp = 0 if project is None else self._stored_in(project).stamp()
+        if last.stamp != stamp:
+            above = -1 if last.earlier is None else last.earlier.n
+            found = self._find_earlier(session, options, above=above) or last.earlier
+            session.earlier[self.session_key] = last = _Search(found, stamp)
+        return last.earlier
+
+    def _stored_in(self, project: Project) -> Iterations:
+        return project.data.iterations(self.stored_key(), self._parameter)
+
+    def _find_earlier(self, session: Session, options: RunOptions, *, above: int) -> _Earlier | None:
         """The result to continue from, after as many iterations as possible; damaged ones are passed over."""
         project = self._project(options)
         code = session.expected_code(self)
         if project is None:
             return self._earlier_in_memory(code)
-        stored = project.data.iterations(self.stored_key(), self._parameter)
-        for n in _largest_first([n for n in stored if above < n < self._n]):
+        for n in self._stored_in(project).below(self._n):
+            if n <= above:
+                break
             unit = _EarlierUnit(self, session, options, project, n)
             try:
                 head = find_stored(unit, project, code)
@@ -239,7 +269,7 @@ class Iterative(Recorded[R]):
 
     def _earlier_in_memory(self, code: str) -> _Earlier | None:
         known = _in_memory.get(self._memory_key_at(None), set())
-        for n in _largest_first([n for n in known if n < self._n]):
+        for n in sorted((n for n in known if n < self._n), reverse=True):
             found, kept = memory.find(self._memory_key_at(n), code)
             if not found:  # by other code, or it had to make room
                 continue
@@ -255,11 +285,8 @@ class _IterativeUnit(StoredUnit):
 
     def facts(self, project: Project) -> UnitFacts:
         task, session = self.task, self.session
-        earlier = session.earlier.get(task.session_key)
-        if not self.options.recompute:  # a longer one may have come while we waited
-            above = -1 if earlier is None else earlier.n
-            earlier = task._find_earlier(session, self.options, above=above) or earlier
-            session.earlier[task.session_key] = earlier
+        # A longer one may have come while we waited.
+        earlier = None if self.options.recompute else task._searched_earlier(session, self.options)
         facts = super().facts(project)
         if earlier is None or earlier.head is None:
             return facts
@@ -292,13 +319,6 @@ class _EarlierUnit(StoredUnit):
         """That of the task; where other code is an error, a result by other code is passed over."""
         policy = super().code_policy or self._project.setting("on_code_change")
         return "recompute" if policy == "error" else policy
-
-
-def _largest_first(numbers: list[int]) -> Iterator[int]:
-    """All of them; they are sorted only if the first does not serve."""
-    if numbers:
-        yield max(numbers)
-        yield from sorted(numbers, reverse=True)[1:]
 
 
 def _check_iteration(signature: Signature, parameter: Any, by_output: Any) -> None:

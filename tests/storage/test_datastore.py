@@ -108,16 +108,20 @@ def test_suffixes_and_folders_do_not_meet(scratch, a_key):
 
 def test_the_iterations_of_a_task_are_listed(scratch, a_key, started):
     """Those stored for a digest are found by one listing, and older results of one stay apart."""
-    assert scratch.store.iterations(a_key(), "n") == []
+    assert list(scratch.store.iterations(a_key(), "n").below(99)) == []
+    assert scratch.store.iterations(a_key(), "n").stamp() == 0
     for i, n in enumerate([10, 5, 7]):
         scratch.put(n, a_key(suffix=f"__n_{n}"), started=started + i * LATER)
     scratch.put(70, a_key(suffix="__n_7"), code=CODE_B, started=started + 4 * LATER)
     scratch.put(1, a_key(digest="77" * 10, suffix="__n_1"))
-    assert sorted(scratch.store.iterations(a_key(), "n")) == [5, 7, 10]
+    assert list(scratch.store.iterations(a_key(), "n").below(99)) == [10, 7, 5]
+    assert list(scratch.store.iterations(a_key(), "n").below(10)) == [7, 5]
+    stamp = scratch.store.iterations(a_key(), "n").stamp()
     assert scratch.value(a_key(suffix="__n_7"), code=CODE_B) == 70
     assert scratch.value(a_key(suffix="__n_7")) == 7
     assert scratch.store.invalidate(a_key(suffix="__n_7"))
-    assert sorted(scratch.store.iterations(a_key(), "n")) == [5, 10]
+    assert list(scratch.store.iterations(a_key(), "n").below(11)) == [10, 5]
+    assert scratch.store.iterations(a_key(), "n").stamp() >= stamp > 0
 
 
 def test_iterations_that_cannot_be_listed_are_no_miss(scratch, a_key):
@@ -125,7 +129,7 @@ def test_iterations_that_cannot_be_listed_are_no_miss(scratch, a_key):
     (scratch.store.input_dir / "Analyze").mkdir(parents=True)
     (scratch.store.input_dir / "Analyze" / a_key().digest).write_text("in the way")
     with pytest.raises(StorageError, match="Cannot look for iterations of Analyze 3f9c1b"):
-        scratch.store.iterations(a_key(), "n")
+        scratch.store.iterations(a_key(), "n").below(5)
 
 
 def test_invalidating_unlinks_every_version_and_keeps_the_runs(scratch, key, started):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from smttask.storage.layout import (
     Key,
     iteration_suffix,
+    iterations_below,
     label_for,
     link_name,
     older_name,
@@ -49,3 +50,13 @@ def test_names_of_outputs_suit_every_file_system():
 def test_temporary_names_are_hidden():
     """A file that is not whole yet is neither listed nor taken for a result."""
     assert temporary_name("x.json") == ".x.json.part"
+
+
+def test_fewer_iterations_come_most_first():
+    """Numbers count as numbers, whatever their number of digits, and other files are passed over."""
+    names = [f"n_{n}.json" for n in (0, 7, 99, 100, 10, 8, 1000)]
+    strange = [".older", "n_.json", "n_07.json", "m_9.json", "n_x.json", ".n_9.json.part", "n_\u0663.json"]
+    assert list(iterations_below([*names, *strange], "n", 1000)) == [100, 99, 10, 8, 7, 0]
+    assert list(iterations_below(names, "n", 99)) == [10, 8, 7, 0]
+    assert list(iterations_below(names, "n", 8)) == [7, 0]
+    assert list(iterations_below(names, "n", 0)) == []
