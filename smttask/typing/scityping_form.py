@@ -119,8 +119,7 @@ class _Reader:
         kind = part[0].rpartition(".")[2]
         fields = part[1][1] if isinstance(part[1], list) else part[1]
         if kind == "ListArrayData":
-            dtype = self(fields["dtype"])
-            return np.array(self(fields["data"]), dtype=dtype)
+            return _listed(self(fields["data"]), self(fields["dtype"]))
         if kind == "CompressedArrayData":
             file = io.BytesIO(_decompressed(fields))
             return np.lib.format.read_array(file, allow_pickle=False)
@@ -146,6 +145,7 @@ class _Reader:
             raise TypeError("expected the text of a function")
         if text.replace(".", "").isidentifier():
             module, _, name = text.rpartition(".")
+            module = "_operator" if module == "operator" else module  # the home of what is in C
             return PureFunction(definition_in(sys.modules.get(module), module, name))
         return PureFunction(_defined_like(text))
 
@@ -220,7 +220,18 @@ def _bare(text: str) -> tuple[str, str]:
 
 
 def _dtype(reader: _Reader, text: str) -> Any:
-    return np.dtype(ast.literal_eval(text) if text.startswith(("[", "{")) else text)
+    return np.dtype(ast.literal_eval(text) if text.startswith(("[", "{", "(")) else text)
+
+
+def _listed(data: Any, dtype: np.dtype[Any]) -> Any:
+    """The array of a list; durations that pydantic wrote stand in it as seconds, with a fraction."""
+    is_seconds = dtype.kind == "m" and any(type(item) is float for item in np.array(data, object).flat)
+    if not is_seconds:
+        return np.array(data, dtype=dtype)
+    seconds = np.array(data, dtype=np.float64)  # None, which is NaT, becomes NaN
+    microseconds = np.where(np.isnan(seconds), 0, np.rint(seconds * 1e6)).astype("m8[us]")
+    microseconds[np.isnan(seconds)] = np.timedelta64("NaT")
+    return microseconds.astype(dtype)
 
 
 def _scalar(reader: _Reader, value: Any) -> Any:
@@ -236,6 +247,9 @@ def _bound(reader: _Reader, function: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _combined(reader: _Reader, operation: str, terms: Any) -> Any:
+    # An array among the terms was written as its printed text, which has lost digits and dtype.
+    if any(isinstance(term, str) for term in terms):
+        raise ValueError("a term that was written as text only")
     return PureFunction(Composite(operation, tuple(reader(terms))))
 
 

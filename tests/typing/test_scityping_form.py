@@ -84,6 +84,31 @@ def test_generators_continue_where_they_stood(name, rng):
     assert from_scityping(STORED[name]).normal(size=3).tolist() == rng.normal(size=3).tolist()
 
 
+def listed(data, dtype):
+    fields = {"data": data, "dtype": ["scityping.numpy.DType", {"desc": dtype}]}
+    return ["scityping.numpy._ArrayType", {"data": ["scityping.numpy.ListArrayData", fields]}]
+
+
+@pytest.mark.parametrize(
+    ("tree", "expected"),
+    [
+        (listed([1.5, None, -2.0], "timedelta64[ms]"), np.array([1500, "NaT", -2000], "m8[ms]")),
+        (listed([86400.0], "timedelta64[D]"), np.array([1], "m8[D]")),
+        (listed([3, 4], "timedelta64[ns]"), np.array([3, 4], "m8[ns]")),
+        (listed(["2026-11-22", None], "datetime64[D]"), np.array(["2026-11-22", "NaT"], "M8[D]")),
+        (["scityping.numpy.DType", {"desc": "('<f8', (2,))"}], np.dtype(("<f8", (2,)))),
+    ],
+)
+def test_what_pydantic_wrote_of_dates_and_durations_is_read(tree, expected):
+    """Durations stand as seconds, dates as text, a dtype with a shape as a tuple."""
+    assert canonical_bytes(from_scityping(tree)) == canonical_bytes(expected)
+
+
+def test_operators_are_functions_of_a_known_home():
+    """``operator.add``, which scityping names by its Python module, is read."""
+    assert from_scityping(["scityping.functions.PureFunction", {"func": "operator.add"}])(1, 2) == 3
+
+
 def test_functions_are_found_not_executed(lab):
     """The text of a function leads to the loaded function that it is the text of."""
     assert from_scityping(STORED["fn"]) == lab.f
@@ -111,6 +136,10 @@ def test_annotated_inputs_take_the_form():
         (["scityping.functions.PureFunction", {"func": "import os; os.system('x')"}], "cannot be read"),
         (["scityping.functions.PureFunction", {"func": "os.system"}], "cannot be read"),
         (["scityping.functions.CompositePureFunction", {"opname": "call", "terms": []}], "cannot be read"),
+        (
+            ["scityping.functions.CompositePureFunction", {"opname": "mul", "terms": [2, "[0. 1.]"]}],
+            "written as text only",
+        ),
         (["scityping.base_types.Type", {"module": "os", "name": "system"}], "cannot be read"),
         (["scityping.base_types.Type", {"module": "subprocess", "name": "Popen"}], "cannot be read"),
         (["scityping.base.Dataclass", [["x", {"module": "os", "name": "stat_result"}], {}]], "another kind"),
