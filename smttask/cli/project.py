@@ -9,7 +9,7 @@ import shutil
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,9 @@ from smttask.errors import RepositoryError
 from smttask.project import Project, create_project, get_current_project, is_project
 from smttask.records.query import Selection
 from smttask.records.record import STATUSES
-from smttask.records.sqlite import SQLiteRecordStore
+
+if TYPE_CHECKING:
+    from smttask.records.sqlite import SQLiteRecordStore
 
 TEMPLATE = resources.files("smttask") / "project_template"
 

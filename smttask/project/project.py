@@ -8,15 +8,17 @@ import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smttask.code.scope import CodeScope
 from smttask.errors import ProjectError
 from smttask.project.sumatra import DEFAULT_RECORD_STORE, MARK, is_project, read_sumatra_project
 from smttask.records.repository import Repository
-from smttask.records.sqlite import SQLiteRecordStore
 from smttask.settings import check_environment, config, read_project_file
-from smttask.storage.datastore import DataStore
+
+if TYPE_CHECKING:
+    from smttask.records.sqlite import SQLiteRecordStore
+    from smttask.storage.datastore import DataStore
 
 __all__ = ["Project", "get_project"]
 
@@ -67,6 +69,8 @@ class Project:
         """The results on disk."""
         dirs = self.setting("input_store"), self.setting("output_store")
         if self._data is None or self._data[0] != dirs:
+            from smttask.storage.datastore import DataStore  # brings numpy, which completion does not need
+
             self._data = dirs, DataStore(self.root / dirs[0], self.root / dirs[1])
         return self._data[1]
 
@@ -80,15 +84,19 @@ class Project:
 
         With None it is the one that Sumatra's project file names.
         """
-        data, durability = self.data, self.setting("durability")
-        key = path, data.input_dir, data.output_dir, durability
+        input_dir = self.root / self.setting("input_store")
+        output_dir = self.root / self.setting("output_store")
+        durability = self.setting("durability")
+        key = path, input_dir, output_dir, durability
         store = self._records.get(key)
         if store is None:
+            from smttask.records.sqlite import SQLiteRecordStore  # projects are found without it
+
             store = SQLiteRecordStore(
                 self.root / (path or self._own_record_store()),
                 self.name,
-                input_root=data.input_dir,
-                output_root=data.output_dir,
+                input_root=input_dir,
+                output_root=output_dir,
                 durable=durability == "power",
             )
             store = self._records.setdefault(key, store)

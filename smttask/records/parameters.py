@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from smttask.errors import InputError, SmttaskError, short_repr
-from smttask.typing.jsonform import from_json
 
 __all__ = [
     "Step",
@@ -238,6 +237,8 @@ def is_ordered(found: JSON, how: str, wanted: JSON) -> bool:
     """
     if isinstance(found, bool) or isinstance(wanted, bool):
         return False
+    from smttask.typing.jsonform import from_json  # brings numpy and pydantic: labels are listed without them
+
     try:
         return bool(COMPARE[how](from_json(found), from_json(wanted)))
     except (TypeError, ValueError, LookupError, SmttaskError):
