@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import arrays, commands, lookups, records, sources
+from benchmarks import arrays, commands, kinds, lookups, records, sources
 from benchmarks.measure import Samples
 from benchmarks.workbench import Workbench
 
@@ -79,6 +79,41 @@ ROWS = (
         None,
         lookups.first_hit,
         (Peer("python -c pass", 10 * MS), Peer("joblib.Memory", 1.9 * MS)),
+    ),
+    Row(
+        "hit-iterative",
+        "hit of an iterative task",
+        1.5,
+        None,
+        kinds.hit_iterative,
+        (Peer("plain hit"),),
+        is_relative=True,
+    ),
+    Row(
+        "hit-arrays",
+        "hit of a task with three arrays of 8 kB",
+        1.5,
+        None,
+        kinds.hit_arrays,
+        (Peer("plain hit, 3 np.load"), Peer("3 np.load")),
+        is_relative=True,
+    ),
+    Row(
+        "hit-upstream",
+        "hit of a task of three tasks, made before",
+        1.5,
+        None,
+        kinds.hit_upstream,
+        (Peer("plain hit"), Peer("with the three made")),
+        is_relative=True,
+    ),
+    Row(
+        "continue",
+        "largest of 10 000 iterations below another",
+        5 * MS,
+        3.5 * MS,
+        kinds.largest_iteration,
+        (Peer("os.listdir", 2.5 * MS),),
     ),
     Row(
         "construct",
