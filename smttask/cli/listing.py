@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,7 +14,6 @@ import click
 from smttask.errors import SmttaskError
 from smttask.project import get_current_project
 from smttask.records.record import STATUSES
-from smttask.storage.atomic import storage_error
 
 if TYPE_CHECKING:
     from smttask.view import RecordStoreView
@@ -117,7 +115,7 @@ def list_records(n: int, is_all: bool, as_json: bool, **filters: Any) -> None:
     view = narrowed(**filters)
     shown = view if is_all else view[:n]
     if as_json:
-        from smttask.care.export import light_facts
+        from smttask.view.export import light_facts
 
         for record in shown:
             click.echo(json.dumps(light_facts(record), ensure_ascii=False))
@@ -148,9 +146,9 @@ def show(label: str, as_json: bool) -> None:
 
     record = RecordStoreView(get_current_project())[label]
     if as_json:
-        from smttask.care.export import full_facts
+        from smttask.view.export import all_facts
 
-        click.echo(json.dumps(full_facts(record), ensure_ascii=False))
+        click.echo(json.dumps(all_facts(get_current_project().records.get(record.label)), ensure_ascii=False))
         return
     from smttask.view.text import printable, record_text
 
@@ -199,7 +197,7 @@ def find_output(files: tuple[str, ...], as_json: bool) -> None:
     "--format",
     "format_name",
     type=click.Choice(["json", "csv"]),
-    help="csv has the fields of `list` and the inputs, json all.  [default: by FILE's ending, else json]",
+    help="csv has a column for each input, json all.  [default: by FILE's ending, json without FILE]",
 )
 def export(file: str, format_name: str | None, **filters: Any) -> None:
     """Write records to FILE, or to the terminal.
@@ -208,16 +206,11 @@ def export(file: str, format_name: str | None, **filters: Any) -> None:
     Example:
       smttask store export --task Analyze sweep.csv
     """  # noqa: D301 - click looks for the character itself
-    from smttask.care.export import export_csv, export_json
+    from smttask.view.export import export_records, write_records
 
-    write = export_csv if (format_name or os.path.splitext(file)[1][1:]) == "csv" else export_json
     view = narrowed(**filters)
     if file == "-":
-        write(list(view), sys.stdout)
-        return
-    try:
-        with open(file, "w", encoding="utf-8", newline="") as opened:
-            n_records = write(list(view), opened)
-    except OSError as error:
-        raise storage_error(f"Cannot write {file}.", file, error) from error
-    click.echo(f"wrote {n_records} records to {file}")
+        write_records(view, sys.stdout.buffer, format_name or "json")
+    else:
+        export_records(view, file, format_name=format_name or "")
+        click.echo(f"wrote {len(view)} records to {file}")

@@ -16,39 +16,77 @@ from smttask.records.record import Record
 from smttask.storage.atomic import storage_error, write_whole
 
 if TYPE_CHECKING:
+    from smttask.view.records import RecordView
     from smttask.view.store import RecordStoreView
 
-__all__ = ["export_records"]
+__all__ = ["FORMATS", "all_facts", "export_records", "light_facts", "write_records"]
+
+FORMATS = ("json", "csv")
 
 
-def export_records(view: RecordStoreView, path: str | os.PathLike[str]) -> Path:
-    """Write the records of `view` to a file; see `RecordStoreView.export`."""
+def export_records(view: RecordStoreView, path: str | os.PathLike[str], *, format_name: str = "") -> Path:
+    """Write the records of `view` to a file; see `RecordStoreView.export`.
+
+    Parameters
+    ----------
+    format_name
+        One of `FORMATS`; the ending of `path` tells it if empty.
+    """
     target = Path(path)
-    formats = {".json": _write_json, ".csv": _write_csv}
-    write = formats.get(target.suffix.lower())
-    if write is None:
+    format_name = format_name or target.suffix.lower().removeprefix(".")
+    if format_name not in FORMATS:
         raise InputError(
             f"Records cannot be exported to {short_repr(os.fspath(path))}.",
-            f"found: the ending {target.suffix!r}\nexpected: {', '.join(formats)}",
+            f"found: the ending {target.suffix!r}\nexpected: {', '.join(f'.{name}' for name in FORMATS)}",
             "give the file one of these endings",
         )
     try:
-        write_whole(os.fspath(target), lambda file: write(view, file))
+        write_whole(os.fspath(target), lambda file: write_records(view, file, format_name))
     except OSError as error:
         raise storage_error("Cannot export records.", os.fspath(target), error) from error
     return target
 
 
-def _write_json(view: RecordStoreView, file: BinaryIO) -> None:
+def write_records(view: RecordStoreView, file: BinaryIO, format_name: str) -> None:
+    """Write the records of `view` to `file`, as UTF-8, in one of `FORMATS`."""
+    if format_name == "csv":
+        file.write(view.dframe(parameters=True).to_csv(index=False).encode("utf-8", "replace"))
+        return
     separator = b"[\n"
     for record in view.store.records(view.decided()):
-        file.write(separator + json.dumps(_entry(record), ensure_ascii=False).encode("utf-8", "replace"))
+        file.write(separator + json.dumps(all_facts(record), ensure_ascii=False).encode("utf-8", "replace"))
         separator = b",\n"
     file.write(b"\n]\n" if separator != b"[\n" else b"[]\n")
 
 
-def _entry(record: Record) -> dict[str, Any]:
-    """All fields of a record; the parameters as JSON, or as the text that another program made of them."""
+def light_facts(record: RecordView) -> dict[str, Any]:
+    """What a list of records shows, as JSON types under the names of `all_facts`.
+
+    `timestamp` is ISO text in UTC. Nothing more is read from the record store.
+    """
+    return {
+        "label": record.label,
+        "task": record.task_name,
+        "module": record.module,
+        "digest": record.digest,
+        "timestamp": record.timestamp.isoformat(),
+        "duration_s": None if record.duration is None else record.duration.total_seconds(),
+        "status": record.status,
+        "tags": sorted(record.tags),
+        "reason": record.reason,
+        "outcome": record.outcome,
+        "version": record.version,
+        "main_file": record.main_file,
+        "user": record.user,
+        "script_arguments": record.script_arguments,
+    }
+
+
+def all_facts(record: Record) -> dict[str, Any]:
+    """All that is kept about a run, as JSON types; upstream tasks stand as in descriptions.
+
+    The parameters are JSON, or the text that another program made of them.
+    """
     plain: dict[str, Any] = _plain(record)
     parameters = read_json(record.parameters)
     return {**plain, "parameters": record.parameters if parameters is None else parameters}
@@ -64,7 +102,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _write_csv(view: RecordStoreView, file: BinaryIO) -> None:
-    file.write(view.dframe(parameters=True).to_csv(index=False).encode("utf-8", "replace"))

@@ -15,39 +15,17 @@ import pytest
 from click.testing import CliRunner
 
 from smttask.cli import main
-from smttask.testing import scratch_project
-
-TASKS = """
-import numpy as np
-
-from smttask import RecordedTask
-from smttask.typing import Array
-
-
-@RecordedTask
-def Square(x: float) -> float:
-    print("squaring")
-    if x < 0:
-        raise ValueError("negative")
-    return x**2
-
-
-@RecordedTask
-def Ramp(x: float, n: int = 20_000) -> Array[float, 1]:
-    return np.arange(float(n)) * x
-"""
 
 
 @pytest.fixture
-def lab(tmp_path):
+def lab(laboratory):
     """A project with three finished runs and a crashed one."""
-    with scratch_project(tmp_path / "lab", {"tasks.py": TASKS}) as scratch:
-        tasks = scratch.load("tasks")
-        tasks.Ramp(tasks.Square(2.0, reason="a, first <look>")).run()
-        tasks.Square(3.0).run()
-        with pytest.raises(ValueError, match="negative"):
-            tasks.Square(-1.0).run()
-        yield scratch
+    tasks = laboratory.load("tasks")
+    tasks.Ramp(tasks.Square(2.0, reason="a, first <look>")).run()
+    tasks.Square(3.0).run()
+    with pytest.raises(ValueError, match="negative"):
+        tasks.Square(-1.0).run()
+    return laboratory
 
 
 def store(*args, status=0):
@@ -169,18 +147,20 @@ def test_export_as_json_has_everything(lab, tmp_path):
 
 
 def test_export_as_csv_has_a_column_for_each_input(lab, tmp_path):
-    """Commas and all are quoted; the ending of the file tells the format."""
+    """Commas and all are quoted; the ending of the file, or --format, tells the format."""
     path = tmp_path / "runs.csv"
     assert store("export", str(path), "--status", "finished") == f"wrote 3 records to {path}\n"
     rows = list(csv.DictReader(io.StringIO(path.read_text())))
-    assert rows[0]["input.x"] == "3.0"
+    assert rows[0]["x"] == "3.0"
     assert rows[-1]["reason"] == "a, first <look>"
-    assert [row["input.n"] for row in rows] == ["", "20000", ""]
+    assert [row["n"] for row in rows] == ["", "20000.0", ""]
+    assert store("export", "--format", "csv", "--status", "finished") == path.read_text()
 
 
 def test_export_to_where_nothing_can_be_written(lab):
-    """One message that names the file."""
-    assert "Cannot write /nowhere/x.csv." in store("export", "/nowhere/x.csv", status=1)
+    """One message that names the file, or its ending."""
+    assert "/nowhere/x.csv: No such file" in store("export", "/nowhere/x.csv", status=1)
+    assert "found: the ending '.xls'" in store("export", "runs.xls", status=1)
 
 
 def test_a_parameter_without_a_value_is_wrong_usage(lab):
