@@ -30,7 +30,7 @@ from smttask.storage.locks import computing
 from smttask.storage.manifest import Head, read_head, read_rest
 from smttask.view.editing import EDITS_FILE
 
-__all__ = ["Rebuilt", "mend_links", "rebuild"]
+__all__ = ["Rebuilt", "mend_links", "rebuild", "record_from_manifest"]
 
 
 @dataclass(slots=True)
@@ -179,7 +179,7 @@ def _rebuild_records(project: Project, heads: list[Head], done: Rebuilt, dry_run
         if head.label in known:
             continue
         try:
-            record = edited(_record(project, head, read_rest(head)), edits.get(head.label, ()))
+            record = edited(record_from_manifest(project, head, read_rest(head)), edits.get(head.label, ()))
         except FileNotFoundError:
             continue
         except (DamagedResultError, KeyError, ValueError, TypeError) as error:
@@ -190,7 +190,7 @@ def _rebuild_records(project: Project, heads: list[Head], done: Rebuilt, dry_run
             store.open_record(record)  # with its last status: such a record is not open
 
 
-def _record(project: Project, head: Head, rest: Mapping[str, Any]) -> Record:
+def record_from_manifest(project: Project, head: Head, rest: Mapping[str, Any]) -> Record:
     """The record of a finished run, as its manifest tells it."""
     data = project.data
     url, upstream = rest["repository"]
