@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,11 +11,11 @@ import pandas as pd
 from smttask.errors import DamagedResultError, SmttaskError
 from smttask.formats.registry import load_inline
 from smttask.records.differences import MISSING
-from smttask.records.parameters import find_parameter, form_text, path_steps, task_reference
+from smttask.records.parameters import form_text
 from smttask.records.reading import split_status
 from smttask.storage.manifest import read_head
 from smttask.tasks.explanation import Difference
-from smttask.view.parameters import Parameters
+from smttask.view.inputcolumns import InputColumns
 
 if TYPE_CHECKING:
     from smttask.view.store import RecordStoreView
@@ -37,7 +38,6 @@ BASE = (
 )
 TEXTS = ("reason", "outcome", "version", "main_file", "user")
 UNNAMED_OUTPUT = "result"
-NAMES_CLASS = {"$dataclass", "$model", "$enum"}  # shown as text: it sorts, groups, and needs no import
 
 
 def record_frame(
@@ -46,21 +46,23 @@ def record_frame(
     """The records of `view`, a row each; see `RecordStoreView.dframe`."""
     names = [*BASE]
     if parameters is not False:
-        names += ["parameters", "digest"]
+        names += ["id"]
     if outputs is not False:
         names += ["manifest"]
     rows = view.rows(names)
     read = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+    del rows
     columns = _base_columns(read)
     if parameters is not False:
-        found = [
-            _inputs(view, *row, parameters) for row in zip(read["parameters"], read["digest"], strict=True)
-        ]
-        _add(columns, found, "inputs", parameters)
+        paths = None if isinstance(parameters, bool) else parameters
+        inputs = InputColumns(view.project, view.store, read["id"], paths)
+        for name in list(inputs.columns):
+            _add(columns, name, inputs.columns.pop(name), "inputs")
     if outputs is not False:
         found = [_outputs(view, manifest, outputs) for manifest in read["manifest"]]
-        _add(columns, found, "outputs", outputs)
-    return pd.DataFrame(columns)
+        for name in dict.fromkeys(name for row in found for name in row) if outputs is True else outputs:
+            _add(columns, name, [row.get(name) for row in found], "outputs")
+    return pd.DataFrame(columns, copy=False)
 
 
 def summary_frame(view: RecordStoreView) -> pd.DataFrame:
@@ -104,49 +106,15 @@ def _text(values: Sequence[str]) -> pd.Series:
     return pd.Series(values, dtype="str")
 
 
-def _add(
-    columns: dict[str, pd.Series], found: Sequence[Mapping[str, Any]], kind: str, wanted: Wanted
-) -> None:
-    """Add a column for each name in `found`; one whose name is taken gets `kind` before it."""
-    names = dict.fromkeys(name for row in found for name in row) if isinstance(wanted, bool) else wanted
-    for name in names:
-        values = [row.get(name) for row in found]
-        title = name or UNNAMED_OUTPUT
-        columns[f"{kind}.{title}" if title in columns else title] = _series(values)
+def _add(columns: dict[str, pd.Series], name: str, values: list[Any], kind: str) -> None:
+    """Add a column; where its name is taken, `kind` stands before it."""
+    columns[f"{kind}.{name}" if name in columns else name] = _series(values)
 
 
 def _series(values: list[Any]) -> pd.Series:
     """A column of the type that all values have; of objects where they are more than numbers and text."""
-    is_plain = all(value is None or isinstance(value, str | int | float) for value in values)
+    is_plain = all(issubclass(kind, str | int | float | NoneType) for kind in set(map(type, values)))
     return pd.Series(values) if is_plain else pd.Series(values, dtype=object)
-
-
-def _inputs(view: RecordStoreView, content: str, digest: str, wanted: Wanted) -> dict[str, Any]:
-    """The inputs of one record by name or, if asked for by path, by path."""
-    parameters = Parameters(view.project, view.store, content, digest)
-    if isinstance(wanted, bool):
-        forms = parameters.inputs()
-    else:
-        answers = {
-            path: find_parameter(parameters.tree, digest, path_steps(path), parameters.find_upstream)
-            for path in wanted
-        }
-        forms = {path: form for path, (found, form) in answers.items() if found}
-    return {name: _cell(parameters, form) for name, form in forms.items()}
-
-
-def _cell(parameters: Parameters, form: Any) -> Any:
-    """What a table shows for an input: its value, a task's digest, a text for what is large or of a class."""
-    if not isinstance(form, dict | list):
-        return form
-    if (digest := task_reference(form)) is not None:
-        return digest
-    if isinstance(form, dict) and (isinstance(form.get("$array"), dict) or not NAMES_CLASS.isdisjoint(form)):
-        return form_text(form)
-    try:
-        return parameters.value(form)
-    except SmttaskError:
-        return form
 
 
 def _outputs(view: RecordStoreView, manifest: str, wanted: Wanted) -> dict[str, Any]:
