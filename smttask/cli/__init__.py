@@ -10,6 +10,7 @@ import importlib
 from typing import Any, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 from smttask.errors import SmttaskError
 
@@ -24,6 +25,7 @@ COMMANDS = {
     "explain": ("smttask.cli.explain:explain", "Tell why tasks would be found or computed."),
     "store": ("smttask.cli.store:store", "List, check, mend and clean results and records."),
     "debug": ("smttask.cli.debug:debug", "Look into description files, and compare runs."),
+    "completion": ("smttask.cli.completion:completion", "Print what lets a shell complete commands."),
     "smt": ("smttask.cli.smt:smt", "Call Sumatra in the current project."),
 }
 
@@ -43,6 +45,12 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Subcommands by the table, which imports none of them, and options."""
+        items = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items()]
+        found = [item for item in items if item.value.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -2,100 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from smttask.cli.columns import chosen_columns, facts, long_lines, print_lines, table_lines
+from smttask.cli.completion import complete_labels
+from smttask.cli.filters import filter_options, narrowed
 from smttask.errors import SmttaskError
 from smttask.project import get_current_project
-from smttask.records.record import STATUSES
-
-if TYPE_CHECKING:
-    from smttask.view import RecordStoreView
 
 __all__ = ["export", "filter_options", "find_output", "list_records", "narrowed", "show"]
 
 N_LISTED = 50
-
-FILTERS: dict[str, Callable[[Any], Any]] = {
-    "--task": click.option("--task", metavar="NAME", help="Only runs of this task, by name or module.name."),
-    "--status": click.option("--status", type=click.Choice(STATUSES), help="Only runs that came to this."),
-    "--tag": click.option(
-        "--tag", "tags", metavar="TAG", multiple=True, help="Only records with this tag; repeatable."
-    ),
-    "--label": click.option(
-        "--label", metavar="PREFIX", help="Only labels that begin so, or fit a pattern with * or ?."
-    ),
-    "--since": click.option(
-        "--since", metavar="WHEN", help="Only runs since then: 2026-11-22, '2026-11-22 10:15', 202611."
-    ),
-    "--before": click.option("--before", metavar="WHEN", help="Only runs before then."),
-    "--param": click.option(
-        "--param",
-        "params",
-        metavar="PATH=VALUE",
-        multiple=True,
-        help="Only runs with this input, such as model.sigma=0.1 (JSON, else text); repeatable.",
-    ),
-}
-
-
-def filter_options(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """What gives a command the options that `narrowed` takes, but for those `without`."""
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        options = [option for name, option in FILTERS.items() if name not in without]
-        return reduce(lambda decorated, option: option(decorated), reversed(options), command)
-
-    return decorate
-
-
-def narrowed(
-    *,
-    task: str | None,
-    status: str | None,
-    tags: tuple[str, ...],
-    label: str | None,
-    params: tuple[str, ...],
-    since: str | None = None,
-    before: str | None = None,
-) -> RecordStoreView:
-    """The records of the current project that the options of `filter_options` select."""
-    from smttask.view import RecordStoreView
-
-    view = RecordStoreView(get_current_project())
-    given: list[tuple[str, str | None]] = [
-        ("task", task),
-        ("label", label),
-        ("after", since),
-        ("before", before),
-    ]
-    for name, value in given:
-        if value is not None:
-            view = getattr(view.filter, name)(value)
-    for tag in (*tags, *([status] if status else [])):
-        view = view.filter.tags(tag)
-    return view.filter.params(eq=_parsed(params)) if params else view
-
-
-def _parsed(params: tuple[str, ...]) -> dict[str, Any]:
-    found = {}
-    for text in params:
-        path, mark, value = text.partition("=")
-        if not mark:
-            raise click.BadParameter(
-                f"{text!r} is not PATH=VALUE, such as model.sigma=0.1", param_hint="--param"
-            )
-        try:
-            found[path.strip()] = json.loads(value)
-        except ValueError:
-            found[path.strip()] = value
-    return found
 
 
 @click.command("list")
@@ -104,36 +27,72 @@ def _parsed(params: tuple[str, ...]) -> dict[str, Any]:
     "-n", "n", type=click.IntRange(min=1), default=N_LISTED, show_default=True, help="Newest records."
 )
 @click.option("--all", "is_all", is_flag=True, help="All records.")
+@click.option("-r", "--reverse", is_flag=True, help="Oldest first.")
+@click.option(
+    "--columns",
+    metavar="NAMES",
+    help="What to show, between commas: fields (see --help), and inputs by name or dotted path.",
+)
+@click.option("-l", "--long", "is_long", is_flag=True, help="All of each record, as `show` does.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each record, one a line.")
-def list_records(n: int, is_all: bool, as_json: bool, **filters: Any) -> None:
+@click.option(
+    "--pager/--no-pager", default=True, help="In a terminal, long lists open in $PAGER.  [default: yes]"
+)
+def list_records(
+    n: int,
+    is_all: bool,
+    reverse: bool,
+    columns: str | None,
+    is_long: bool,
+    as_json: bool,
+    pager: bool,
+    **filters: Any,
+) -> None:
     """List records, newest first.
+
+    Options that narrow may be combined; all of them must hold. Fields for --columns are label,
+    task, module, digest, started, duration, status, tags, reason, outcome, version, main_file,
+    user and script_arguments; an input of such a name is inputs.NAME.
 
     \b
     Example:
-      smttask store list --task Analyze --status finished --param dt=0.5
+      smttask store list --task Analyze --status finished --param 'dt>=0.5'
+      smttask store list --on 202611 --columns label,dt,model.sigma
     """  # noqa: D301 - click looks for the character itself
+    if is_long and columns is not None:
+        raise click.UsageError("--long shows all; --columns chooses: give one of them")
     view = narrowed(**filters)
-    shown = view if is_all else view[:n]
+    if reverse:
+        view = view.narrowed(view.selection.oldest_first())
+    shown = list(view if is_all else view[:n])
+    _hint_at_inputs(len(shown), filters)
+    chosen = None if columns is None else chosen_columns(columns, shown)
     if as_json:
-        from smttask.view.export import light_facts
-
         for record in shown:
-            click.echo(json.dumps(light_facts(record), ensure_ascii=False))
+            click.echo(json.dumps(facts(record, chosen), ensure_ascii=False))
         return
-    from smttask.view.text import COLUMNS, cells
+    lines = long_lines(shown) if is_long else table_lines(shown, chosen)
+    n_all = len(shown) if len(shown) < n or is_all else len(view)
+    more = f"; {len(shown)} shown, --all shows the others" if n_all > len(shown) else ""
+    print_lines([*lines, f"{n_all} record{'' if n_all == 1 else 's'}{more}"], pager=pager)
 
-    rows = [cells(record) for record in shown]
-    columns = [column for column in zip(COLUMNS, *rows, strict=True) if any(column[1:])]
-    widths = [max(map(len, column)) for column in columns]
-    for row in zip(*columns, strict=True) if rows else ():
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-    n_all = len(rows) if len(rows) < n or is_all else len(view)
-    more = f"; {len(rows)} shown, --all shows the others" if n_all > len(rows) else ""
-    click.echo(f"{n_all} record{'' if n_all == 1 else 's'}{more}")
+
+def _hint_at_inputs(n_found: int, filters: dict[str, Any]) -> None:
+    """Where nothing was found, say which inputs of --param no record has."""
+    if n_found or not filters["params"]:
+        return
+    others = narrowed(**{**filters, "params": ()})[:N_LISTED]
+    records = list(others)
+    known = sorted({name for record in records for name in record.input_texts})
+    for path in dict.fromkeys(path for path, _, _ in filters["params"]):
+        if records and not any(record.forms.find(path)[0] for record in records):
+            near = difflib.get_close_matches(path, known, n=1)
+            told = f"did you mean {near[0]!r}?" if near else f"inputs: {', '.join(known)}"
+            click.echo(f"None of the newest {len(records)} records has an input {path!r}; {told}", err=True)
 
 
 @click.command()
-@click.argument("label")
+@click.argument("label", shell_complete=complete_labels)
 @click.option("--json", "as_json", is_flag=True, help="All that is kept about the run, as one JSON object.")
 def show(label: str, as_json: bool) -> None:
     """Show the record LABEL, which may be cut short where it stays unique.
