@@ -205,7 +205,7 @@ def read_head(path: str | os.PathLike[str]) -> Head:
 
 
 def _entry(*, also: Any = (), **entry: Any) -> OutputEntry:
-    return OutputEntry(**entry, also=tuple((file, size, name) for file, size, name in also))
+    return OutputEntry(**entry, also=tuple([(file, size, name) for file, size, name in also]))
 
 
 def _parse(path: str, line: bytes) -> Head:
@@ -216,7 +216,7 @@ def _parse(path: str, line: bytes) -> Head:
     if line[len(PREFIX) : BODY_START] != blake3(body).hexdigest(length=CHECK_BYTES).encode() + b'", ':
         raise damaged(path, "the checksum of its first line does not fit")
     try:
-        fields = json.loads(line)
+        fields = json.loads(str(line, "ascii"))
         if fields["format"] != FORMAT:
             found = f"it has format {fields['format']!r}, this smttask reads format {FORMAT}"
             raise damaged(path, found, is_newer=True)

@@ -9,7 +9,6 @@ with the prefix ``u-``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -21,6 +20,7 @@ from smttask.protocols import Runnable
 from smttask.tasks.composition import with_values
 from smttask.tasks.evaluation import Session
 from smttask.tasks.inputs import NamedTask, bind_inputs, upstream_tasks
+from smttask.tasks.remembered import Remembered
 
 if TYPE_CHECKING:
     from smttask.tasks.signature import Signature
@@ -106,17 +106,20 @@ class Digested(Runnable):
         """
         return self._late_digests[0] if self.has_late_digest else self.description_key
 
-    @cached_property
+    @Remembered
     def full_digest(self) -> str:
         """20 hex digits that name this computation with every input, defaults included."""
-        return self._late_digests[1] if self.has_late_digest else self._named(self._full_bytes)
+        if self.has_late_digest:
+            return self._late_digests[1]
+        nothing_left_out = not self._defaulted and not self._with_fields
+        return self.description_key if nothing_left_out else self._named(self._full_bytes)
 
-    @cached_property
+    @Remembered
     def full_key(self) -> str:
         """What the full digest is, with keys for late digests."""
         return self._named(self._full_bytes) if self.has_late_digest else self.full_digest
 
-    @cached_property
+    @Remembered
     def session_key(self) -> str:
         """What the result is found by during one outermost `run()`; known without any run.
 
@@ -178,7 +181,7 @@ class Digested(Runnable):
         ]
         return merged([{self.full_name: own} if own else {}, *tables])
 
-    @cached_property
+    @Remembered
     def upstream(self) -> tuple[Task[Any], ...]:
         """The tasks among the inputs, each once."""
         return cast("tuple[Task[Any], ...]", upstream_tasks(self._values))

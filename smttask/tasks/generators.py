@@ -16,6 +16,7 @@ from smttask.tasks.arguments import Default, Parameter
 from smttask.tasks.memoized import Memoized
 from smttask.tasks.outputs import OutputSpec
 from smttask.tasks.recorded import Recorded
+from smttask.tasks.remembered import Remembered
 from smttask.tasks.signature import RESERVED, Signature
 from smttask.tasks.task import Task
 from smttask.tasks.watching import is_watched
@@ -336,7 +337,7 @@ class Join(Recorded[list[Item]]):
         """Nothing: it has no code that could change a result."""
         return CodeFingerprint("", {}, (), ())
 
-    @cached_property
+    @Remembered
     def output_spec(self) -> OutputSpec:
         """What each task promises."""
         return _JoinedOutputs(self._values["tasks"])
@@ -347,7 +348,7 @@ class Join(Recorded[list[Item]]):
         mains = (type(task).__wrapped__ for task in self.upstream if task.home_module in MAIN_NAMES)
         return next(mains, type(self).__wrapped__)
 
-    @cached_property
+    @Remembered
     def home_module(self) -> str:
         """The module of the first recorded task, else of the first; ``__main__`` if one is from there."""
         modules = [task.home_module for task in self.upstream]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -21,6 +20,7 @@ from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.explanation import Explanation
 from smttask.tasks.failed import Failed
 from smttask.tasks.inputs import TaskInputs
+from smttask.tasks.remembered import Remembered
 from smttask.tasks.watching import own_fingerprint, with_classes
 from smttask.typing.files import InputDir, InputFile
 from smttask.typing.ownership import freeze_own, fresh, owned
@@ -120,7 +120,7 @@ class Task(Digested, Described, Bindable, Generic[R]):
             return own
         return with_classes(own, self._input_classes, self.__wrapped__.__module__)
 
-    @cached_property
+    @Remembered
     def _input_classes(self) -> tuple[type, ...]:
         return find_classes(self._values.values())
 

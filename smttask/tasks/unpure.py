@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from smttask.errors import ArgumentError, DigestError
@@ -13,6 +12,7 @@ from smttask.identity.digest import digest
 from smttask.tasks.digests import Digested
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.memoized import Memoized, memory
+from smttask.tasks.remembered import Remembered
 
 if TYPE_CHECKING:
     from smttask.storage.manifest import Head
@@ -50,7 +50,7 @@ class Unpure(Memoized[R]):
             )
         super().__init__(*args, **kwargs)
 
-    @cached_property
+    @Remembered
     def session_key(self) -> str:
         """A name of this object alone: equal ones may have run at other times, with other results."""
         return f"{self.full_key}.{next(_serial)}"
