@@ -1,20 +1,22 @@
-"""An SQLite database for many threads, forks and processes."""
+"""An SQLite database for many threads, forks and processes, in a file or in memory."""
 
 from __future__ import annotations
 
 import functools
 import os
 import sqlite3
+import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from smttask.records.database import Row, Transaction
 from smttask.records.schema import check_schema, connect, journal_mode_for, make_store, store_error
 
-__all__ = ["Database"]
+__all__ = ["MemoryDatabase", "SQLiteDatabase"]
 
 # A page cache that holds the tails of all indexes at 100 000 records; the default is 2 MB
 CACHE_KIB = 16_384
@@ -23,14 +25,42 @@ CHECKPOINT_PAGES = 8_000
 # SQLite may give up on these before its timeout, which does not cover all of its locks
 PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 PAUSE_S = 0.005
+MEMORY = ":memory:"
 
 Result = TypeVar("Result")
 
-_databases: weakref.WeakSet[Database] = weakref.WeakSet()
-_held: list[Database] = []  # those whose locks the thread that forks has taken
+_databases: weakref.WeakSet[SQLiteDatabase] = weakref.WeakSet()
+_held: list[SQLiteDatabase] = []  # those whose locks the thread that forks has taken
 
 
-class Database:
+class SQLiteTransaction:
+    """See `smttask.records.database.Transaction`; whoever writes is alone in the whole file."""
+
+    for_update = ""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Do one statement; the rows that it selects."""
+        return self._connection.execute(sql, values).fetchall()
+
+    def insert(self, sql: str, values: Sequence[Any], key: str = "id") -> int:
+        """Add one row; its number, which `key` names."""
+        added = self._connection.execute(sql, values).lastrowid
+        assert added is not None
+        return added
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Do one statement for each of `rows`."""
+        self._connection.executemany(sql, rows)
+
+    def exclude(self, what: str) -> bool:
+        """Nobody else writes."""
+        return False
+
+
+class SQLiteDatabase:
     """One SQLite file with a connection of its own in each process, shared by threads under a lock.
 
     Parameters
@@ -69,7 +99,16 @@ class Database:
         _follow_forks()
         _databases.add(self)
 
-    def write(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
+    @property
+    def address(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    def is_made(self) -> bool:
+        """Whether the file is there."""
+        return self.path.exists()
+
+    def write(self, action: Callable[[Transaction], Result]) -> Result:
         """Do `action` in one transaction, alone among all processes; nothing stays of a failed one.
 
         `action` may be done twice: rows it remembered may be gone, and then `on_open`
@@ -90,11 +129,11 @@ class Database:
             except sqlite3.Error as error:
                 raise store_error(self.path, error, waited_s=time.monotonic() - begun) from error
 
-    def _in_transaction(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
+    def _in_transaction(self, action: Callable[[Transaction], Result]) -> Result:
         connection = self._connected()
         self._begin(connection)
         try:
-            result = action(connection)
+            result = action(SQLiteTransaction(connection))
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -103,7 +142,7 @@ class Database:
             raise
         return result
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Rows that `sql` selects.
 
         Raises
@@ -114,7 +153,7 @@ class Database:
         with self._lock:
             begun = time.monotonic()
             try:
-                return self._connected().execute(sql, parameters).fetchall()
+                return self._connected().execute(sql, values).fetchall()
             except sqlite3.Error as error:
                 raise store_error(self.path, error, waited_s=time.monotonic() - begun) from error
 
@@ -150,13 +189,16 @@ class Database:
             # notices ids remembered from rows that another program has removed since
             connection.execute("PRAGMA foreign_keys = ON")
             self._choose_journal(connection)
-            for name, function in self._functions.items():
-                connection.create_function(name, 3, function, deterministic=True)
+            self._add_functions(connection)
         except BaseException:
             connection.close()
             raise
         self._on_open()
         return connection
+
+    def _add_functions(self, connection: sqlite3.Connection) -> None:
+        for name, function in self._functions.items():
+            connection.create_function(name, 3, function, deterministic=True)
 
     def _choose_journal(self, connection: sqlite3.Connection) -> None:
         wanted = journal_mode_for(self.path)
@@ -193,6 +235,50 @@ class Database:
             self._lock = threading.RLock()
         else:
             self._lock.release()
+
+
+class MemoryDatabase(SQLiteDatabase):
+    """A database that ends with its process, or when it is closed; a forked child goes on with a copy.
+
+    Parameters
+    ----------
+    on_open, functions
+        As for `SQLiteDatabase`.
+    """
+
+    def __init__(self, *, on_open: Callable[[], None], functions: Mapping[str, Callable[..., Any]]) -> None:
+        super().__init__(Path(MEMORY), on_open=on_open, functions=functions, timeout_s=0.0, durable=False)
+
+    def is_made(self) -> bool:
+        """Whether it has been used."""
+        return self._connection is not None
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False)
+            connection.executescript(_schema())
+            connection.execute("PRAGMA foreign_keys = ON")
+            self._add_functions(connection)
+            self._connection = connection
+            self._on_open()
+        return self._connection
+
+    def hold_for_fork(self) -> None:
+        """Only take the lock: no file is open."""
+        self._lock.acquire()
+
+
+@functools.cache
+def _schema() -> str:
+    """The statements that make an empty store."""
+    with tempfile.TemporaryDirectory(prefix="smttask-") as folder:
+        path = Path(folder) / "records"
+        make_store(path)
+        connection = sqlite3.connect(path)
+        try:
+            return "\n".join(connection.iterdump())
+        finally:
+            connection.close()
 
 
 @functools.cache

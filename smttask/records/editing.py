@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from smttask.errors import InputError, RecordStoreError, short_repr
+from smttask.records.database import IDS, Transaction
 from smttask.records.record import fit
 from smttask.records.rows import RecordWriter
 from smttask.records.tags import checked_tag
@@ -29,7 +29,7 @@ class Edit(Protocol):
     """A change of many records."""
 
     def make(
-        self, connection: sqlite3.Connection, writer: RecordWriter, labels: Mapping[int, str]
+        self, transaction: Transaction, writer: RecordWriter, labels: Mapping[int, str]
     ) -> tuple[int, Noted]:
         """Change the records with these keys; return how many changed and what to note."""
         ...
@@ -59,10 +59,10 @@ class TagEdit:
             checked_tag(tag)
 
     def make(
-        self, connection: sqlite3.Connection, writer: RecordWriter, labels: Mapping[int, str]
+        self, transaction: Transaction, writer: RecordWriter, labels: Mapping[int, str]
     ) -> tuple[int, Noted]:
         """See `Edit`."""
-        changed = writer.change_tags(connection, labels, self.added, self.removed)
+        changed = writer.change_tags(transaction, labels, self.added, self.removed)
         noted = {"labels": [labels[key] for key in changed], "added": self.added, "removed": self.removed}
         return len(changed), {"column": "tags", **noted}
 
@@ -75,17 +75,14 @@ class TextEdit:
     change: Callable[[str], str]
 
     def make(
-        self, connection: sqlite3.Connection, writer: RecordWriter, labels: Mapping[int, str]
+        self, transaction: Transaction, writer: RecordWriter, labels: Mapping[int, str]
     ) -> tuple[int, Noted]:
         """See `Edit`."""
-        select = (
-            f"SELECT db_id, {self.column} FROM django_store_record"
-            " WHERE db_id IN (SELECT value FROM json_each(?))"
-        )
-        rows = connection.execute(select, (json.dumps(list(labels)),)).fetchall()
+        select = f"SELECT db_id, {self.column} FROM django_store_record WHERE db_id IN {IDS}"
+        rows = transaction.execute(select, (json.dumps(list(labels)),))
         texts = {key: text for key, old in rows if (text := self._changed(labels[key], old)) != old}
         update = f"UPDATE django_store_record SET {self.column} = ? WHERE db_id = ?"
-        connection.executemany(update, [(text, key) for key, text in texts.items()])
+        transaction.executemany(update, [(text, key) for key, text in texts.items()])
         return len(texts), {
             "column": self.column,
             "texts": {labels[key]: text for key, text in texts.items()},

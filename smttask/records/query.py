@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from smttask.records.conditions import parameter_condition
+from smttask.records.conditions import ParameterTest, sql_of
+from smttask.records.database import IDS, TEXTS
 from smttask.records.parameters import Step, path_steps
+from smttask.records.record import fit
 from smttask.records.rows import timestamp_text
 
-__all__ = ["COLUMNS", "Selection"]
+__all__ = ["COLUMNS", "FROM", "Expand", "Glob", "Selection"]
 
 # What a row of a table of records can show; `parameters` is JSON text, `tags` has the status among them
 COLUMNS: Mapping[str, str] = {
@@ -46,7 +48,7 @@ TAGGED = (
     "(SELECT i.object_id FROM django_store_taggeditem i"
     " JOIN django_store_tag t ON t.id = i.tag_id"
     " JOIN django_content_type c ON c.id = i.content_type_id"
-    " WHERE t.name IN (SELECT value FROM json_each(?)) AND c.app_label = 'django_store'"
+    f" WHERE t.name IN {TEXTS} AND c.app_label = 'django_store'"
     " AND c.model = 'record')"
 )
 HAS_OUTPUT = (
@@ -54,6 +56,9 @@ HAS_OUTPUT = (
 )
 LAST_CHARACTER = "\U0010ffff"
 _PROJECT = object()  # stands for the project's name among the values of a condition
+_TEST = "{test}"  # stands for the SQL of the next `ParameterTest` among the values
+#: Makes a condition and its values of a test, as the database at hand can answer it.
+Expand = Callable[[ParameterTest], tuple[str, Sequence[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +87,20 @@ class Selection:
 
     def with_ids(self, ids: Sequence[int]) -> Selection:
         """Keep records with these keys."""
-        return self.where("r.db_id IN (SELECT value FROM json_each(?))", json.dumps(list(ids)))
+        return self.where(f"r.db_id IN {IDS}", json.dumps(list(ids)))
 
     def with_label(self, prefix: str) -> Selection:
         """Keep records whose label begins with `prefix`."""
-        return self.where("r.label >= ? AND r.label < ?", prefix, prefix + LAST_CHARACTER)
+        condition = "r.label COLLATE BINARY >= ? AND r.label COLLATE BINARY < ?"
+        return self.where(condition, prefix, prefix + LAST_CHARACTER)
 
     def with_labels(self, *labels: str) -> Selection:
         """Keep records with one of these labels, whole."""
-        return self.where("r.label IN (SELECT value FROM json_each(?))", json.dumps(labels))
+        return self.where(f"r.label IN {TEXTS}", _texts(labels))
 
     def with_label_like(self, pattern: str) -> Selection:
         """Keep records whose label fits `pattern`, with ``*``, ``?`` and ``[…]`` as in a shell."""
-        return self.where("r.label GLOB ?", pattern)
+        return self.where("r.label GLOB ?", Glob(pattern))
 
     def with_task(self, name: str, module: str | None = None) -> Selection:
         """Keep records of the task `name` of `module`; without one also of ``module.name``."""
@@ -110,16 +116,16 @@ class Selection:
         """Keep records that have every one of `tags`; a status is one, such as ``_finished_``."""
         selection = self
         for tag in tags:
-            selection = selection.where(f"r.db_id IN {TAGGED}", json.dumps([tag]))
+            selection = selection.where(f"r.db_id IN {TAGGED}", _texts([tag]))
         return selection
 
     def with_any_tag(self, *tags: str) -> Selection:
         """Keep records that have one of `tags` at least."""
-        return self.where(f"r.db_id IN {TAGGED}", json.dumps(tags))
+        return self.where(f"r.db_id IN {TAGGED}", _texts(tags))
 
     def without_tags(self, *tags: str) -> Selection:
         """Keep records that have none of `tags`."""
-        return self.where(f"r.db_id NOT IN {TAGGED}", json.dumps(tags))
+        return self.where(f"r.db_id NOT IN {TAGGED}", _texts(tags))
 
     def with_text(self, column: str, text: str) -> Selection:
         """Keep records whose `column`, one of `COLUMNS`, contains `text`, letter by letter."""
@@ -169,7 +175,7 @@ class Selection:
 
     def with_parameter(self, steps: Sequence[Step], value: Any, operator: str = "==") -> Selection:
         """Keep records with this input, whose place is told by the `steps` that lead there."""
-        return self.where(*parameter_condition(steps, value, operator))
+        return self.where(_TEST, ParameterTest(tuple(steps), value, operator))
 
     def joined(self, other: Selection) -> Selection:
         """All records of this selection and those of `other`, in the order of this one."""
@@ -183,7 +189,7 @@ class Selection:
         if self._is_sliced:
             return f"r.db_id IN ({self.sql('r.db_id')})", (_PROJECT, *self._condition_values())
         conditions = [f"({condition})" for condition, _ in self.conditions]
-        return " AND ".join(conditions) or "1", self._condition_values()
+        return " AND ".join(conditions) or "TRUE", self._condition_values()
 
     def sliced(self, start: int, stop: int | None) -> Selection:
         """Keep records `start` to `stop` of these, counted from 0, neither negative."""
@@ -194,24 +200,41 @@ class Selection:
         """Turn the order around; to be called before `sliced`."""
         return replace(self, is_oldest_first=not self.is_oldest_first)
 
+    def statement(
+        self, columns: str, project_name: str, expand: Expand = sql_of
+    ) -> tuple[str, tuple[Any, ...]]:
+        """Return the SELECT statement of `columns`, and the values for its question marks."""
+        return _expanded(self.sql(columns), self._values(project_name), expand)
+
+    def count_statement(self, project_name: str, expand: Expand = sql_of) -> tuple[str, tuple[Any, ...]]:
+        """Return the statement that counts the records, and the values for its question marks."""
+        return _expanded(self._count_sql(), self._values(project_name), expand)
+
+    def without_tests(self) -> Selection:
+        """Those that meet the conditions apart from tests of parameters; the same records and more.
+
+        All of them, where a test is part of a larger condition.
+        """
+        if self._is_sliced or any(_TEST in sql and sql != _TEST for sql, _ in self.conditions):
+            return Selection()
+        return Selection(tuple(condition for condition in self.conditions if condition[0] != _TEST))
+
     def sql(self, columns: str) -> str:
-        """Return the SELECT statement of `columns`, for `values`."""
+        """Return the SELECT statement of `columns`, in which tests of parameters are still open."""
         order = "ASC" if self.is_oldest_first else "DESC"
         return (
             f"SELECT {columns} {FROM} WHERE {self._tests()}"
             f" ORDER BY r.timestamp {order}, r.db_id {order} LIMIT {self._limit()} OFFSET {self.start}"
         )
 
-    def count_sql(self) -> str:
-        """Return the statement that counts the records, for `values`."""
+    def _count_sql(self) -> str:
         if self._is_sliced:
-            return f"SELECT count(*) FROM ({self.sql('r.db_id')})"
+            return f"SELECT count(*) FROM ({self.sql('r.db_id')}) AS selected"
         if not self.conditions:
             return "SELECT count(*) FROM django_store_record WHERE project_id = ?"
         return f"SELECT count(*) {FROM} WHERE {self._tests()}"
 
-    def values(self, project_name: str) -> tuple[Any, ...]:
-        """Return the values for the question marks of `sql` and `count_sql`."""
+    def _values(self, project_name: str) -> tuple[Any, ...]:
         values = (project_name if value is _PROJECT else value for value in self._condition_values())
         return (project_name, *values)
 
@@ -228,3 +251,30 @@ class Selection:
 
     def _limit(self) -> int:
         return -1 if self.stop is None else max(0, self.stop - self.start)
+
+
+class Glob(str):
+    """A pattern for ``GLOB``, which databases know in different forms."""
+
+    __slots__ = ()
+
+
+def _texts(texts: Sequence[str]) -> str:
+    return json.dumps([fit(text) for text in texts])
+
+
+def _expanded(sql: str, values: Sequence[Any], expand: Expand) -> tuple[str, tuple[Any, ...]]:
+    """Put the conditions and values of tests where they belong."""
+    if _TEST not in sql:
+        return sql, tuple(values)
+    first, *rest = sql.split(_TEST)
+    conditions: list[str] = []
+    expanded: list[Any] = []
+    for value in values:
+        if isinstance(value, ParameterTest):
+            condition, own = expand(value)
+            conditions.append(condition)
+            expanded += own
+        else:
+            expanded.append(value)
+    return first + "".join(map("".join, zip(conditions, rest, strict=True))), tuple(expanded)

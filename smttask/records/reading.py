@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from smttask.records.connection import Database
+from smttask.records.database import IDS, Database
 from smttask.records.query import COLUMNS, FROM
 from smttask.records.record import (
     STATUSES,
@@ -44,32 +44,32 @@ JOINS = (
 DEPENDENCIES = (
     "SELECT m.record_id, d.name, d.path, d.version, d.diff, d.source"
     " FROM django_store_record_dependencies m JOIN django_store_dependency d ON d.id = m.dependency_id"
-    " WHERE m.record_id IN ({}) ORDER BY d.name COLLATE NOCASE"
+    f" WHERE m.record_id IN {IDS}"
 )
 PLATFORMS = (
     "SELECT m.record_id, i.architecture_bits, i.architecture_linkage, i.machine, i.network_name,"
     " i.processor, i.release, i.system_name, i.version, i.ip_addr"
     " FROM django_store_record_platforms m"
     " JOIN django_store_platforminformation i ON i.id = m.platforminformation_id"
-    " WHERE m.record_id IN ({})"
+    f" WHERE m.record_id IN {IDS}"
 )
 INPUTS = (
     "SELECT m.record_id, k.path, k.creation, k.metadata"
     " FROM django_store_record_input_data m JOIN django_store_datakey k ON k.id = m.datakey_id"
-    " WHERE m.record_id IN ({}) ORDER BY k.path"
+    f" WHERE m.record_id IN {IDS}"
 )
 OUTPUTS = (
     "SELECT k.output_from_record_id, k.path, k.creation, k.metadata FROM django_store_datakey k"
-    " WHERE k.output_from_record_id IN ({}) ORDER BY k.path"
+    f" WHERE k.output_from_record_id IN {IDS}"
 )
 
 
 def read_records(database: Database, ids: Sequence[int]) -> list[Record]:
     """Records with these keys, in this order; those removed meanwhile are left out."""
-    marks = ",".join("?" * len(ids))
-    rows = database.query(f"SELECT {RECORD_COLUMNS} {FROM}{JOINS} WHERE r.db_id IN ({marks})", ids)
+    these = (json.dumps(list(ids)),)
+    rows = database.query(f"SELECT {RECORD_COLUMNS} {FROM}{JOINS} WHERE r.db_id IN {IDS}", these)
     linked = {
-        name: _by_record(database.query(sql.format(marks), ids))
+        name: _by_record(database.query(sql, these))
         for name, sql in (
             ("dependencies", DEPENDENCIES),
             ("platforms", PLATFORMS),
@@ -83,7 +83,7 @@ def read_records(database: Database, ids: Sequence[int]) -> list[Record]:
 
 def _by_record(rows: Sequence[tuple[Any, ...]]) -> dict[int, list[tuple[Any, ...]]]:
     grouped: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-    for record_id, *values in rows:
+    for record_id, *values in sorted(rows, key=lambda row: row[:2]):
         grouped[record_id].append(tuple(values))
     return grouped
 
@@ -101,7 +101,10 @@ def _record(row: tuple[Any, ...], linked: dict[str, dict[int, list[tuple[Any, ..
         working_directory=_working_directory(launch_mode or ""),
         status=status,
         tags=tags,
-        dependencies=tuple(Dependency(*values) for values in linked["dependencies"].get(record_id, ())),
+        dependencies=tuple(
+            Dependency(*values)
+            for values in sorted(linked["dependencies"].get(record_id, ()), key=lambda row: row[0].lower())
+        ),
         platform=Platform(*platforms[0]) if platforms else None,
         input_data=tuple(_data_key(*values) for values in linked["inputs"].get(record_id, ())),
         output_data=tuple(_data_key(*values) for values in linked["outputs"].get(record_id, ())),

@@ -9,11 +9,12 @@ here by `repr` of plain values only, exactly as Sumatra makes them.
 from __future__ import annotations
 
 import json
-import sqlite3
+import zlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from smttask.records.database import IDS, Transaction
 from smttask.records.record import (
     IGNORED_DIGEST,
     KEY_PATH_WIDTH,
@@ -49,8 +50,10 @@ COLUMNS = {
     "datakey": ("path", "digest", "creation", "metadata"),
     "tag": ("name",),
 }
+MAY_BE_NULL = ("upstream", "source")
 FIND = {
-    table: f"SELECT id FROM django_store_{table} WHERE " + " AND ".join(f"{name} IS ?" for name in names)
+    table: f"SELECT id FROM django_store_{table} WHERE "
+    + " AND ".join(f"{name} {'IS' if name in MAY_BE_NULL else '='} ?" for name in names)
     for table, names in COLUMNS.items()
 }
 ADD = {
@@ -64,33 +67,43 @@ ADD_RECORD = (
     " datastore_id, input_datastore_id, parameters_id, project_id)"
     " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
-ADD_RUN = "INSERT OR REPLACE INTO smttask_run VALUES (?,?,?,?,?,?,?,?,?,?)"
+FORGET_RUN = "DELETE FROM smttask_run WHERE record_id = ?"  # `smt delete` leaves it
+ADD_RUN = "INSERT INTO smttask_run VALUES (?,?,?,?,?,?,?,?,?,?)"
+# WHERE keeps SQLite from reading ON as the condition of a join
 LINK_DEPENDENCIES = (
-    "INSERT OR IGNORE INTO django_store_record_dependencies (record_id, dependency_id)"
-    " SELECT ?, value FROM json_each(?)"
+    "INSERT INTO django_store_record_dependencies (record_id, dependency_id)"
+    " SELECT ?, CAST(value AS integer) FROM json_each(?) WHERE TRUE ON CONFLICT DO NOTHING"
 )
-LINK_INPUT = "INSERT OR IGNORE INTO django_store_record_input_data (record_id, datakey_id) VALUES (?,?)"
+LINK_INPUT = (
+    "INSERT INTO django_store_record_input_data (record_id, datakey_id) VALUES (?,?) ON CONFLICT DO NOTHING"
+)
 LINK_PLATFORM = "INSERT INTO django_store_record_platforms (record_id, platforminformation_id) VALUES (?,?)"
 LINK_OUTPUT = "UPDATE django_store_datakey SET output_from_record_id = ? WHERE id = ?"
 LINK_TAG = "INSERT INTO django_store_taggeditem (object_id, content_type_id, tag_id) VALUES (?,?,?)"
 UNLINK_TAG = "DELETE FROM django_store_taggeditem WHERE object_id = ? AND content_type_id = ? AND tag_id = ?"
 LINK_TAGS = (
-    "INSERT OR IGNORE INTO django_store_taggeditem (object_id, content_type_id, tag_id)"
-    " SELECT value, ?, ? FROM json_each(?)"
+    "INSERT INTO django_store_taggeditem (object_id, content_type_id, tag_id)"
+    " SELECT CAST(value AS integer), ?, ? FROM json_each(?) WHERE TRUE ON CONFLICT DO NOTHING"
 )
 UNLINK_TAGS = (
-    "DELETE FROM django_store_taggeditem WHERE object_id IN (SELECT value FROM json_each(?))"
+    f"DELETE FROM django_store_taggeditem WHERE object_id IN {IDS}"
     " AND +content_type_id = ? AND tag_id IN (SELECT id FROM django_store_tag WHERE name = ?)"
 )
 NAMES_OF = (
-    "SELECT i.object_id, t.name FROM json_each(?) j JOIN django_store_taggeditem i ON i.object_id = j.value"
-    " JOIN django_store_tag t ON t.id = i.tag_id WHERE +i.content_type_id = ?"
+    "SELECT i.object_id, t.name FROM django_store_taggeditem i JOIN django_store_tag t ON t.id = i.tag_id"
+    f" WHERE i.object_id IN {IDS} AND +i.content_type_id = ?"
 )
 # "+" keeps SQLite from searching the tags of all records
 TAGS_OF = (
     "SELECT t.id, t.name FROM django_store_taggeditem i JOIN django_store_tag t ON t.id = i.tag_id"
     " WHERE i.object_id = ? AND +i.content_type_id = ?"
 )
+CONTENT_TYPE = "SELECT id FROM django_content_type WHERE app_label = 'django_store' AND model = 'record'"
+ADD_CONTENT_TYPE = (
+    "INSERT INTO django_content_type (app_label, model) VALUES ('django_store', 'record')"
+    " ON CONFLICT DO NOTHING"
+)
+N_PARTS = 64  # of the paths of data keys, so that few who add some wait for each other
 
 
 class RecordWriter:
@@ -116,15 +129,15 @@ class RecordWriter:
         self._ids.clear()
         self._dependencies = ((), "[]")
 
-    def add(self, connection: sqlite3.Connection, record: Record, process: Sequence[Any]) -> int:
+    def add(self, transaction: Transaction, record: Record, process: Sequence[Any]) -> int:
         """Add `record`, of the process (host, number, start), and return its key."""
         launch_mode = {"working_directory": record.working_directory, "options": None}
         executable, repository = record.executable, record.repository
         tags = sorted({status_tag(record.status), *map(checked_tag, record.tags)})
-        parameters_id = connection.execute(
+        parameters_id = transaction.insert(
             "INSERT INTO django_store_parameterset (type, content) VALUES ('JSONParameterSet', ?)",
             (fit(record.parameters),),
-        ).lastrowid
+        )
         row = (
             fit(record.label),
             timestamp_text(record.timestamp),
@@ -139,7 +152,7 @@ class RecordWriter:
             fit(record.script_arguments),
             fit(record.stdout_stderr),
             self._shared(
-                connection,
+                transaction,
                 "executable",
                 fit(executable.path, 200),
                 fit(executable.name, 50),
@@ -147,99 +160,99 @@ class RecordWriter:
                 fit(executable.options, 50),
             ),
             self._shared(
-                connection,
+                transaction,
                 "repository",
                 "GitRepository",
                 fit(repository.url, 200),
                 None if repository.upstream is None else fit(repository.upstream, 200),
             ),
-            self._literal(connection, "launchmode", "SerialLaunchMode", launch_mode),
-            self._literal(connection, "datastore", "FileSystemDataStore", {"root": self._output_root}),
-            self._literal(connection, "datastore", "FileSystemDataStore", {"root": self._input_root}),
+            self._literal(transaction, "launchmode", "SerialLaunchMode", launch_mode),
+            self._literal(transaction, "datastore", "FileSystemDataStore", {"root": self._output_root}),
+            self._literal(transaction, "datastore", "FileSystemDataStore", {"root": self._input_root}),
             parameters_id,
-            self._project(connection),
+            self._project(transaction),
         )
-        record_id = connection.execute(ADD_RECORD, row).lastrowid
-        assert record_id is not None
-        is_open = record.status in ("initialized", "running")
+        record_id = transaction.insert(ADD_RECORD, row, key="db_id")
+        is_open = int(record.status in ("initialized", "running"))
         names = (record.task, record.module, record.digest, record.full_digest, record.manifest)
-        connection.execute(ADD_RUN, (record_id, *map(fit, names), is_open, *process))
-        content_type = self._content_type(connection)
+        transaction.execute(FORGET_RUN, (record_id,))
+        transaction.execute(ADD_RUN, (record_id, *map(fit, names), is_open, *process))
+        content_type = self._content_type(transaction)
         for tag in tags:
-            connection.execute(LINK_TAG, (record_id, content_type, self._shared(connection, "tag", tag)))
-        self._link_platform(connection, record_id, record)
-        self.link_dependencies(connection, record_id, record.dependencies)
-        for key in record.input_data:
-            connection.execute(LINK_INPUT, (record_id, self._data_key(connection, key)))
-        self.link_outputs(connection, record_id, record.output_data)
+            transaction.execute(LINK_TAG, (record_id, content_type, self._shared(transaction, "tag", tag)))
+        self._link_platform(transaction, record_id, record)
+        self.link_dependencies(transaction, record_id, record.dependencies)
+        for key in _in_order(record.input_data):
+            transaction.execute(LINK_INPUT, (record_id, self._data_key(transaction, key)))
+        self.link_outputs(transaction, record_id, record.output_data)
         return record_id
 
     def link_dependencies(
-        self, connection: sqlite3.Connection, record_id: int, dependencies: Sequence[Dependency]
+        self, transaction: Transaction, record_id: int, dependencies: Sequence[Dependency]
     ) -> None:
         """Name `dependencies` in the record, where they are not named yet."""
         if not dependencies:
             return
         # The same tuple comes for run after run until something new is imported
         if dependencies is not self._dependencies[0]:
-            ids = [self._dependency(connection, dependency) for dependency in dependencies]
+            ids = [self._dependency(transaction, dependency) for dependency in dependencies]
             self._dependencies = (dependencies, json.dumps(ids))
-        connection.execute(LINK_DEPENDENCIES, (record_id, self._dependencies[1]))
+        transaction.execute(LINK_DEPENDENCIES, (record_id, self._dependencies[1]))
 
-    def link_outputs(self, connection: sqlite3.Connection, record_id: int, keys: Iterable[DataKey]) -> None:
+    def link_outputs(self, transaction: Transaction, record_id: int, keys: Iterable[DataKey]) -> None:
         """Name `keys` as written by the record."""
-        for key_id in {self._data_key(connection, key) for key in keys}:
-            connection.execute(LINK_OUTPUT, (record_id, key_id))
+        for key_id in [self._data_key(transaction, key) for key in _in_order(keys)]:
+            transaction.execute(LINK_OUTPUT, (record_id, key_id))
 
-    def set_status(self, connection: sqlite3.Connection, record_id: int, status: str) -> str:
+    def set_status(self, transaction: Transaction, record_id: int, status: str) -> str:
         """Replace the status tag, leave the others, and return the text for the record's column."""
-        content_type = self._content_type(connection)
+        content_type = self._content_type(transaction)
         names = {status_tag(status)}
         has_it = False
-        for tag_id, name in connection.execute(TAGS_OF, (record_id, content_type)).fetchall():
+        for tag_id, name in transaction.execute(TAGS_OF, (record_id, content_type)):
             if name in names:
                 has_it = True
             elif STATUS_PATTERN.match(name):
-                connection.execute(UNLINK_TAG, (record_id, content_type, tag_id))
+                transaction.execute(UNLINK_TAG, (record_id, content_type, tag_id))
             else:
                 names.add(name)
         if not has_it:
-            tag_id = self._shared(connection, "tag", status_tag(status))
-            connection.execute(LINK_TAG, (record_id, content_type, tag_id))
+            tag_id = self._shared(transaction, "tag", status_tag(status))
+            transaction.execute(LINK_TAG, (record_id, content_type, tag_id))
         return fit(",".join(sorted(names)), TAGS_WIDTH)
 
     def change_tags(
         self,
-        connection: sqlite3.Connection,
+        transaction: Transaction,
         record_ids: Iterable[int],
         added: Sequence[str],
         removed: Sequence[str],
     ) -> list[int]:
         """Add and remove tags in all places that have them; return the keys of the records that changed."""
-        content_type = self._content_type(connection)
+        content_type = self._content_type(transaction)
         old: dict[int, set[str]] = {record_id: set() for record_id in record_ids}
-        for record_id, name in connection.execute(NAMES_OF, (json.dumps(list(old)), content_type)):
+        for record_id, name in transaction.execute(NAMES_OF, (json.dumps(list(old)), content_type)):
             old[record_id].add(name)
         new = {record_id: (names | set(added)) - set(removed) for record_id, names in old.items()}
         changed = [record_id for record_id in old if new[record_id] != old[record_id]]
         ids = json.dumps(changed)
         for tag in set(added) - set(removed):
-            connection.execute(LINK_TAGS, (content_type, self._shared(connection, "tag", tag), ids))
+            transaction.execute(LINK_TAGS, (content_type, self._shared(transaction, "tag", tag), ids))
         for tag in removed:
-            connection.execute(UNLINK_TAGS, (ids, content_type, tag))
+            transaction.execute(UNLINK_TAGS, (ids, content_type, tag))
         rows = [(tags_text(new[record_id]), record_id) for record_id in changed]
-        connection.executemany("UPDATE django_store_record SET tags = ? WHERE db_id = ?", rows)
+        transaction.executemany("UPDATE django_store_record SET tags = ? WHERE db_id = ?", rows)
         return changed
 
-    def _shared(self, connection: sqlite3.Connection, table: str, *values: Any) -> int:
+    def _shared(self, transaction: Transaction, table: str, *values: Any) -> int:
         """Return the id of the one row of `table` that holds `values`, added if there is none."""
         key = (table, *values)
         known = self._ids.get(key)
         if known is None:
-            known = self._ids[key] = _find_or_add(connection, table, values)
+            known = self._ids[key] = _find_or_add(transaction, table, values)
         return known
 
-    def _literal(self, connection: sqlite3.Connection, table: str, kind: str, values: dict[str, Any]) -> int:
+    def _literal(self, transaction: Transaction, table: str, kind: str, values: dict[str, Any]) -> int:
         """Return the id of a row whose parameters are the literal of `values`; its first value may be cut."""
         text, width = repr(values), LITERAL_WIDTHS[table]
         name, path = next(iter(values.items()))
@@ -247,11 +260,11 @@ class RecordWriter:
         while len(text) > width:  # `repr` may show one character as several
             room -= max(1, (len(text) - width) // 2)
             text = repr({**values, name: fit(path, room)})
-        return self._shared(connection, table, kind, fit(text))
+        return self._shared(transaction, table, kind, fit(text))
 
-    def _dependency(self, connection: sqlite3.Connection, dependency: Dependency) -> int:
+    def _dependency(self, transaction: Transaction, dependency: Dependency) -> int:
         return self._shared(
-            connection,
+            transaction,
             "dependency",
             fit(dependency.name, 50),
             fit(dependency.path, 200),
@@ -261,12 +274,12 @@ class RecordWriter:
             "python",
         )
 
-    def _link_platform(self, connection: sqlite3.Connection, record_id: int, record: Record) -> None:
+    def _link_platform(self, transaction: Transaction, record_id: int, record: Record) -> None:
         platform = record.platform
         if platform is None:
             return
         platform_id = self._shared(
-            connection,
+            transaction,
             "platforminformation",
             fit(platform.architecture_bits, 100),
             fit(platform.architecture_linkage, 100),
@@ -278,9 +291,9 @@ class RecordWriter:
             fit(platform.system_name, 20),
             fit(platform.version, 200),
         )
-        connection.execute(LINK_PLATFORM, (record_id, platform_id))
+        transaction.execute(LINK_PLATFORM, (record_id, platform_id))
 
-    def _data_key(self, connection: sqlite3.Connection, key: DataKey) -> int:
+    def _data_key(self, transaction: Transaction, key: DataKey) -> int:
         # Sumatra's pages read these three names; its text is what it would write itself
         metadata = {"encoding": None, "mimetype": None, "size": 0, **key.metadata}
         created = (key.created or datetime.fromtimestamp(0, UTC)).replace(microsecond=0)
@@ -290,38 +303,46 @@ class RecordWriter:
             timestamp_text(created),
             json.dumps(metadata, sort_keys=True),
         )
-        return _find_or_add(connection, "datakey", values)
+        return _find_or_add(transaction, "datakey", values)
 
-    def _project(self, connection: sqlite3.Connection) -> str:
+    def _project(self, transaction: Transaction) -> str:
         key = ("project", self.project_name)
         if key not in self._ids:
-            connection.execute(
-                "INSERT OR IGNORE INTO django_store_project (id, name, description) VALUES (?, '', '')",
+            transaction.execute(
+                "INSERT INTO django_store_project (id, name, description) VALUES (?, '', '')"
+                " ON CONFLICT DO NOTHING",
                 (self.project_name,),
             )
             self._ids[key] = 0
         return self.project_name
 
-    def _content_type(self, connection: sqlite3.Connection) -> int:
+    def _content_type(self, transaction: Transaction) -> int:
         """Return the number by which Django's tags know records."""
         key = ("content type",)
         if key not in self._ids:
-            where = "app_label = 'django_store' AND model = 'record'"
-            row = connection.execute(f"SELECT id FROM django_content_type WHERE {where}").fetchone()
-            if row is None:
-                added = connection.execute(
-                    "INSERT INTO django_content_type (app_label, model) VALUES ('django_store', 'record')"
-                )
-                row = (added.lastrowid,)
-            self._ids[key] = row[0]
+            if not (rows := transaction.execute(CONTENT_TYPE)):
+                transaction.execute(ADD_CONTENT_TYPE)
+                rows = transaction.execute(CONTENT_TYPE)
+            self._ids[key] = rows[0][0]
         return self._ids[key]
 
 
-def _find_or_add(connection: sqlite3.Connection, table: str, values: Sequence[Any]) -> int:
-    row = connection.execute(FIND[table], values).fetchone()
-    found = row[0] if row else connection.execute(ADD[table], values).lastrowid
-    assert isinstance(found, int)
-    return found
+def _in_order(keys: Iterable[DataKey]) -> list[DataKey]:
+    """`keys` in the order in which all who add data keys exclude each other."""
+    return sorted(keys, key=lambda key: (_part(key.path), key.path))
+
+
+def _part(path: str) -> int:
+    return zlib.crc32(path.encode("utf-8", "surrogatepass")) % N_PARTS
+
+
+def _find_or_add(transaction: Transaction, table: str, values: Sequence[Any]) -> int:
+    rows = transaction.execute(FIND[table], values)
+    if not rows:
+        part = _part(values[0]) if table == "datakey" else ""
+        if transaction.exclude(f"{table}{part}"):
+            rows = transaction.execute(FIND[table], values)
+    return int(rows[0][0]) if rows else transaction.insert(ADD[table], values)
 
 
 def timestamp_text(moment: datetime) -> str:

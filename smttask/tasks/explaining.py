@@ -17,7 +17,7 @@ from smttask.errors import (
 from smttask.project import Project
 from smttask.records.differences import Described, InputDifference, differing_inputs, find_differences
 from smttask.records.parameters import read_json
-from smttask.records.sqlite import PastRun
+from smttask.records.runs import PastRun
 from smttask.runner.packages import changed_packages
 from smttask.runner.unit import Unit
 from smttask.storage.atomic import read_link
