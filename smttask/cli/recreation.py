@@ -1,4 +1,4 @@
-"""The commands of `smttask store` that go between records and description files: recreate, create-surrogates."""
+"""The commands of `smttask store` between records and description files: recreate, create-surrogates."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from smttask.cli.listing import filter_options, narrowed
+from smttask.cli.completion import complete_labels, complete_task_files
+from smttask.cli.filters import filter_options, narrowed
 from smttask.errors import InputError, RecordNotFoundError, SmttaskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from smttask.view import RecordStoreView, RecordView
+    from smttask.care.recreate import Recreated
+    from smttask.view import RecordStoreView
 
 __all__ = ["create_surrogates", "recreate"]
 
 
 @click.command()
-@click.argument("labels", nargs=-1, metavar="[LABELS]...")
+@click.argument("labels", nargs=-1, metavar="[LABELS]...", shell_complete=complete_labels)
 @click.option(
-    "-o", "--output", "folder", metavar="DIR", default=".", help="Where to, made if missing.  [default: here]"
+    "-o", "--dir", "folder", metavar="DIR", default=".", help="Where to, made if missing.  [default: here]"
 )
 @filter_options()
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each record, one a line.")
@@ -44,48 +46,43 @@ def recreate(labels: tuple[str, ...], folder: str, as_json: bool, **filters: Any
             "found: neither labels nor filters",
             "give labels, as `smttask store list` shows them, or filters such as --task",
         )
-    from smttask.care.recreate import recreate as recreate_tasks
     from smttask.executors.messages import Instructions
     from smttask.executors.taskfile import TaskFiles
 
     n_failed, paths = 0, set()
-    view = narrowed(**filters)
     with TaskFiles(Instructions()):
-        for label, record in _chosen(view, labels):
-            if isinstance(record, SmttaskError):
-                path, error = None, record
-            else:
-                (done,) = recreate_tasks(view.project, [record], folder)
-                label, path, error = done.label, done.path, done.error
-            if error is not None:
+        for done in _recreated(narrowed(**filters), labels, folder):
+            if done.error is not None:
                 n_failed += 1
-                click.echo(f"{label}: {error}", err=True)
+                click.echo(f"{done.label}: {done.error}", err=True)
             else:
-                paths.add(path)
+                paths.add(done.path)
             if as_json:
-                facts = {"label": label, "path": path and str(path), "error": error and str(error)}
-                click.echo(json.dumps(facts, ensure_ascii=False))
-            elif path is not None:
-                click.echo(f"{label}  {path}")
+                facts = {"label": done.label, "path": done.path, "error": done.error}
+                click.echo(json.dumps(facts, default=str, ensure_ascii=False))
+            elif done.path is not None:
+                click.echo(f"{done.label}  {done.path}")
     if not as_json:
         click.echo(f"{len(paths)} file{'' if len(paths) == 1 else 's'}")
     sys.exit(1 if n_failed else 0)
 
 
-def _chosen(
-    view: RecordStoreView, labels: tuple[str, ...]
-) -> Iterator[tuple[str, RecordView | RecordNotFoundError]]:
+def _recreated(view: RecordStoreView, labels: tuple[str, ...], folder: str) -> Iterator[Recreated]:
+    from smttask.care.recreate import Recreated, recreate
+
     if not labels:
-        yield from ((record.label, record) for record in view)
+        yield from recreate(view.project, view, folder)
     for label in labels:
         try:
-            yield label, view[label]
+            record = view[label]
         except RecordNotFoundError as error:
-            yield label, error
+            yield Recreated(label, None, error)
+        else:
+            yield from recreate(view.project, [record], folder)
 
 
 @click.command("create-surrogates")
-@click.argument("files", nargs=-1, required=True, metavar="FILES...")
+@click.argument("files", nargs=-1, required=True, metavar="FILES...", shell_complete=complete_task_files)
 @click.option("--dry-run", is_flag=True, help="Only tell which results have no record.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each result, one a line.")
 def create_surrogates(files: tuple[str, ...], dry_run: bool, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from smttask.cli.listing import filter_options, narrowed
+from smttask.cli.filters import filter_options, narrowed
 from smttask.cli.quantities import Duration, Size, size_text
 from smttask.errors import InputError
 from smttask.project import get_current_project
