@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -105,3 +106,16 @@ def test_a_module_that_loads_itself_when_it_is_looked_at_is_left_alone(modules):
     finally:
         del sys.modules["lazy"]
     assert type(module).__name__ == "_LazyModule"
+
+
+def test_what_only_claims_to_be_a_module_is_left_alone(modules, monkeypatch):
+    """The cryptography package puts a C library among the modules; tasks are defined all the same."""
+
+    class Library:
+        __slots__ = ()
+        __class__ = property(lambda self: ModuleType)
+
+    monkeypatch.setitem(sys.modules, "claims_to_be_a_module", Library())
+    modules.write(main="def f(x): return x")
+    assert fingerprint(modules.load().f, modules.scope).digest
+    remember_sources("main")
