@@ -34,7 +34,8 @@
     ├── DamagedResultWarning              a damaged result was set aside
     ├── DefaultsChangedWarning            a description was made under other defaults
     ├── NotRecordedWarning                a run that leaves no record
-    └── RecordStoreWarning                a result is stored but could not be recorded
+    ├── RecordStoreWarning                a result is stored but could not be recorded
+    └── UnknownParameterWarning           records are looked for by an input that none has
 
 A message has three parts: what failed, by name and digest; what was found and
 what was expected; what to do next. The first line alone makes sense in a log.
@@ -80,6 +81,7 @@ __all__ = [
     "StaleModuleError",
     "StorageError",
     "UncommittedChangesError",
+    "UnknownParameterWarning",
     "WorkerError",
     "short_repr",
     "warn",
@@ -308,3 +310,7 @@ class NotRecordedWarning(SmttaskWarning):
 
 class RecordStoreWarning(SmttaskWarning):
     """A result is stored but its run could not be recorded."""
+
+
+class UnknownParameterWarning(SmttaskWarning):
+    """No record is found, and none has an input of the name that was asked for; it may be misspelt."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
+from rich.text import Text
+
 from smttask.code.fingerprint import changed_parts
 from smttask.errors import DamagedResultError, InputError, ResultNotFoundError, short_repr
 from smttask.protocols import Runnable
@@ -68,6 +70,9 @@ class RecordComparison:
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
+
+    def __rich__(self) -> Text:
+        return Text(str(self))
 
     def dframe(self) -> pd.DataFrame:
         """A row for each difference: its kind and name, and a column for each run."""
@@ -175,6 +180,9 @@ class ParameterComparison:
 
     def _repr_html_(self) -> str:
         return str(self.dframe().to_html()) if self.differences else f"<pre>{escape(str(self))}</pre>"
+
+    def __rich__(self) -> Text:
+        return Text(str(self))
 
 
 def compare_tasks(*tasks: Source, labels: Sequence[str] | None = None) -> pd.DataFrame:

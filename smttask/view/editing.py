@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
@@ -18,7 +19,7 @@ Mode = Literal["prepend", "append", "replace", "substring"]
 Change = Callable[[str], str]
 
 
-class EditableRecords:
+class EditableRecords(ABC):
     """Records that are edited together, in one transaction: all of them or none.
 
     Sumatra's own tools show the edits. Each edit is also noted in ``.smt/edits.jsonl``.
@@ -28,9 +29,9 @@ class EditableRecords:
     project: Project
     store: SQLiteRecordStore
 
+    @abstractmethod
     def decided(self) -> Selection:
         """Which records these are."""
-        raise NotImplementedError
 
     def add_tag(self, *tags: str) -> int:
         """Add `tags` to every record and return how many did not have all of them.

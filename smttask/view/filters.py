@@ -16,6 +16,7 @@ from smttask.records.record import STATUSES
 from smttask.tasks import Task
 from smttask.typing.jsonform import to_json
 from smttask.view.moments import to_moment, to_span
+from smttask.view.paths import suggestion
 
 if TYPE_CHECKING:
     from smttask.view.records import RecordView
@@ -188,6 +189,9 @@ class RecordFilter:
     ) -> RecordStoreView:
         """Keep runs whose inputs compare so; a record that lacks one is left out.
 
+        Where the view stays empty and no record has an input of this name, an
+        `UnknownParameterWarning` names the nearest one when records are asked for.
+
         Parameters
         ----------
         eq, ge, le, gt, lt
@@ -208,19 +212,20 @@ class RecordFilter:
             If a value is none that a task could have.
         """
         selection = self._view.selection
+        paths = [str(path) for values in (eq, ge, le, gt, lt, isclose) for path in values or {}]
         for operator, values in (("==", eq), (">=", ge), ("<=", le), (">", gt), ("<", lt)):
             for path, value in (values or {}).items():
                 if operator != "==":
                     _check_order(path, value)
                 form = to_json(_plain(value), on_task=_reference)
-                selection = selection.with_parameters({path: form}, operator)
+                selection = selection.with_parameters({str(path): form}, operator)
         for path, value in (isclose or {}).items():
             if isinstance(value, bool) or not isinstance(value, Real):
                 raise _no_order(path, value, "a number")
             number, width = float(value), atol + rtol * abs(float(value))
-            selection = selection.with_parameters({path: to_json(number - width)}, ">=")
-            selection = selection.with_parameters({path: to_json(number + width)}, "<=")
-        return self._view.narrowed(selection)
+            selection = selection.with_parameters({str(path): to_json(number - width)}, ">=")
+            selection = selection.with_parameters({str(path): to_json(number + width)}, "<=")
+        return self._view.narrowed(selection, paths=paths)
 
     def match(self, ref: RecordView | str | Task[Any], *but: str) -> RecordStoreView:
         """Keep runs of the same task as `ref` with the same inputs, but for those named in `but`.
@@ -241,13 +246,14 @@ class RecordFilter:
         """
         record = self._view.get_reference(ref)
         selection = self._view.selection.with_task(record.task_name, record.module)
-        excepted = [path_steps(path) for path in but]
+        excepted = [path_steps(str(path)) for path in but]
         for path, steps in zip(but, excepted, strict=True):
             if not record.forms.has(steps):
+                inputs = list(record.input_texts)
                 raise InputError(
-                    f"The run {record.label} has no input {short_repr(path)}.",
-                    f"inputs: {', '.join(record.input_texts)}",
-                    "correct the name",
+                    f"The run {record.label} has no input {short_repr(str(path))}.",
+                    f"inputs: {', '.join(inputs)}",
+                    suggestion(path, inputs) + "correct the name",
                     place=path,
                 )
         return self._view.narrowed(_matching(selection, record, [], excepted))

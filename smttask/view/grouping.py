@@ -9,7 +9,7 @@ from smttask.errors import InputError
 from smttask.records.parameters import form_text
 from smttask.view.records import RecordView
 
-__all__ = ["group_key"]
+__all__ = ["group_key", "input_paths"]
 
 FIELDS: dict[str, Callable[[RecordView], Any]] = {
     "task": lambda record: record.task_name,
@@ -35,8 +35,13 @@ def group_key(record: RecordView, names: Sequence[str]) -> Any:
             f"expected: an input, or one of {', '.join(FIELDS)}",
             "for example view.splitby('task')",
         )
-    values = tuple(_value(record, name) for name in names)
+    values = tuple(_value(record, str(name)) for name in names)
     return values[0] if len(values) == 1 else values
+
+
+def input_paths(names: Sequence[str]) -> list[str]:
+    """Those of `names` that are no fields of records: paths of inputs."""
+    return [str(name).removeprefix(INPUTS) for name in names if name not in FIELDS]
 
 
 def _value(record: RecordView, name: str) -> Any:

@@ -9,19 +9,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smttask.errors import DescriptionError, OutputError, ResultNotFoundError, SmttaskError, StorageError
-from smttask.formats.pickle import PickleFormat
+from rich.console import RenderableType
+
+from smttask.errors import DescriptionError, ResultNotFoundError
 from smttask.project import Project
 from smttask.records.parameters import form_text
 from smttask.records.query import Selection
 from smttask.records.reading import parse_timestamp, split_status
-from smttask.records.record import DataKey, Dependency, Executable, Platform, Record, RepositoryAddress
+from smttask.records.record import DataKey, Executable, Platform, Record, RepositoryAddress
 from smttask.records.sqlite import SQLiteRecordStore
 from smttask.storage.layout import SUFFIX_MARK, Key
 from smttask.storage.manifest import Head, read_head
-from smttask.tasks.outputforms import is_pickled
-from smttask.view import html, text
+from smttask.view import html, terminal, text
+from smttask.view.dependencies import Dependencies
+from smttask.view.outputs import load_output
 from smttask.view.parameters import Parameters
+from smttask.view.paths import ParameterValues, computed
 
 if TYPE_CHECKING:
     from smttask.tasks import Task
@@ -136,9 +139,9 @@ class RecordView:
         return self._record.stdout_stderr
 
     @property
-    def dependencies(self) -> tuple[Dependency, ...]:
-        """The imported distributions, with their versions."""
-        return self._record.dependencies
+    def dependencies(self) -> Dependencies:
+        """The imported distributions, with their versions; a tuple that shows itself as a table."""
+        return Dependencies(self._record.dependencies)
 
     @property
     def platform(self) -> Platform | None:
@@ -177,6 +180,11 @@ class RecordView:
         """The description of the task, parsed; the text itself if another program wrote another form."""
         return self._parameters.tree
 
+    @computed
+    def params(self) -> ParameterValues:
+        """The inputs by name, which completion shows: ``record.params.model.sigma``."""
+        return ParameterValues(self._parameters)
+
     @property
     def forms(self) -> Parameters:
         """The inputs in the JSON forms that the record has them in."""
@@ -204,7 +212,7 @@ class RecordView:
         DescriptionError
             If the value is of a class, or is a task, that is gone.
         """
-        return self._parameters.get(path, default)
+        return self._parameters.get(str(path), default)
 
     @cached_property
     def task(self) -> Task[Any]:
@@ -216,6 +224,17 @@ class RecordView:
             If its module or function is gone, or the record of an upstream task is.
         """
         return self._parameters.load_task()
+
+    @property
+    def task_type(self) -> type[Task[Any]]:
+        """The task's type, as it is defined today.
+
+        Raises
+        ------
+        DescriptionError
+            If its module or function is gone.
+        """
+        return type(self.task)
 
     @cached_property
     def task_code(self) -> SourceText:
@@ -268,49 +287,7 @@ class RecordView:
         StorageError
             If it is a pickle, and the task, as found today, does not declare it so.
         """
-        head = self.head
-        prefix = f"{name}." if name else ""
-        elements = [known for known in head.outputs if known.startswith(prefix)]
-        if not name and not self._is_one_separate_output():
-            elements = []
-        if elements and name not in head.outputs:
-            return tuple([self._load_output(head, known) for known in elements])
-        if name not in head.outputs:
-            raise OutputError(
-                f"Run {self.label} has no output {name!r}.",
-                f"expected: {', '.join(known or 'the unnamed one, get_output()' for known in head.outputs)}",
-                "check the spelling",
-            )
-        return self._load_output(head, name)
-
-    def _load_output(self, head: Head, name: str) -> Any:
-        is_pickle = head.outputs[name].format == PickleFormat.name
-        if is_pickle and not self._declares_pickle(name):
-            raise StorageError(
-                f"Run {self.label} has {f'the output {name!r}' if name else 'an output'} that is not read.",
-                "found: a pickle, which can run any code\n"
-                f"expected: that the task {self.task_name!r} of today declares it as Pickled",
-                "if you trust the file, unpickle it yourself: see record.outputpaths",
-                label=self.label,
-            )
-        verify = self._project.setting("verify")
-        return self._project.data.load_output(head, name, verify=verify, allow_pickle=is_pickle)
-
-    def _is_one_separate_output(self) -> bool:
-        """Whether the task, as found today, has one unnamed output whose elements are stored one by one."""
-        if "" in self.head.outputs:
-            return False
-        try:
-            form = self.task.output_spec.forms.get("")
-        except SmttaskError:  # the task is gone
-            return False
-        return form is not None and form.separate is not None
-
-    def _declares_pickle(self, name: str) -> bool:
-        try:
-            return is_pickled(self.task.output_spec.forms.values(), name)
-        except SmttaskError:  # the task is gone
-            return False
+        return load_output(self, self._project, name)
 
     @property
     def outputpaths(self) -> dict[str, Path]:
@@ -329,6 +306,19 @@ class RecordView:
         """The file of the only output, or the manifest, which names those of several; see `outputpaths`."""
         head = self.head
         return next(iter(self.outputpaths.values())) if len(head.outputs) == 1 else head.path
+
+    @property
+    def resultpaths(self) -> tuple[Path, ...]:
+        """Every file of the result, the manifest first.
+
+        Raises
+        ------
+        ResultNotFoundError
+            If the run has no result.
+        """
+        head = self.head
+        names = [name for entry in head.outputs.values() for name, _, _ in entry.files]
+        return (head.path, *(head.path.parent / name for name in names))
 
     def invalidate(self) -> bool:
         """Unlink what is stored for the task of this run, so that it is computed anew; the run stays.
@@ -371,3 +361,6 @@ class RecordView:
 
     def _repr_html_(self) -> str:
         return html.record_html(self)
+
+    def __rich__(self) -> RenderableType:
+        return terminal.record_table(self)

@@ -32,3 +32,6 @@ class SourceText(str):
         console = Console(record=True, file=StringIO(), width=width)
         console.print(Syntax(str(self), "python", theme="default", background_color="default"))
         return console.export_html(inline_styles=True, code_format=HTML)
+
+    def __rich__(self) -> Syntax:
+        return Syntax(str(self), "python", theme="ansi_dark", background_color="default")

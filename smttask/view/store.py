@@ -1,35 +1,35 @@
-"""The records of a project as a sequence, newest first."""
+"""The records of a project: filtered, split, compared, and shown as text, tables and pictures."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self
 
-from smttask.errors import InputError, RecordNotFoundError, short_repr
-from smttask.project import Project, get_current_project, get_project
+from rich.console import RenderableType
+
+from smttask.errors import InputError, short_repr
+from smttask.extras import require
 from smttask.records.query import Selection
 from smttask.tasks import Task
-from smttask.view import html, text
+from smttask.view import html, terminal, text
 from smttask.view.compare import RecordComparison, compare_records
-from smttask.view.editing import EditableRecords
 from smttask.view.export import export_records
 from smttask.view.filters import RecordFilter
-from smttask.view.grouping import group_key
-from smttask.view.records import LIGHT_COLUMNS, RecordView
+from smttask.view.grouping import group_key, input_paths
+from smttask.view.paths import AskedPath, KnownPaths, ParameterPaths, computed, tell_unknown_paths
+from smttask.view.records import RecordView
+from smttask.view.sequence import RecordSequence
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = ["RecordStoreView"]
 
-BATCH = 500  # records read at once while iterating
-Test = Callable[[RecordView], object]
 
-
-class RecordStoreView(EditableRecords):
+class RecordStoreView(RecordSequence):
     """The records of a project, newest first; nothing is read before it is asked for.
 
     A view is a sequence: it has a length, is iterated, and gives one record by position
@@ -59,54 +59,15 @@ class RecordStoreView(EditableRecords):
     0.5
     """
 
-    def __init__(self, project: Project | str | os.PathLike[str] | None = None) -> None:
-        if project is None:
-            project = get_current_project()
-        self.project = project if isinstance(project, Project) else get_project(project)
-        self.store = self.project.records
-        self.selection = Selection()
-        self._tests: tuple[Test, ...] = ()
-
-    # -- narrowing
-
-    @property
+    @computed
     def filter(self) -> RecordFilter:
         """The filters: ``view.filter.task("Analyze")``, ``view.filter(function)``."""
         return RecordFilter(self)
 
-    def narrowed(self, selection: Selection, *tests: Test) -> RecordStoreView:
-        """A view of `selection`, with the functions that filter this one and `tests`."""
-        view = object.__new__(type(self))
-        view.project, view.store = self.project, self.store
-        view.selection, view._tests = selection, (*self._tests, *tests)
-        return view
-
-    def __or__(self, other: object) -> RecordStoreView:
-        """The records of both views, in the order of this one.
-
-        Functions that filter one of them decide now, not when records are asked for.
-
-        Raises
-        ------
-        InputError
-            If the views are of different record stores.
-        """
-        if not isinstance(other, RecordStoreView):
-            return NotImplemented
-        if other.store is not self.store:
-            raise InputError(
-                "Records of different stores cannot stand in one view.",
-                f"found: {self.store.path} and {other.store.path}",
-                "look at them one after the other",
-            )
-        return self._only(self.decided().joined(other.decided()))
-
-    def decided(self) -> Selection:
-        """What is asked of the store, after the functions of filters have decided."""
-        if not self._tests:
-            return self.selection
-        ids = [record.id for record in self]
-        return Selection(is_oldest_first=self.selection.is_oldest_first).with_ids(ids)
+    @computed
+    def params(self) -> ParameterPaths:
+        """The paths of the inputs, which completion shows: ``view.params.model.sigma``."""
+        return ParameterPaths(KnownPaths(self, self.selection))
 
     def get_reference(self, ref: RecordView | str | Task[Any]) -> RecordView:
         """The record that `ref` is, is the label of, or is the task of; filters do not count.
@@ -130,74 +91,6 @@ class RecordStoreView(EditableRecords):
             f"found: {type(ref).__name__}\nexpected: a record, a label or a task",
             "give one of these",
         )
-
-    def _only(self, selection: Selection) -> RecordStoreView:
-        """A view of `selection`, where no function has to decide any more."""
-        view = self.narrowed(selection)
-        view._tests = ()
-        return view
-
-    # -- as a sequence
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self) if self._tests else self.store.count(self.selection)
-
-    def __iter__(self) -> Iterator[RecordView]:
-        ids = [row[0] for row in self.store.columns(self.selection, ["id"])]
-        for start in range(0, len(ids), BATCH):
-            yield from self._read(ids[start : start + BATCH])
-
-    def __reversed__(self) -> Iterator[RecordView]:
-        return iter(self[::-1])
-
-    def __contains__(self, item: object) -> bool:
-        label = item.label if isinstance(item, RecordView) else item
-        return isinstance(label, str) and len(self.narrowed(self.selection.with_labels(label))) > 0
-
-    @overload
-    def __getitem__(self, key: int | str) -> RecordView: ...
-    @overload
-    def __getitem__(self, key: slice) -> RecordStoreView: ...
-    def __getitem__(self, key: int | str | slice) -> RecordView | RecordStoreView:
-        """The record at a position or with a label, or a view of a range of positions.
-
-        Parameters
-        ----------
-        key
-            0 is the newest, -1 the oldest. A label may be cut short where it stays unique.
-
-        Raises
-        ------
-        RecordNotFoundError
-            If there is none, or several have a label that begins so.
-        """
-        if isinstance(key, slice):
-            return self._sliced(key)
-        return self._by_label(key) if isinstance(key, str) else self._at(key)
-
-    @property
-    def latest(self) -> RecordView:
-        """The run that started last; `RecordNotFoundError` if there is none."""
-        return self._edge(is_oldest_first=False)
-
-    @property
-    def earliest(self) -> RecordView:
-        """The run that started first; `RecordNotFoundError` if there is none."""
-        return self._edge(is_oldest_first=True)
-
-    @property
-    def first(self) -> RecordView:
-        """The record at position 0."""
-        return self[0]
-
-    @property
-    def last(self) -> RecordView:
-        """The record at position -1."""
-        return self[-1]
-
-    def labels(self) -> list[str]:
-        """The labels, in the order of the view."""
-        return [record.label for record in self] if self._tests else self.store.labels(self.selection)
 
     def compare(
         self, old: RecordView | str | Task[Any], new: RecordView | str | Task[Any]
@@ -242,6 +135,8 @@ class RecordStoreView(EditableRecords):
         groups: dict[Any, list[int]] = {}
         for record in self:
             groups.setdefault(group_key(record, names), []).append(record.id)
+        if len(groups) == 1 and None in groups:
+            tell_unknown_paths(self, [AskedPath(self.selection, name) for name in input_paths(names)])
         order = self.selection.is_oldest_first
         return {
             key: self._only(Selection(is_oldest_first=order).with_ids(ids)) for key, ids in groups.items()
@@ -249,20 +144,40 @@ class RecordStoreView(EditableRecords):
 
     # -- tables and displays
 
-    def summary(self, *, merge: bool = True) -> pd.DataFrame:
+    def head(self, n: int = 5) -> Self:
+        """The first `n` records of the view, the newest unless it is turned around."""
+        return self[: max(n, 0)]
+
+    def tail(self, n: int = 5) -> Self:
+        """The last `n` records of the view."""
+        return self[max(len(self) - max(n, 0), 0) :]
+
+    def summary(
+        self, *, merge: bool = True, head: int | None = None, tail: int | None = None
+    ) -> pd.DataFrame:
         """What was run: a row for the runs of one task with one reason, in the order of the view.
 
         Columns are task, reason, n_runs, first and last (start, UTC), duration (of all) and
-        status (``"5 finished, 1 crashed"``). `head` and `tail` of the table show its ends.
+        status (``"5 finished, 1 crashed"``).
 
         Parameters
         ----------
         merge
             False gives a row for every run: see `dframe`.
+        head, tail
+            How many rows to give, from the beginning, the end, or both; all if neither is said.
         """
         from smttask.view.tables import summary_frame
 
-        return summary_frame(self) if merge else self.dframe()
+        if merge:
+            table = summary_frame(self)
+            return table.iloc[_ends(len(table), head, tail)].reset_index(drop=True)
+        if head is None and tail is None:
+            return self.dframe()
+        ids = [row[0] for row in self.rows(["id"])]
+        kept = [ids[position] for position in _ends(len(ids), head, tail)]
+        order = self.selection.is_oldest_first
+        return self._only(Selection(is_oldest_first=order).with_ids(kept)).dframe()
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write the records to a file and return its path.
@@ -301,11 +216,49 @@ class RecordStoreView(EditableRecords):
         """
         from smttask.view.tables import record_frame
 
-        return record_frame(self, parameters=parameters, outputs=outputs)
+        if not isinstance(parameters, bool):
+            parameters = [str(path) for path in parameters]
+        table = record_frame(self, parameters=parameters, outputs=outputs)
+        if not isinstance(parameters, bool):
+            absent = [path for path in parameters if path in table and table[path].isna().all()]
+            tell_unknown_paths(self, [AskedPath(self.selection, path) for path in absent])
+        return table
 
-    def rows(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
-        """Values of the columns `names` (see `smttask.records.query.COLUMNS`), a tuple for each record."""
-        return self.store.columns(self.decided(), names)
+    def plot(self, parameter: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draw when and how long the runs ran, or how long they took for which value of an input.
+
+        Without `parameter` each task has a row, the one that ran last at the top, with a
+        bar for each run in the colour of its status; runs at the same time stand below each
+        other. With one, each run is a point in the colour of its task; runs without a
+        duration or without such an input are left out. Axes are logarithmic where values are wide apart.
+
+        Parameters
+        ----------
+        parameter
+            Dotted path of an input; see `RecordView.get_param`.
+        ax
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        Axes
+            Of matplotlib, to be changed at will. Durations are in seconds, times are local.
+
+        Raises
+        ------
+        MissingExtraError
+            If matplotlib is not installed; it comes with the extra ``viz``.
+        InputError
+            If the path is none, or no record has such an input.
+
+        Examples
+        --------
+        >>> RSView().filter.task("Analyze").plot("model.sigma")  # doctest: +SKIP
+        """
+        require("matplotlib")
+        from smttask.view.plot import plot_parameter, plot_timeline
+
+        return plot_timeline(self, ax) if parameter is None else plot_parameter(self, str(parameter), ax)
 
     def __repr__(self) -> str:
         return text.view_text(self)
@@ -313,66 +266,13 @@ class RecordStoreView(EditableRecords):
     def _repr_html_(self) -> str:
         return html.view_html(self)
 
-    # -- how
+    def __rich__(self) -> RenderableType:
+        return terminal.view_table(self)
 
-    def _read(self, ids: Sequence[int]) -> Iterator[RecordView]:
-        order = self.selection.is_oldest_first
-        selection = Selection(is_oldest_first=order).with_ids(ids)
-        for row in self.store.columns(selection, LIGHT_COLUMNS):
-            record = RecordView(self.project, row[1], store=self.store, row=row)
-            if self._passes(record):
-                yield record
 
-    def _passes(self, record: RecordView) -> bool:
-        try:
-            return all(test(record) for test in self._tests)
-        except Exception as error:
-            error.add_note(f"while record {record.label} was looked at by the function of a filter")
-            raise
-
-    def _sliced(self, key: slice) -> RecordStoreView:
-        is_plain = (key.step or 1) == 1 and min(key.start or 0, key.stop or 0) >= 0
-        if is_plain and not self._tests:
-            return self._only(self.selection.sliced(key.start or 0, key.stop))
-        ids = [record.id for record in self] if self._tests else [row[0] for row in self.rows(["id"])]
-        order = self.selection.is_oldest_first ^ ((key.step or 1) < 0)
-        return self._only(Selection(is_oldest_first=order).with_ids(ids[key]))
-
-    def _at(self, position: int) -> RecordView:
-        at = position if position >= 0 else position + len(self)
-        if at >= 0:
-            found = islice(self, at, None) if self._tests else self._only(self.selection.sliced(at, at + 1))
-            for record in found:
-                return record
-        raise self._not_found(
-            f"There is no record at position {position}.",
-            "positions go from 0, the newest, to -1, the oldest",
-        )
-
-    def _by_label(self, label: str) -> RecordView:
-        exact = list(self.narrowed(self.selection.with_labels(label)))
-        found = exact or list(self.narrowed(self.selection.with_label(label))[:3])
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            raise self._not_found(
-                f"There is no record {short_repr(label)}.", "view.labels() lists what there is"
-            )
-        raise RecordNotFoundError(
-            f"More than one record has a label that begins with {short_repr(label)}.",
-            f"found: {', '.join(record.label for record in found[:2])}" + (", …" if len(found) > 2 else ""),
-            "give more of the label",
-            label=label,
-        )
-
-    def _edge(self, *, is_oldest_first: bool) -> RecordView:
-        turned = self.selection.is_oldest_first is not is_oldest_first
-        return self[-1] if turned else self[0]
-
-    def _not_found(self, what: str, remedy: str) -> RecordNotFoundError:
-        n_records = len(self)
-        return RecordNotFoundError(
-            what,
-            f"searched: {n_records} records of {self.store.path}",
-            remedy if n_records else "widen the filters, or run a task",
-        )
+def _ends(n: int, head: int | None, tail: int | None) -> list[int]:
+    """Positions of the first `head` and the last `tail` of `n`; of all if neither is said."""
+    if head is None and tail is None:
+        return list(range(n))
+    n_head = min(max(head or 0, 0), n)
+    return [*range(n_head), *range(max(n - max(tail or 0, 0), n_head), n)]

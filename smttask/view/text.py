@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from smttask.view.records import RecordView
@@ -13,31 +15,34 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS",
-    "N_SHOWN",
+    "Listing",
     "cells",
+    "duration_text",
     "fields",
-    "heading",
+    "listing",
+    "printable",
     "record_line",
     "record_text",
     "safely",
     "view_text",
 ]
 
-N_SHOWN = 20  # records in the display of a view; the table of all is `dframe`
+N_SHOWN = 50  # records in the display of a view; the table of all is `dframe`
+UNREADABLE = "?"
 COLUMNS = ("label", "task", "started", "duration", "status", "tags", "reason")
 SHORTENED = ("task", "tags", "reason")  # where the terminal is narrow
 SHORTEST = 12
-Show = Callable[[Any], str]
+T = TypeVar("T")
 
 LONGEST = 2_000  # characters of one value; outcomes and reasons may hold anything
 
 
-def safely(encode: Callable[[str], str] = str) -> Callable[[Show], Show]:
-    """Let what displays give a text in any case: where there is an error, its text, as `encode` writes it."""
+def safely(encode: Callable[[str], T]) -> Callable[[Callable[[Any], T]], Callable[[Any], T]]:
+    """Let what displays give something in any case: where there is an error, its text, through `encode`."""
 
-    def safe(show: Show) -> Show:
+    def safe(show: Callable[[Any], T]) -> Callable[[Any], T]:
         @wraps(show)
-        def shown(item: Any) -> str:
+        def shown(item: Any) -> T:
             try:
                 return show(item)
             except Exception as error:  # noqa: BLE001 - a display must not hide what the user was doing
@@ -49,28 +54,39 @@ def safely(encode: Callable[[str], str] = str) -> Callable[[Show], Show]:
     return safe
 
 
-def printable(text: str) -> str:
+def printable(text: object) -> str:
     """`text` on one line, without characters that a terminal would obey."""
-    cut = text if len(text) <= LONGEST else text[:LONGEST] + "…"
+    whole = str(text)
+    cut = whole if len(whole) <= LONGEST else whole[:LONGEST] + "…"
     return "".join(
         letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in cut
     ).strip()
 
 
+_CELLS: Mapping[str, Callable[[RecordView], str]] = {
+    "label": lambda record: record.label,
+    "task": lambda record: record.task_name,
+    "started": lambda record: f"{record.timestamp.astimezone():%Y-%m-%d %H:%M}",
+    "duration": lambda record: (
+        "" if record.duration is None else duration_text(record.duration.total_seconds())
+    ),
+    "status": lambda record: record.status,
+    "tags": lambda record: ", ".join(sorted(record.tags)),
+    "reason": lambda record: record.reason,
+}
+
+
 def cells(record: RecordView) -> list[str]:
-    """What the row of a record shows, by `COLUMNS`; times are local."""
-    started = f"{record.timestamp.astimezone():%Y-%m-%d %H:%M}"
-    taken = "" if record.duration is None else duration_text(record.duration.total_seconds())
-    shown = (
-        record.label,
-        record.task_name,
-        started,
-        taken,
-        record.status,
-        ", ".join(sorted(record.tags)),
-        record.reason,
-    )
-    return [printable(text) for text in shown]
+    """What the row of a record shows, by `COLUMNS`; times are local, and what is damaged is a ``?``."""
+    return [cell(show, record) for show in _CELLS.values()]
+
+
+def cell(show: Callable[[RecordView], str], record: RecordView) -> str:
+    """One text of a record; `UNREADABLE` where other programs, or a damaged disk, left no such thing."""
+    try:
+        return printable(show(record))
+    except Exception:  # noqa: BLE001 - one damaged field must not hide the others, nor the other records
+        return UNREADABLE
 
 
 def duration_text(seconds: float) -> str:
@@ -92,61 +108,94 @@ def duration_text(seconds: float) -> str:
     return f"{hours} h {minutes} min"
 
 
-def heading(view: RecordStoreView, n_records: int) -> str:
+@dataclass(frozen=True)
+class Listing:
+    """What the display of a view shows, whatever it is drawn with.
+
+    Parameters
+    ----------
+    title
+        Which records these are.
+    rows
+        Of the first `N_SHOWN`: the texts of `columns`.
+    more
+        What is said of the others; empty if there are none.
+    """
+
+    title: str
+    rows: list[list[str]]
+    more: str
+
+    @property
+    def columns(self) -> list[tuple[str, list[str]]]:
+        """Title and texts of the columns in which there is something."""
+        found = zip(COLUMNS, zip(*self.rows, strict=True), strict=False)
+        return [(name, list(texts)) for name, texts in found if any(texts)]
+
+
+def listing(view: RecordStoreView) -> Listing:
+    """The first records of `view`; no others are read, and functions that filter decide on no others."""
+    if view.is_decided:
+        n_records = len(view)
+        rows = [cells(record) for record in view[:N_SHOWN]]
+        more = f"… and {n_records - N_SHOWN} more; dframe() has all" if n_records > N_SHOWN else ""
+        return Listing(heading(view, str(n_records)), rows, more)
+    rows = [cells(record) for record in islice(view, N_SHOWN + 1)]
+    is_more = len(rows) > N_SHOWN
+    title = heading(view, f"more than {N_SHOWN}" if is_more else str(len(rows)))
+    return Listing(title, rows[:N_SHOWN], "… and more; dframe() has all" if is_more else "")
+
+
+def heading(view: RecordStoreView, n_records: str) -> str:
     """One line that says which records these are."""
-    plural = "" if n_records == 1 else "s"
-    return f"{n_records} record{plural} of {view.project.name!r}" + (
-        ", newest first" if n_records > 1 else ""
-    )
+    text = f"{n_records} record{'' if n_records == '1' else 's'} of {view.project.name!r}"
+    if n_records in "01":
+        return printable(text)
+    return printable(f"{text}, {'oldest' if view.selection.is_oldest_first else 'newest'} first")
+
+
+_FIELDS: Mapping[str, Callable[[RecordView], str]] = {
+    "task": lambda record: f"{record.module}.{record.task_name}" if record.module else record.task_name,
+    "digest": lambda record: record.digest,
+    **{name: _CELLS[name] for name in ("started", "duration", "status", "tags", "reason")},
+    "outcome": lambda record: record.outcome,
+    "version": lambda record: record.version,
+    "main file": lambda record: record.main_file,
+    "user": lambda record: record.user,
+}
 
 
 def fields(record: RecordView) -> list[tuple[str, str]]:
     """Names and texts of what the display of one record shows; empty ones are left out."""
-    started, taken, status, tags, reason = cells(record)[2:]
-    shown: list[tuple[str, str]] = [
-        ("task", f"{record.module}.{record.task_name}" if record.module else record.task_name),
-        ("digest", record.digest),
-        ("started", started),
-        ("duration", taken),
-        ("status", status),
-        ("tags", tags),
-        ("reason", reason),
-        ("outcome", record.outcome),
-        ("version", record.version),
-        ("main file", record.main_file),
-        ("user", record.user),
-        *((f"input {name}", text) for name, text in record.input_texts.items()),
-    ]
-    return [(name, printable(text)) for name, text in shown if text]
+    shown = [(name, cell(show, record)) for name, show in _FIELDS.items()]
+    try:
+        shown += [(f"input {printable(name)}", printable(text)) for name, text in record.input_texts.items()]
+    except Exception:  # noqa: BLE001 - as in `cell`
+        shown.append(("inputs", UNREADABLE))
+    return [(name, text) for name, text in shown if text]
 
 
-@safely()
+@safely(str)
 def record_line(record: RecordView) -> str:
     """Label, task and status on one line."""
-    return (
-        f"<{type(record).__name__} {printable(record.label)} {printable(record.task_name)} {record.status}>"
-    )
+    label, task, *_, status = cells(record)[:5]
+    return f"<{type(record).__name__} {label} {task} {status}>"
 
 
-@safely()
+@safely(str)
 def record_text(record: RecordView) -> str:
     """The label, and a line for each field that is not empty."""
     shown = fields(record)
-    width = max(len(name) for name, _ in shown)
+    width = max((len(name) for name, _ in shown), default=0)
     return "\n".join([printable(record.label), *(f"  {name.ljust(width)}  {text}" for name, text in shown)])
 
 
-@safely()
+@safely(str)
 def view_text(view: RecordStoreView) -> str:
     """A table of the first records, as wide as the terminal where that can be."""
-    view = view[:]  # so that functions decide once
-    n_records = len(view)
-    lines = [heading(view, n_records)]
-    columns = zip(COLUMNS, *(cells(record) for record in view[:N_SHOWN]), strict=True)
-    lines += _table([column for column in columns if any(column[1:])])
-    if n_records > N_SHOWN:
-        lines.append(f"… and {n_records - N_SHOWN} more; dframe() has all")
-    return "\n".join(lines)
+    found = listing(view)
+    lines = [found.title, *_table([[name, *texts] for name, texts in found.columns])]
+    return "\n".join([*lines, found.more] if found.more else lines)
 
 
 def _table(columns: Sequence[Sequence[str]]) -> list[str]:

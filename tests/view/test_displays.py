@@ -60,17 +60,17 @@ def test_html_is_escaped(lab: SimpleNamespace) -> None:
     assert "0 records" in lab.view.filter.task("Nothing")._repr_html_()
 
 
-@pytest.mark.parametrize("n_records", [20, 23])
+@pytest.mark.parametrize("n_records", [50, 53])
 def test_a_long_view_shows_its_beginning(tmp_path: Path, n_records: int) -> None:
-    """Of more than 20 records the first are shown, with the number of the others."""
+    """Of more than 50 records the first are shown, with the number of the others."""
     with scratch_project(tmp_path / "p") as scratch:
         for number in range(n_records):
             moment = datetime(2026, 11, 22, 10, 15, number, tzinfo=UTC)
             scratch.project.records.open_record(Record(label=f"run {number}", timestamp=moment))
         view = RSView()
-        assert ("… and 3 more" in repr(view)) == (n_records == 23)
-        assert ("and 3 more" in view._repr_html_()) == (n_records == 23)
-        assert repr(view).count("run ") == view._repr_html_().count('<td style="text-align:left">run ') == 20
+        assert ("… and 3 more" in repr(view)) == (n_records == 53)
+        assert ("and 3 more" in view._repr_html_()) == (n_records == 53)
+        assert repr(view).count("run ") == view._repr_html_().count('<td style="text-align:left">run ') == 50
 
 
 def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:
