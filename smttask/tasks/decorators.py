@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Never, ParamSpec, Protocol, TypeVar, overload
 
 from smttask.code.source import remember_sources
 from smttask.errors import SettingError, SignatureError, short_repr
@@ -110,6 +110,7 @@ def RecordedTask(
     return _decorator(Recorded, definition, options, name)
 
 
+@overload
 def RecordedIterativeTask(
     iteration_parameter: str,
     *,
@@ -117,7 +118,17 @@ def RecordedIterativeTask(
     cache: bool | None = None,
     on_code_change: str | None = None,
     name: str | None = None,
-) -> Callable[[Callable[P, R]], TaskType[P, R]]:
+) -> Callable[[Callable[P, R]], TaskType[P, R]]: ...
+@overload
+def RecordedIterativeTask(iteration_parameter: Callable[..., Any], /) -> Never: ...
+def RecordedIterativeTask(
+    iteration_parameter: Any = None,
+    *,
+    map: Mapping[str, str] | None = None,
+    cache: bool | None = None,
+    on_code_change: str | None = None,
+    name: str | None = None,
+) -> Any:
     """Make recorded tasks of a function that iterates: more iterations continue from fewer.
 
     The number of iterations is not hashed: it is the suffix of the digest, ``__n_5``. When
@@ -140,7 +151,7 @@ def RecordedIterativeTask(
     Raises
     ------
     SignatureError
-        If there is no such argument or output.
+        If there is no such argument or output, or an output never fits the input it is mapped to.
 
     Examples
     --------
@@ -156,12 +167,18 @@ def RecordedIterativeTask(
     >>> Grow(n=5, rate=2.0).digest == Grow(n=3, rate=2.0).digest.replace("n_3", "n_5")
     True
     """
+    if not isinstance(iteration_parameter, str) or map is None:
+        is_bare = callable(iteration_parameter)
+        missing = "map" if isinstance(iteration_parameter, str) else "the name of the iteration parameter"
+        raise SignatureError(
+            "RecordedIterativeTask must be told how one run continues another.",
+            "found: @RecordedIterativeTask without arguments" if is_bare else f"missing: {missing}",
+            'write @RecordedIterativeTask("n", map={"x": "x0"}): the argument and output that counts '
+            "iterations, and each output needed to continue with the input whose place it takes",
+        )
     options = _recording_options("RecordedIterativeTask", cache, on_code_change)
     own = {"iteration_parameter": iteration_parameter, "map": map}
-    decorate: Callable[[Callable[P, R]], TaskType[P, R]] = _decorator(
-        Iterative, None, {**options, **own}, name
-    )
-    return decorate
+    return _decorator(Iterative, None, {**options, **own}, name)
 
 
 @overload

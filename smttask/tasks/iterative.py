@@ -28,6 +28,7 @@ from smttask.storage.layout import Key, iteration_suffix
 from smttask.storage.manifest import Head
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.explanation import Explanation
+from smttask.tasks.fitting import can_fit
 from smttask.tasks.inputs import upstream_tasks
 from smttask.tasks.memoized import memory
 from smttask.tasks.outputs import TaskOutput
@@ -37,6 +38,7 @@ from smttask.tasks.stored import StoredUnit, manifest_keys
 from smttask.tasks.task import Task
 from smttask.tasks.watching import combined_code
 from smttask.typing.ownership import fresh
+from smttask.typing.validation import annotation_name
 
 __all__ = ["Iterative"]
 
@@ -151,8 +153,8 @@ class Iterative(Recorded[R]):
     def _unit(self, session: Session, options: RunOptions) -> StoredUnit:
         return _IterativeUnit(self, session, options)
 
-    def _explained(self, session: Session, options: RunOptions) -> Explanation:
-        explanation = super()._explained(session, options)
+    def _explained(self, session: Session, options: RunOptions, name: str) -> Explanation:
+        explanation = super()._explained(session, options, name)
         project = self._project(options)
         if explanation.hit or project is None:
             return explanation
@@ -331,7 +333,7 @@ def _check_iteration(signature: Signature, parameter: Any, by_output: Any) -> No
             f"found: -> {short_repr(returned)}\nexpected: a subclass of TaskOutput",
             f"define one with a field {parameter!r}, and return it",
         )
-    outputs = returned._fields
+    outputs = signature.outputs.annotations
     if not isinstance(parameter, str) or parameter not in inputs or parameter not in outputs:
         raise SignatureError(
             f"Iterative task {signature.name!r}: {parameter!r} is not both an argument and an output.",
@@ -346,7 +348,16 @@ def _check_iteration(signature: Signature, parameter: Any, by_output: Any) -> No
             f"annotate it: {parameter}: int",
             argument=parameter,
         )
-    _check_map(signature, parameter, by_output, inputs, outputs)
+    _check_map(signature, parameter, by_output, inputs, tuple(outputs))
+    for output, name in by_output.items():
+        if not can_fit(outputs[output], hints[name]):
+            raise SignatureError(
+                f"Iterative task {signature.name!r}: output {output!r} never fits input {name!r}.",
+                f"found: {output}: {annotation_name(outputs[output])}\n"
+                f"expected: {name}: {annotation_name(hints[name])}",
+                "correct one of the annotations, or the map",
+                argument=name,
+            )
 
 
 def _check_map(

@@ -173,10 +173,10 @@ class Memoized(Task[R]):
         with Session.current() as session:
             return memory.find(self._memory_key, session.expected_code(self))[0]
 
-    def _explained(self, session: Session, options: RunOptions) -> Explanation:
+    def _explained(self, session: Session, options: RunOptions, name: str) -> Explanation:
         hit = self.has_run
         reason = "in memory" if hit else "not in the memory of this process"
-        return Explanation(self.name, self.digest, hit, reason, where="memory" if hit else "")
+        return Explanation(self.name, name, hit, reason, where="memory" if hit else "")
 
     def clear(self) -> None:
         """Drop the result from memory."""
@@ -214,8 +214,8 @@ class NonMemoized(Task[R]):
         """False: nothing is kept."""
         return False
 
-    def _explained(self, session: Session, options: RunOptions) -> Explanation:
-        return Explanation(self.name, self.digest, False, "results of this kind of task are not kept")
+    def _explained(self, session: Session, options: RunOptions, name: str) -> Explanation:
+        return Explanation(self.name, name, False, "results of this kind of task are not kept")
 
     def clear(self) -> None:
         """Nothing: no result is kept."""

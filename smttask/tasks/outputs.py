@@ -161,12 +161,12 @@ class OutputSpec:
         self.kind: type[TaskOutput] | None = None
         if isinstance(annotation, type) and issubclass(annotation, TaskOutput):
             self.kind = annotation
-            self._annotations = {name: hints[name] for name in annotation._fields}
+            self.annotations = {name: hints[name] for name in annotation._fields}
         else:
-            self._annotations = {UNNAMED: annotation}
-        self.names = tuple(self._annotations)
+            self.annotations = {UNNAMED: annotation}
+        self.names = tuple(self.annotations)
         self.forms = {
-            name: output_form(name, kind, arguments, task_name) for name, kind in self._annotations.items()
+            name: output_form(name, kind, arguments, task_name) for name, kind in self.annotations.items()
         }
         if not files and any(form.is_file for form in self.forms.values()):
             raise SignatureError(
@@ -181,7 +181,7 @@ class OutputSpec:
         """What converts each output."""
         return {
             name: Validator(annotation, place=name or "the returned value")
-            for name, annotation in self._annotations.items()
+            for name, annotation in self.annotations.items()
         }
 
     def checked(self, returned: Any) -> Any:
@@ -203,11 +203,11 @@ class OutputSpec:
                     f"found: {short_repr(value)} of type {type(value).__name__}",
                     "return a list or an array; only a NonMemoizedTask may return an iterator",
                 )
-            if not fits_type(self._annotations[name], value):
+            if not fits_type(self.annotations[name], value):
                 raise OutputError(
                     f"Task {self.task_name!r}: {form.label} does not fit its annotation.",
                     f"found: {short_repr(value)} of type {type(value).__name__}\n"
-                    f"expected: {self._annotations[name]}",
+                    f"expected: {self.annotations[name]}",
                     "correct the function or its return annotation",
                 )
             named[name] = self._own_files(form, value)

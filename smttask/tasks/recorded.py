@@ -14,6 +14,7 @@ from smttask.errors import (
     OutputError,
     RecordNotFoundError,
     RecordStoreError,
+    ResultNotFoundError,
     warn,
 )
 from smttask.project import Project, current_project, get_current_project
@@ -235,8 +236,25 @@ class Recorded(Task[R]):
         }
         return self.output_spec.one(name, loaded)
 
+    def _unrecorded(self) -> ResultNotFoundError:
+        if self.home_module in MAIN_NAMES:
+            found = "it is defined in __main__, so its result stays in memory"
+            remedy = (
+                "move it to a module of the project and import it, "
+                "or set `allow_main = true` to record it with the source of its cell"
+            )
+        else:
+            found, remedy = "config.record is False, so its result stays in memory", "set it to True"
+        return ResultNotFoundError(
+            f"Task {self.name!r} ({self.description_key}) has no record.",
+            f"found: {found}",
+            remedy,
+            task=self.name,
+            digest=self.description_key,
+        )
+
     def _searched(self) -> str:
-        project = current_project(self.home_module)
+        project = self._project(RunOptions())
         return "memory" if project is None else str(project.data.input_dir / self.folder)
 
     @property
@@ -250,8 +268,11 @@ class Recorded(Task[R]):
     @property
     def record(self) -> Any:
         """The `RecordView` of the run that made the stored result; `ResultNotFoundError` if there is none."""
-        project, head = self._project(RunOptions()), self._head
-        if project is None or head is None:
+        project = self._project(RunOptions())
+        if project is None:
+            raise self._unrecorded()
+        head = self._head
+        if head is None:
             raise self._not_found()
         return view_registry.record_view(project, head.label)
 
@@ -315,13 +336,13 @@ class Recorded(Task[R]):
                 accept_result(project.data.input_dir, unit.key, code, head)
         return head.label
 
-    def _explained(self, session: Session, options: RunOptions) -> Explanation:
+    def _explained(self, session: Session, options: RunOptions, name: str) -> Explanation:
         project = self._project(options)
         if project is None or self._is_cached(options, project):
             if self._find_in_memory(project, session.expected_code(self))[0]:
-                return Explanation(self.name, self.digest, True, "in memory", where="memory")
+                return Explanation(self.name, name, True, "in memory", where="memory")
             if project is None:
-                return Explanation(self.name, self.digest, False, "not in the memory of this process")
+                return Explanation(self.name, name, False, "not in the memory of this process")
         return explain_stored(self, self._unit(session, options), project, session, options)
 
     def clear(self) -> None:

@@ -63,15 +63,29 @@ def _is_ours(task_type: type[Task[Any]]) -> bool:
     return "__wrapped__" not in vars(task_type) or task_type.__wrapped__.__module__ == "smttask"
 
 
-def tasks_have_run(tasks: Iterable[Task[Any]], *, warn: bool = True) -> bool:
+def tasks_have_run(tasks: Task[Any] | Iterable[Task[Any]], *, warn: bool = True) -> bool:
     """Whether each of `tasks` has a result, stored or in memory; nothing is computed.
 
     Parameters
     ----------
+    tasks
+        Several, or one.
     warn
         Log which of them have none.
+
+    Raises
+    ------
+    ArgumentError
+        If something else is among them.
     """
-    waiting = [task for task in tasks if not task.has_run]
+    asked = [tasks] if isinstance(tasks, Task) or not isinstance(tasks, Iterable) else list(tasks)
+    if strange := [one for one in asked if not isinstance(one, Task)]:
+        raise ArgumentError(
+            "tasks_have_run takes tasks.",
+            f"found: {short_repr(strange[0])} of type {type(strange[0]).__name__}",
+            "give task objects: a type of tasks must be called with its inputs first",
+        )
+    waiting = [task for task in asked if not task.has_run]
     if waiting and warn:
         shown = ", ".join(f"{task.name} ({task.description_key})" for task in waiting[:_SHOWN])
         more = f" and {len(waiting) - _SHOWN} more" if len(waiting) > _SHOWN else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from smttask.code.fingerprint import CodeFingerprint
 from smttask.code.source import MAIN_NAMES
-from smttask.errors import ArgumentError, ResultNotFoundError, SmttaskError, short_repr
+from smttask.errors import ArgumentError, DigestError, ResultNotFoundError, SmttaskError, short_repr
 from smttask.settings import config
 from smttask.tasks import display
 from smttask.tasks.binding import Bindable
@@ -275,9 +275,16 @@ class Task(Digested, Described, Bindable, Generic[R]):
                 name = f"{unpure.name} ({unpure.description_key})"
                 reason = f"its digest depends on the result of {name}, which has not run"
             return Explanation(self.name, self.description_key, False, reason)
+        try:
+            name = self.digest
+        except DigestError as error:
+            if self.is_found_by_digest:
+                reason = f"it has no digest, so that it cannot be run: {error.what}"
+                return Explanation(self.name, self.description_key, False, reason)
+            name = self.description_key
         if options.recompute:
-            return Explanation(self.name, self.digest, False, "asked to compute it anew")
-        return self._explained(session, options)
+            return Explanation(self.name, name, False, "asked to compute it anew")
+        return self._explained(session, options, name)
 
     def _unpure_to_run(self) -> Task[Any] | None:
         """An unpure task that must be run before the digest is known; None if no run is needed."""
@@ -294,7 +301,8 @@ class Task(Digested, Described, Bindable, Generic[R]):
                 return current
         return None
 
-    def _explained(self, session: Session, options: RunOptions) -> Explanation:
+    def _explained(self, session: Session, options: RunOptions, name: str) -> Explanation:
+        """The same for one kind of task, which goes by `name`: its digest, or its key if it has none."""
         raise AttributeError("_explained")
 
     def load(self) -> R:

@@ -288,7 +288,8 @@ class State(TaskOutput):
     [
         ("k", {"x": "x"}, "'k' is not both an argument and an output"),
         ("start", {"x": "x"}, "'start' is not both an argument and an output"),
-        (None, {"x": "x"}, "None is not both"),
+        (None, {"x": "x"}, "(?s)must be told how.*the name of the iteration parameter"),
+        ("n", None, "(?s)must be told how.*missing: map"),
         ("x", {"n": "start"}, "'x' is no integer"),
         ("n", {}, "(?s)its map does not lead from outputs to inputs.*found: {}"),
         ("n", "x", "(?s)its map.*found: 'x'"),
@@ -308,6 +309,26 @@ def test_a_wrong_parameter_or_map_is_refused_at_decoration(
 
     with pytest.raises(SignatureError, match=message):
         RecordedIterativeTask(parameter, map=by_output, name="test.iterative")(step)
+
+
+def test_the_bare_decorator_says_what_to_write() -> None:
+    """It cannot know what counts iterations; the message has an example."""
+
+    def step(n: int, x: float) -> State:
+        return State(n, x)
+
+    with pytest.raises(SignatureError, match=r'(?s)without arguments.*@RecordedIterativeTask\("n", map='):
+        RecordedIterativeTask(step)
+
+
+def test_an_output_that_never_fits_its_input_is_refused_at_decoration() -> None:
+    """Before anything is computed that could not be continued; the message shows both annotations."""
+
+    def step(n: int, x: list[float], start: int = 0) -> State:
+        return State(n, x[0])
+
+    with pytest.raises(SignatureError, match="(?s)output 'x' never fits input 'x'.*float.*list"):
+        RecordedIterativeTask("n", map={"n": "start", "x": "x"}, name="test.iterative")(step)
 
 
 def test_an_iterative_task_has_named_outputs() -> None:

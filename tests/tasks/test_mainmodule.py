@@ -6,6 +6,10 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
+from smttask import config
+from smttask.errors import ResultNotFoundError
 from smttask.storage.manifest import read_head, read_rest
 from smttask.testing import ScratchProject
 
@@ -105,3 +109,41 @@ def test_a_cell_is_recorded_with_its_source_and_what_it_reaches(scratch: Any) ->
     assert texts[0].startswith("from smttask import RecordedTask\n@RecordedTask\ndef Add")
     assert texts[0].endswith("def offset():\n    return 10\n")
     assert "2 * x + offset()" in texts[1]
+
+
+UNRECORDED = """
+from smttask import RecordedTask, config
+from smttask.errors import ResultNotFoundError
+
+@RecordedTask
+def Add(x: int) -> int:
+    return x + 1
+
+task = Add(1)
+print(task.run())
+for look in (lambda: task.record, Add(2).load):
+    try:
+        look()
+    except ResultNotFoundError as error:
+        print(error)
+"""
+
+
+def test_a_task_that_is_not_recorded_says_why_it_has_no_record(scratch: Any) -> None:
+    """It was run, so being told to run it would not help; what is searched is memory."""
+    done = scratch({}).run(UNRECORDED)
+    result, first, why, remedy, second, searched, _ = done.stdout.splitlines()
+    assert (result, first.endswith(" has no record.")) == ("2", True)
+    assert "defined in __main__" in why
+    assert "allow_main = true" in remedy
+    assert second.startswith("No stored result for task 'Add'")
+    assert searched == "  searched: memory"
+
+
+def test_where_nothing_is_recorded_the_message_names_the_setting(scratch: Any) -> None:
+    """The result is in memory, and no run would change that."""
+    task = scratch({"tasks.py": UNRECORDED.partition("task =")[0]}).load("tasks").Add(1)
+    with config.use(record=False):
+        task.run()
+        with pytest.raises(ResultNotFoundError, match="(?s)'Add' .* has no record.*config.record is False"):
+            _ = task.record

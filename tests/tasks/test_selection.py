@@ -78,6 +78,18 @@ def test_tasks_have_run_tells_which_have_not(caplog: pytest.LogCaptureFixture) -
     assert not caplog.text
 
 
+def test_tasks_have_run_takes_one_task_too() -> None:
+    """A single task is asked itself; what is no task is refused, a type of tasks too."""
+    assert not tasks_have_run(Half(1), warn=False)
+    Half(1).run()
+    assert tasks_have_run(Half(1))
+    for strange in (Half, [Half(1), Half], 3):
+        with pytest.raises(
+            ArgumentError, match="(?s)tasks_have_run takes tasks.*called with its inputs first"
+        ):
+            tasks_have_run(strange)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("which", [Half, Half(1), "Half", f"{__name__}.Half"])
 def test_clear_task_cache_drops_results_of_one_kind(which: Any) -> None:
     """By type, task or name; others stay."""

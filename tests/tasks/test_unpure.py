@@ -117,6 +117,11 @@ def Plain(x: int) -> int:
     return x
 
 
+@NonMemoizedTask
+def Shown(x: object) -> str:
+    return type(x).__name__
+
+
 def test_nothing_runs_before_a_digest_or_result_is_asked_for() -> None:
     """Construction, comparison, description, pickle and display run nothing."""
     task = Twice(Count(1))  # type: ignore[arg-type]
@@ -192,6 +197,19 @@ def test_a_result_that_cannot_be_digested_is_still_a_result() -> None:
         Twice(task).run()  # type: ignore[arg-type]
     assert Plain(1).run() == 1
     assert n_runs == [1]
+
+
+def test_explain_tells_of_a_result_that_cannot_be_digested() -> None:
+    """What needs its digest cannot run, and the reason names the task; what does not is told as ever."""
+    task = Opaque(2)
+    assert "Opaque" in Pair(task, 0).explain().reason
+    task.run()
+    told = Pair(task, 0).explain()
+    assert (told.hit, told.digest[:2]) == (False, "u-")
+    assert "it has no digest, so that it cannot be run: Task 'Opaque'" in told.reason
+    assert (task.explain().hit, task.explain().where) == (True, "memory")
+    assert "are not kept" in Shown(task).explain().reason
+    assert n_runs == [2]
     assert task.load() is task.run()
 
 
