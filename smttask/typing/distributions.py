@@ -6,7 +6,7 @@ where one was set; else draws come from numpy's global state, as scipy does it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,13 @@ from smttask.typing.registry import TypeEntry, register_entry
 
 __all__ = ["DISTRIBUTIONS"]
 
-# Distribution of several variables -> attribute of the frozen object -> argument that makes it.
+# Distribution of several variables -> attribute of the frozen object -> argument that makes it, or all
+# those that the attribute, a tuple, begins with.
 _MULTIVARIATE: dict[str, Mapping[str, str]] = {
     "dirichlet": {"alpha": "alpha"},
     "dirichlet_multinomial": {"alpha": "alpha", "n": "n"},
     "invwishart": {"df": "df", "scale": "scale"},
+    "matrix_t": {"mean": "mean", "row_spread": "row_spread", "col_spread": "col_spread", "df": "df"},
     "matrix_normal": {"mean": "mean", "rowcov": "rowcov", "colcov": "colcov"},
     "multinomial": {"n": "n", "p": "p"},
     "multivariate_hypergeom": {"m": "m", "n": "n"},
@@ -35,7 +37,10 @@ _MULTIVARIATE: dict[str, Mapping[str, str]] = {
         "releps": "releps",
     },
     "multivariate_t": {"loc": "loc", "shape": "shape", "df": "df", "allow_singular": "allow_singular"},
+    "normal_inverse_gamma": {"_shapes": "mu lmbda a b"},
     "ortho_group": {"dim": "dim"},
+    "random_correlation": {"eigs": "eigs", "tol": "tol", "diag_tol": "diag_tol"},
+    "random_table": {"_params": "row col"},
     "special_ortho_group": {"dim": "dim"},
     "uniform_direction": {"dim": "dim"},
     "unitary_group": {"dim": "dim"},
@@ -93,17 +98,26 @@ def _frozen(plain: Any) -> Any:
 
 def _multivariate_entry(name: str, arguments: Mapping[str, str]) -> TypeEntry:
     def to_plain(frozen: Any) -> dict[str, Any]:
-        plain = {argument: _exact_number(getattr(frozen, attr)) for attr, argument in arguments.items()}
+        plain = {
+            argument: _exact_number(value)
+            for attr, names in arguments.items()
+            for argument, value in _named(names, getattr(frozen, attr))
+        }
         if type(plain.get("cov")) is _covariance.CovViaPSD:
             plain["cov"] = plain["cov"].covariance
         return {**plain, "state": _own_state(frozen._dist._random_state)}
 
     def from_plain(plain: Any) -> Any:
-        values = {argument: plain[argument] for argument in arguments.values()}
+        values = {argument: plain[argument] for names in arguments.values() for argument in names.split()}
         return getattr(stats, name)(**values, seed=plain["state"])
 
     cls = getattr(_multivariate, f"{name}_frozen")
     return TypeEntry(f"scipy.{name}", cls, to_plain, from_plain, is_mutable=True)
+
+
+def _named(names: str, value: Any) -> Iterable[tuple[str, Any]]:
+    """Each of the arguments that an attribute holds, with its value."""
+    return zip(names.split(), value if " " in names else (value,), strict=False)
 
 
 DISTRIBUTIONS = (

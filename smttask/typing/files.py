@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from abc import abstractmethod
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -84,8 +85,9 @@ class _InputPath(os.PathLike[str]):
         object.__setattr__(self, "digest", digest)
 
     @staticmethod
+    @abstractmethod
     def _read_digest(path: Path) -> str:
-        raise NotImplementedError
+        """The digest of what stands at `path` now, 64 hex digits."""
 
     def changed(self) -> bool:
         """Whether it is gone or its content is not what it was at construction."""

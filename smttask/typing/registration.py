@@ -200,7 +200,9 @@ class _RoundTrip:
     def _difference(self, value: Any, again: Any) -> str:
         """In words, what `to_plain` did not tell; empty if both are the same as far as one can see."""
         if self.is_same is not None:
-            return "" if self.is_same(value, again) else f"is_same is false for it and {short_repr(again)}"
+            # What is not the same as itself, as what holds NaN, says nothing by it.
+            is_told = self.is_same(value, again) or not self.is_same(value, value)
+            return "" if is_told else f"is_same is false for it and {short_repr(again)}"
         mine, other = _attributes(value), _attributes(again)
         changed = [n for n in {**mine, **other} if not _equal(mine.get(n, _NONE), other.get(n, _NONE))]
         if not changed and mine:

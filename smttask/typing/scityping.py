@@ -16,7 +16,10 @@ __all__ = ["install_scityping_finder"]
 _NAMES = {  # module -> name there -> name in smttask.typing
     "scityping": {name: name for name in ("Complex", "Range", "Slice", "Type")},
     "scityping.numpy": {
-        name: name for name in ("Array", "DType", "NPValue", "RNGenerator", "RandomState", "SeedSequence")
+        **{
+            name: name for name in ("Array", "DType", "NPValue", "RNGenerator", "RandomState", "SeedSequence")
+        },
+        **dict.fromkeys(("Generator", "NPGenerator"), "RNGenerator"),
     },
     "scityping.functions": dict.fromkeys(
         ("PureFunction", "PartialPureFunction", "CompositePureFunction"), "PureFunction"

@@ -90,7 +90,7 @@ class Validator:
         if type(value) is self._exact or isinstance(value, Runnable):
             return value
         if is_stream(value) and not self.iterators:
-            place = place or self.place
+            place = self.place if place is None else place
             raise InputError(
                 f"{place}: {short_repr(value)} can be read only once.",
                 f"expected: {annotation_name(self.annotation)}; given: {_kind(value)}",
@@ -102,11 +102,12 @@ class Validator:
         except ValidationError:
             pass
         except RecursionError:
-            raise self._too_deep(place or self.place) from None
+            raise self._too_deep(self.place if place is None else place) from None
+        place = self.place if place is None else place
         try:
-            return self.lenient(value, place or self.place)
+            return self.lenient(value, place)
         except RecursionError:
-            raise self._too_deep(place or self.place) from None
+            raise self._too_deep(place) from None
 
     def stream(self, value: Any) -> Any:
         """An iterator as it is, where the annotation takes one.

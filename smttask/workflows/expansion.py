@@ -11,7 +11,17 @@ from typing import Any, NamedTuple
 from smttask.errors import InputError
 from smttask.workflows.expandable import Expandable, ExpandableDistribution, ExpandableSequence
 
-__all__ = ["Leaf", "Path", "Place", "indices", "inner_len", "inner_places", "outer_len", "outer_places"]
+__all__ = [
+    "Leaf",
+    "Path",
+    "Place",
+    "indices",
+    "inner_len",
+    "inner_places",
+    "outer_len",
+    "outer_places",
+    "slice_of",
+]
 
 Path = tuple[str, ...]
 Place = Callable[[int], int]
@@ -88,12 +98,10 @@ def _first(index: int) -> int:
     return 0
 
 
-def indices(length: float, start: int | None, stop: int | None, step: int | None) -> Iterable[int]:
-    """Places from `start` to `stop`, as `range` takes them, before `length`, which may be infinite."""
-    if stop is None and step is None:
-        start, stop = None, start
-    begin, by = (0 if start is None else start), (1 if step is None else step)
-    end = length if stop is None else min(stop, length)
+def indices(length: float, bounds: slice) -> Iterable[int]:
+    """Places before `length`, which may be infinite, that `bounds` asks for."""
+    begin, by = bounds.start or 0, 1 if bounds.step is None else bounds.step
+    end = length if bounds.stop is None else min(bounds.stop, length)
     if begin < 0 or by < 1 or end < 0:
         raise InputError(
             "A slice of a collection counts from its beginning.",
@@ -101,3 +109,28 @@ def indices(length: float, start: int | None, stop: int | None, step: int | None
             "give numbers from 0 on and a step from 1 on",
         )
     return count(begin, by) if end == inf else range(begin, int(end), by)
+
+
+def slice_of(bounds: tuple[int | None, ...], **named: int | None) -> slice:
+    """The slice that numbers as of `range`, or named ones, mean; one number alone is the stop.
+
+    Examples
+    --------
+    >>> slice_of((5,)), slice_of((2, None)), slice_of((2,), stop=8), slice_of((), start=7)
+    (slice(None, 5, None), slice(2, None, None), slice(2, 8, None), slice(7, None, None))
+    """
+    if len(bounds) == 1 and named.get("stop") is not None:
+        bounds = (*bounds, None)
+    placed = slice(*bounds) if bounds else slice(None)
+    numbers = []
+    for name in ("start", "stop", "step"):
+        one, other = getattr(placed, name), named.get(name)
+        if one is not None and other is not None:
+            raise InputError(
+                "A slice of a collection has one start, one stop and one step.",
+                f"found: {name} {one} and {name}={other}",
+                "give each number once",
+                argument=name,
+            )
+        numbers.append(one if other is None else other)
+    return slice(*numbers)

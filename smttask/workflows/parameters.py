@@ -24,6 +24,7 @@ from smttask.workflows.expansion import (
     inner_places,
     outer_len,
     outer_places,
+    slice_of,
 )
 
 __all__ = ["ParamColl"]
@@ -150,7 +151,11 @@ class ParamColl(Mapping[str, Any]):
         return inner_len(self._leaves())
 
     def outer(
-        self, start: int | None = None, stop: int | None = None, step: int | None = None
+        self,
+        *bounds: int | None,
+        start: int | None = None,
+        stop: int | None = None,
+        step: int | None = None,
     ) -> Iterator[Self]:
         """A collection for each combination of the expanded values; the last parameter changes fastest.
 
@@ -158,52 +163,54 @@ class ParamColl(Mapping[str, Any]):
 
         Parameters
         ----------
-        start, stop, step
-            As of `range`: which of the collections to give. One number alone is `stop`.
+        *bounds, start, stop, step
+            Which of the collections to give, as for `range`: one number alone is `stop`,
+            two are `start` and `stop`. Each may be named, and None stands for no bound.
 
         Raises
         ------
         InputError
             If all that is expanded are distributions, which have no end.
         """
+        wanted = slice_of(bounds, start=start, stop=stop, step=step)
         leaves = self._leaves()
         length = outer_len(leaves)
-        if length is None:
-            raise InputError(
-                f"Collection {type(self).__qualname__!r} has no outer product.",
-                f"found: only distributions are expanded: {', '.join(leaf.place for leaf in leaves)}",
-                "use inner(n), which gives n draws",
-            )
-        return self._expanded(leaves, outer_places(leaves), indices(length, start, stop, step))
+        if length is not None:
+            return self._expanded(leaves, outer_places(leaves), indices(length, wanted))
+        raise InputError(
+            f"Collection {type(self).__qualname__!r} has no outer product.",
+            f"found: only distributions are expanded: {', '.join(leaf.place for leaf in leaves)}",
+            "use inner(n), which gives n draws",
+        )
 
     def inner(
-        self, start: int | None = None, stop: int | None = None, step: int | None = None
+        self,
+        *bounds: int | None,
+        start: int | None = None,
+        stop: int | None = None,
+        step: int | None = None,
     ) -> Iterator[Self]:
         """A collection for each place in the expanded values, which all have the same length.
 
         One value stands for as many as the others have. If all that is expanded are
-        distributions, there is no end.
-
-        Parameters
-        ----------
-        start, stop, step
-            As of `range`: which of the collections to give. One number alone is `stop`.
+        distributions, there is no end. Bounds are those of `outer`.
 
         Raises
         ------
         InputError
             If lengths differ.
         """
+        wanted = slice_of(bounds, start=start, stop=stop, step=step)
         leaves = self._leaves()
         length = inner_len(leaves)
-        if length is None:
-            found = ", ".join(f"{leaf.place}: {leaf.length:g}" for leaf in leaves)
-            raise InputError(
-                f"Collection {type(self).__qualname__!r} has no inner product.",
-                f"found: expanded values of different lengths ({found})",
-                "give all the same number of values, or use outer()",
-            )
-        return self._expanded(leaves, inner_places(leaves), indices(length, start, stop, step))
+        if length is not None:
+            return self._expanded(leaves, inner_places(leaves), indices(length, wanted))
+        found = ", ".join(f"{leaf.place}: {leaf.length:g}" for leaf in leaves)
+        raise InputError(
+            f"Collection {type(self).__qualname__!r} has no inner product.",
+            f"found: expanded values of different lengths ({found})",
+            "give all the same number of values, or use outer()",
+        )
 
     def _leaves(self) -> list[Leaf]:
         return list(_iter_leaves(self, (), ()))
@@ -288,9 +295,24 @@ def _placed(value: Any, validate: Validator, name: str) -> Any:
     try:
         return _checked(value, validate, name, "")
     except InputError as error:
-        inner = getattr(error, "faults", None) or (("", [annotation_name(validate.annotation)], value),)
-        faults = tuple((f".{error.place or name}{at}", words, given) for at, words, given in inner)
+        faults = tuple(_iter_faults(value, validate, name))
         raise InputError(error.what, error.found, error.remedy, faults=faults) from error
+
+
+def _iter_faults(value: Any, validate: Validator, name: str) -> Iterator[tuple[str, list[str], Any]]:
+    """Each fault in what stands under `name`: its place in the collection, what was expected, what given."""
+    items = (
+        {f"[{i}]": item for i, item in enumerate(value)}
+        if isinstance(value, ExpandableSequence)
+        else {"": value}
+    )
+    for at, item in items.items():
+        try:
+            _fitted(item, validate, "")
+        except InputError as error:
+            whole = (("", [annotation_name(validate.annotation)], item),)
+            for inner, words, given in getattr(error, "faults", whole):
+                yield f".{name}{at}{inner}", words, given
 
 
 def _fitted(value: Any, validate: Validator, place: str) -> Any:

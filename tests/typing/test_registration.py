@@ -1,6 +1,7 @@
 """Foreign types that a user makes known in one place."""
 
 import json
+import operator
 from types import SimpleNamespace
 
 import numpy as np
@@ -138,7 +139,7 @@ def test_what_counts_may_be_said():
     assert to_json(Point(3, 4)) == {"$lab.Point": 3}
     with pytest.raises(RegistrationError, match="is_same is false"):
         smttask.register_type(
-            Point, lambda p: p.x, Point, name="lab.Point", example=Point(1), is_same=lambda left, right: False
+            Point, lambda p: p.x, Point, name="lab.Point", example=Point(1), is_same=operator.is_
         )
 
 
@@ -149,6 +150,10 @@ def test_values_that_do_not_equal_themselves_are_fine():
         example=Reading(float("nan")),
     )  # fmt: skip
     assert to_json(Reading(1.0))["$lab.Reading"] == [1.0, ""]
+    smttask.register_type(
+        Point, lambda p: p.x, Point, name="lab.Point", example=Point(float("nan")),
+        is_same=lambda left, right: left.x == right.x,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ install_scityping_finder()
 install_scityping_finder()
 assert len(sys.meta_path) == before + 1
 import scityping
-from scityping.numpy import Array, RNGenerator
+from scityping.numpy import Array, NPGenerator, RNGenerator
 import smttask.typing
+assert NPGenerator is RNGenerator
 assert Array is smttask.typing.Array and scityping.Slice is smttask.typing.Slice
 try:
     import scityping.nothing

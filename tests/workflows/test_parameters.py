@@ -111,6 +111,16 @@ def test_a_slice_is_a_part_of_the_whole(given):
     assert list(data.inner(*given)) == list(data.inner())[part]
 
 
+def test_bounds_have_names():
+    """A start without a stop goes to the end, by name and by place; one number given twice is refused."""
+    data = Data(n=expand(range(10)))
+    whole = list(data.outer())
+    assert list(data.outer(start=7)) == list(data.outer(7, None)) == list(data.inner(start=7)) == whole[7:]
+    assert list(data.outer(2, stop=8, step=3)) == list(data.inner(stop=8, start=2, step=3)) == whole[2:8:3]
+    with pytest.raises(InputError, match="one start, one stop and one step"):
+        data.outer(1, 2, start=3)
+
+
 @pytest.mark.parametrize("given", [(-1,), (0, -2), (0, 5, 0), (0, 5, -1)], ids=str)
 def test_a_slice_from_the_end_is_refused(given):
     """There may be no end."""
