@@ -197,6 +197,7 @@ def test_a_result_that_cannot_be_digested_is_still_a_result() -> None:
         Twice(task).run()  # type: ignore[arg-type]
     assert Plain(1).run() == 1
     assert n_runs == [1]
+    assert task.load() is task.run()
 
 
 def test_explain_tells_of_a_result_that_cannot_be_digested() -> None:
@@ -210,7 +211,6 @@ def test_explain_tells_of_a_result_that_cannot_be_digested() -> None:
     assert (task.explain().hit, task.explain().where) == (True, "memory")
     assert "are not kept" in Shown(task).explain().reason
     assert n_runs == [2]
-    assert task.load() is task.run()
 
 
 def test_an_unpure_default_is_refused() -> None:
