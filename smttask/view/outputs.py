@@ -19,19 +19,18 @@ __all__ = ["load_output"]
 def load_output(record: RecordView, project: Project, name: str) -> Any:
     """The output `name` of a run, or all its elements; see `RecordView.get_output`."""
     head = record.head
-    prefix = f"{name}." if name else ""
-    elements = [known for known in head.outputs if known.startswith(prefix)]
-    if not name and not _is_one_separate_output(record, head):
-        elements = []
-    if elements and name not in head.outputs:
+    if name in head.outputs:
+        return _load(record, project, head, name)
+    elements = [known for known in head.outputs if known.startswith(f"{name}." if name else "")]
+    # Without elements, or without a name that they begin with, only the task knows.
+    if (elements and name) or _is_separate(record, name):
         return tuple([_load(record, project, head, known) for known in elements])
-    if name not in head.outputs:
-        raise OutputError(
-            f"Run {record.label} has no output {name!r}.",
-            f"expected: {', '.join(known or 'the unnamed one, get_output()' for known in head.outputs)}",
-            "check the spelling",
-        )
-    return _load(record, project, head, name)
+    known = ", ".join(known or "the unnamed one, get_output()" for known in head.outputs)
+    raise OutputError(
+        f"Run {record.label} has no output {name!r}.",
+        f"expected: {known or 'none, it has no outputs'}",
+        "check the spelling",
+    )
 
 
 def _load(record: RecordView, project: Project, head: Head, name: str) -> Any:
@@ -47,12 +46,10 @@ def _load(record: RecordView, project: Project, head: Head, name: str) -> Any:
     return project.data.load_output(head, name, verify=project.setting("verify"), allow_pickle=is_pickle)
 
 
-def _is_one_separate_output(record: RecordView, head: Head) -> bool:
-    """Whether the task, as found today, has one unnamed output whose elements are stored one by one."""
-    if "" in head.outputs:
-        return False
+def _is_separate(record: RecordView, name: str) -> bool:
+    """Whether the task, as found today, has an output `name` whose elements are stored one by one."""
     try:
-        form = record.task.output_spec.forms.get("")
+        form = record.task.output_spec.forms.get(name)
     except SmttaskError:  # the task is gone
         return False
     return form is not None and form.separate is not None

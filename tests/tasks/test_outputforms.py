@@ -108,6 +108,17 @@ def test_one_element_is_loaded_alone(scratch: Any) -> None:
         task.get_output()
 
 
+def test_a_record_gives_no_elements_where_none_were_stored(scratch: Any) -> None:
+    """An empty tuple, as the task does, named or not; other names are still refused."""
+    tasks = scratch(PROJECT).load("tasks")
+    named, unnamed = tasks.Raise(2.0, 2), tasks.Fields([], 3)
+    assert (named.run().more, unnamed.run()) == ((), ())
+    assert named.get_output("more") == named.record.get_output("more") == ()
+    assert unnamed.get_output() == unnamed.record.get_output() == ()
+    with pytest.raises(OutputError, match="(?s)no output 'gone'.*expected: none, it has no outputs"):
+        unnamed.record.get_output("gone")
+
+
 def test_separate_outputs_are_an_input_like_any_value(scratch: Any) -> None:
     """A parent gets the tuple; none at all is fine too."""
     tasks = scratch(PROJECT).load("tasks")
