@@ -19,6 +19,7 @@ from smttask.executors.local import run_files
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Summary
 from smttask.executors.progress import Display, Lines, counts_text, report
+from smttask.settings import JOURNAL
 
 
 @click.command()
@@ -84,7 +85,7 @@ def run(
         record=record,
         reason=reason,
         record_store=record_store
-        if record_store is None or "://" in record_store
+        if record_store is None or record_store == JOURNAL or "://" in record_store
         else os.path.abspath(record_store),
     )
     _wait(wait_s, quiet)

@@ -11,7 +11,7 @@ two links to one folder are one project.
 """
 
 from smttask.project.creation import create_project
-from smttask.project.project import Project, get_project
+from smttask.project.project import JOURNAL_DIR, Project, get_project
 from smttask.project.search import (
     current_project,
     find_project,
@@ -23,6 +23,7 @@ from smttask.project.sumatra import is_project
 from smttask.settings import config
 
 __all__ = [
+    "JOURNAL_DIR",
     "Project",
     "config",
     "create_project",

@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from smttask.code.scope import CodeScope
 from smttask.errors import ProjectError
+from smttask.project.home import Home
 from smttask.project.sumatra import DEFAULT_RECORD_STORE, MARK, is_project, read_sumatra_project
 from smttask.records.repository import Repository
-from smttask.settings import check_environment, config, read_project_file
+from smttask.settings import JOURNAL, check_environment, config, read_project_file
 
 if TYPE_CHECKING:
+    from smttask.records.journal import JournalRecordStore
     from smttask.records.sqlite import SQLiteRecordStore
     from smttask.storage.datastore import DataStore
 
-__all__ = ["Project", "get_project"]
+__all__ = ["JOURNAL_DIR", "Project", "get_project"]
+
+JOURNAL_DIR = os.path.join(".smt", "journal")
 
 _projects: dict[str, Project] = {}  # by real root
 _lock = threading.Lock()
@@ -44,6 +48,8 @@ class Project:
         self._repository: tuple[tuple[str, ...], Repository] | None = None
         self._scope: tuple[tuple[str, ...], CodeScope] | None = None
         self._records: dict[tuple[Path | None, Path, Path, str], SQLiteRecordStore] = {}
+        self._journals: dict[bool, JournalRecordStore] = {}
+        self._is_shared: dict[Path, bool] = {}
 
     @cached_property
     def _sumatra(self) -> Mapping[str, Any]:
@@ -76,8 +82,45 @@ class Project:
 
     @property
     def records(self) -> SQLiteRecordStore:
-        """The record store that the settings name."""
-        return self.records_at(self.setting("record_store"))
+        """The record store that the settings name, to be looked at and cared for.
+
+        Where runs of this process are kept in a journal, it is the one they will be brought to.
+        """
+        chosen = self.setting("record_store")
+        if chosen == JOURNAL:
+            chosen = self.settings.get("record_store")
+        return self.records_at(None if chosen == JOURNAL else chosen)
+
+    @property
+    def run_records(self) -> SQLiteRecordStore | JournalRecordStore:
+        """What takes the records of runs: the record store, or a journal where another host writes it."""
+        if self.setting("record_store") == JOURNAL:
+            return self.journal
+        store = self.records
+        is_shared = self._is_shared.get(store.path)
+        if is_shared is None:
+            from smttask.records.schema import journal_mode_for
+
+            is_shared = self._is_shared[store.path] = journal_mode_for(store.path) != "wal"
+        # a store on a disk of this host, outside the project, is no other host's business
+        concerns_all = is_shared or store.path.is_relative_to(self.root)
+        return store if not concerns_all or self.home.is_here(is_shared=is_shared) else self.journal
+
+    @property
+    def journal(self) -> JournalRecordStore:
+        """What keeps records for the record store; see `smttask.records.journal`."""
+        durable = self.setting("durability") == "power"
+        if durable not in self._journals:
+            from smttask.records.journal import JournalRecordStore
+
+            made = JournalRecordStore(self.root / JOURNAL_DIR, durable=durable)
+            self._journals.setdefault(durable, made)
+        return self._journals[durable]
+
+    @cached_property
+    def home(self) -> Home:
+        """The host that writes the record store."""
+        return Home(self.root)
 
     def records_at(self, path: Path | None) -> SQLiteRecordStore:
         """Return the record store in the file `path`, absolute or relative to the root.

@@ -2,7 +2,7 @@
 
 from smttask.runner.computing import compute_stored
 from smttask.runner.lookup import find_any_code, find_stored, load_stored
-from smttask.runner.recovery import settle_open_runs
+from smttask.runner.recovery import settle_open_runs, take_in_journals
 from smttask.runner.unit import Stored, Unit, UnitFacts
 from smttask.runner.workplace import output_dir, own_file, temporary_dir, working_in
 
@@ -17,6 +17,7 @@ __all__ = [
     "output_dir",
     "own_file",
     "settle_open_runs",
+    "take_in_journals",
     "temporary_dir",
     "working_in",
 ]

@@ -139,6 +139,7 @@ class _Run:
         self.facts = facts
         self.new_run = new_run
         self.pid = os.getpid()
+        self.records: RecordStore
         self.record_error: RecordStoreError | RecordNotFoundError | None = None
         self.record = Record(
             label=new_run.label,
@@ -262,7 +263,7 @@ class _Run:
     def _open_record(self) -> None:
         """Close what dead processes left open, then open the record of this run."""
         try:
-            records = self.project.records
+            self.records = records = self.project.run_records
             settle_open_runs(self.project, digest=self.unit.key.name if records in _settled else None)
             _settled.add(records)
             records.open_record(self.record)
@@ -279,7 +280,7 @@ class _Run:
         if self.record_error is not None:
             return
         try:
-            self.project.records.close_record(
+            self.records.close_record(  # where it was opened
                 self.record.label,
                 status=status,
                 outcome=outcome,

@@ -6,58 +6,101 @@ import os
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from smttask.errors import DamagedResultError
+from smttask.errors import DamagedResultError, LockError, RecordStoreError, RecordStoreWarning, warn
 from smttask.hashing import hash_file
-from smttask.project import Project
+from smttask.project import JOURNAL_DIR, Project
+from smttask.records.intake import Intake, take_in
+from smttask.records.journal import JournalRecordStore
 from smttask.records.record import DataKey
+from smttask.records.runs import OpenRun
+from smttask.records.stores import SQLRecordStore
+from smttask.storage.locks import computing
 from smttask.storage.manifest import Head, read_head, read_rest
 
-__all__ = ["output_keys", "settle_open_runs"]
+__all__ = ["output_keys", "settle_open_runs", "take_in_journals"]
+
+RunRecords = SQLRecordStore | JournalRecordStore
 
 
 def settle_open_runs(project: Project, *, digest: str | None = None) -> list[str]:
     """Close the records of runs whose process is dead; returns their labels.
 
     A run whose manifest is there has finished, and its record is closed from it;
-    any other was killed.
+    any other was killed. What other hosts keep in journals is taken in first.
 
     Parameters
     ----------
     digest
-        Only runs of this task, digest with suffix.
+        Only runs of this task, digest with suffix; journals are left alone.
 
     Raises
     ------
     RecordStoreError
         If the record store cannot be read or written.
     """
-    settled = []
-    records = project.records
+    records = project.run_records
+    settled = _settled_by_journals(project) if digest is None else []
     for run in records.open_runs(digest=digest):
         if not run.is_abandoned:
             continue
         # One that was deleted meanwhile, or whose manifest we may not read, keeps nobody from the others
         with suppress(LookupError, OSError):
-            _settle(project, run.label, run.manifest)
+            _settle(project, records, run)
             settled.append(run.label)
     return settled
 
 
-def _settle(project: Project, label: str, manifest: str) -> None:
+def _settled_by_journals(project: Project) -> list[str]:
     try:
-        head = read_head(project.data.output_dir / manifest)
+        return take_in_journals(project).settled
+    except RecordStoreError as error:  # which keeps nobody from recording what runs here
+        warn(str(error), RecordStoreWarning)
+        return []
+
+
+def take_in_journals(project: Project, *, wait: bool = False) -> Intake:
+    """Bring what other hosts wrote in journals into the record store, if this host writes it.
+
+    Costs one look at a folder where there is none.
+
+    Parameters
+    ----------
+    wait
+        Whether to wait while another process does so; else it is left to that one.
+
+    Raises
+    ------
+    RecordStoreError
+        If a journal cannot be read, or the record store read or written.
+    """
+    folder = project.root / JOURNAL_DIR
+    if not folder.exists() or project.run_records is not project.records:
+        return Intake()
+    records = project.records
+    try:
+        with computing(project.root / ".smt" / "locks" / "journal.lock", timeout_s=None if wait else 0):
+            return take_in(folder, records, lambda run: _settle(project, records, run))
+    except LockError:
+        return Intake()
+
+
+def _settle(project: Project, records: RunRecords, run: OpenRun) -> str:
+    """Close the record of a run whose process is dead; its status then."""
+    try:
+        head = read_head(project.data.output_dir / run.manifest)
         rest = read_rest(head)
     except (FileNotFoundError, DamagedResultError):
-        project.records.mark_killed(label, outcome="The process ended before the run did.")
-        return
-    project.records.close_record(
-        label,
+        records.mark_killed(run.label, outcome="The process ended before the run did.")
+        return "killed"
+    records.close_record(
+        run.label,
         status="finished",
         outcome=rest["outcome"],
         duration_s=rest["duration_s"],
         output_data=output_keys(head, project),
         stdout_stderr=rest["output_text"],
     )
+    return "finished"
 
 
 def output_keys(head: Head, project: Project) -> list[DataKey]:

@@ -11,7 +11,8 @@ Nothing is read when this module is imported, and the environment is looked at
 anew each time. Lower rooms never read `config`: they get values as arguments.
 """
 
+from smttask.settings.conversion import JOURNAL
 from smttask.settings.file import read_project_file
 from smttask.settings.settings import SETTINGS, Config, Setting, check_environment, config
 
-__all__ = ["SETTINGS", "Config", "Setting", "check_environment", "config", "read_project_file"]
+__all__ = ["JOURNAL", "SETTINGS", "Config", "Setting", "check_environment", "config", "read_project_file"]

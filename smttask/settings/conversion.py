@@ -7,7 +7,21 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["Unfit", "or_none", "to_bool", "to_count", "to_names", "to_path", "to_types", "to_word"]
+__all__ = [
+    "JOURNAL",
+    "Unfit",
+    "or_none",
+    "to_bool",
+    "to_count",
+    "to_names",
+    "to_path",
+    "to_store",
+    "to_types",
+    "to_word",
+]
+
+JOURNAL = "journal"
+"""As a record store: records are kept in a journal, until a process with the record store takes them in."""
 
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off")
@@ -101,3 +115,14 @@ def to_path(what: str, *, is_absolute: bool = False) -> Callable[[Any], Path]:
         )
 
     return convert
+
+
+def to_store(given: object) -> Path | str:
+    """Take the path of an SQLite file, or the word ``"journal"``; a file of that name is ``./journal``."""
+    if given == JOURNAL:
+        return JOURNAL
+    path = to_path("an SQLite file")
+    try:
+        return path(given)
+    except Unfit as unfit:
+        raise Unfit(f"{unfit}, or '{JOURNAL}'") from None

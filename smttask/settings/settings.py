@@ -19,6 +19,7 @@ from smttask.settings.conversion import (
     to_count,
     to_names,
     to_path,
+    to_store,
     to_types,
     to_word,
 )
@@ -121,9 +122,8 @@ class Config:
     #: False: nothing is stored on disk, nothing recorded, git is not looked at.
     record = Setting[bool, bool](True, to_bool)
     #: The record store's file, absolute or relative to the project's root. None: ``.smt/records``.
-    record_store = Setting[Path | None, str | os.PathLike[str] | None](
-        None, or_none(to_path("an SQLite file"))
-    )
+    #: ``"journal"``: runs are kept in ``.smt/journal``, until a process with the record store takes them in.
+    record_store = Setting[Path | str | None, str | os.PathLike[str] | None](None, or_none(to_store))
     #: Folder of the links to the latest results, absolute or relative to the project's root.
     input_store = Setting[Path, str | os.PathLike[str]](Path("data"), to_path("a folder"))
     #: Folder of all results, absolute or relative to the project's root.
