@@ -26,7 +26,7 @@ from smttask.records.record import (
 )
 from smttask.records.tags import STATUS_PATTERN, checked_tag, status_tag, tags_text
 
-__all__ = ["RecordWriter", "timestamp_text"]
+__all__ = ["RecordWriter", "key_part", "timestamp_text"]
 
 LITERAL_WIDTHS = {"launchmode": 1000, "datastore": 200}
 
@@ -329,17 +329,18 @@ class RecordWriter:
 
 def _in_order(keys: Iterable[DataKey]) -> list[DataKey]:
     """`keys` in the order in which all who add data keys exclude each other."""
-    return sorted(keys, key=lambda key: (_part(key.path), key.path))
+    return sorted(keys, key=lambda key: (key_part(key.path), key.path))
 
 
-def _part(path: str) -> int:
+def key_part(path: str) -> int:
+    """Which of `N_PARTS` groups the data key of `path` belongs to: who adds one excludes its group."""
     return zlib.crc32(path.encode("utf-8", "surrogatepass")) % N_PARTS
 
 
 def _find_or_add(transaction: Transaction, table: str, values: Sequence[Any]) -> int:
     rows = transaction.execute(FIND[table], values)
     if not rows:
-        part = _part(values[0]) if table == "datakey" else ""
+        part = key_part(values[0]) if table == "datakey" else ""
         if transaction.exclude(f"{table}{part}"):
             rows = transaction.execute(FIND[table], values)
     return int(rows[0][0]) if rows else transaction.insert(ADD[table], values)
