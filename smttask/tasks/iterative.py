@@ -30,7 +30,7 @@ from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.explanation import Explanation
 from smttask.tasks.fitting import can_fit
 from smttask.tasks.inputs import upstream_tasks
-from smttask.tasks.memoized import memory
+from smttask.tasks.memory import memory
 from smttask.tasks.outputs import TaskOutput
 from smttask.tasks.recorded import Recorded
 from smttask.tasks.signature import Signature

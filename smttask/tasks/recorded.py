@@ -36,7 +36,7 @@ from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.explaining import explain_stored
 from smttask.tasks.explanation import Explanation
 from smttask.tasks.mainmodule import main_source
-from smttask.tasks.memoized import memory
+from smttask.tasks.memory import memory
 from smttask.tasks.stored import StoredUnit
 from smttask.tasks.task import Task
 from smttask.tasks.tracking import track

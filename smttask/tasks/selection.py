@@ -11,7 +11,7 @@ from smttask.errors import ArgumentError, RecordNotFoundError, short_repr
 from smttask.project import Project, get_current_project
 from smttask.protocols import view_registry
 from smttask.records.query import Selection
-from smttask.tasks.memoized import memory
+from smttask.tasks.memory import memory
 from smttask.tasks.task import Task
 
 __all__ = ["clear_task_cache", "find_tasks", "task_from_record", "tasks_have_run"]

@@ -11,7 +11,8 @@ from smttask.identity.canonical import canonical_bytes
 from smttask.identity.digest import digest
 from smttask.tasks.digests import Digested
 from smttask.tasks.evaluation import RunOptions, Session
-from smttask.tasks.memoized import Memoized, memory
+from smttask.tasks.memoized import Memoized
+from smttask.tasks.memory import memory
 from smttask.tasks.remembered import Remembered
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from smttask import MemoizedTask, NonMemoizedTask, RSView, Task, UnpureMemoizedTask, config
 from smttask.errors import ArgumentError, DescriptionError, DigestError, SignatureError
 from smttask.project import use_project
-from smttask.tasks.memoized import memory
+from smttask.tasks.memory import memory
 from smttask.typing import Array
 
 TASKS = """
