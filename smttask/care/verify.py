@@ -10,6 +10,7 @@ from smttask.care.inventory import iter_links, iter_manifests
 from smttask.errors import DamagedResultError
 from smttask.hashing import hash_file
 from smttask.project import Project
+from smttask.project.cloning import read_origin
 from smttask.records.query import Selection
 from smttask.storage.atomic import read_link
 from smttask.storage.layout import VALUES_DIR
@@ -145,9 +146,13 @@ def _look_at_records(
     project: Project, heads: dict[str, Head | None], done: Verification
 ) -> Iterator[Problem]:
     store = project.records
-    if not store.path.exists():  # asking would make it
+    origin = read_origin(project.root)
+    before = "" if origin is None else origin.before  # what a clone brought along has its records elsewhere
+    if not store.is_made():  # asking would make it
         for manifest in heads:
             label = os.path.basename(manifest).removesuffix(".json")
+            if label < before:
+                continue
             yield Problem("record", label, "there is no record store")
         return
     columns = ["label", "manifest", "digest", "full_digest"]
@@ -166,5 +171,5 @@ def _look_at_records(
         if head is not None and (head.label, head.digest, head.full_digest) != told:
             yield Problem("record", label, f"its manifest tells of {head.label}, {head.task} {head.digest}")
     for manifest, head in heads.items():
-        if head is not None and head.label not in known:
+        if head is not None and head.label not in known and head.label >= before:
             yield Problem("record", head.label, f"a result without a record: {manifest}")

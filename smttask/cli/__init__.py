@@ -20,7 +20,7 @@ INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
 #: name -> where the command is, and its line in the help of `smttask`
 COMMANDS = {
-    "project": ("smttask.cli.project:project", "Make a project, or show its state."),
+    "project": ("smttask.cli.project:project", "Make or clone a project, or show its state."),
     "run": ("smttask.cli.run:run", "Run the tasks that description files hold."),
     "explain": ("smttask.cli.explain:explain", "Tell why tasks would be found or computed."),
     "store": ("smttask.cli.store:store", "List, check, mend and clean results and records."),

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable
 from functools import wraps
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -54,19 +53,14 @@ def _from_records(names: Callable[[Project, str], Iterable[CompletionItem]]) -> 
 
         try:
             project = current_project()
-            if project is None or not _has_store(project):
+            # a record store that is asked for records is made if it is not there
+            if project is None or not project.records.is_made():
                 return []
             return list(names(project, incomplete))
         except Exception:  # noqa: BLE001 - what is printed here lands in the middle of the user's line
             return []
 
     return complete
-
-
-def _has_store(project: Project) -> bool:
-    """Whether there is a record store: one that is asked and is not there would be made."""
-    path = getattr(project.records, "path", None)
-    return not isinstance(path, Path) or path.exists()
 
 
 @_from_records

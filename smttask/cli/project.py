@@ -1,4 +1,4 @@
-"""`smttask project`: make a project, show its state."""
+"""`smttask project`: make a project, clone one, show its state."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from smttask.errors import RepositoryError
-from smttask.project import Project, create_project, get_current_project, is_project
+from smttask.project import Project, create_project, get_current_project, get_project, is_project
+from smttask.project.cloning import CHANGES, Changes, Clone, clone_project, read_origin
+from smttask.project.environment import find_requirements, make_environment
 from smttask.records.query import Selection
 from smttask.records.record import STATUSES
-
-if TYPE_CHECKING:
-    from smttask.records.sqlite import SQLiteRecordStore
 
 TEMPLATE = resources.files("smttask") / "project_template"
 
 
 @click.group()
 def project() -> None:
-    """Make a project, or show its state."""
+    """Make a project, clone one, or show its state."""
 
 
 @project.command()
@@ -97,6 +97,78 @@ def _copy_template(root: Path) -> list[str]:
 
 
 @project.command()
+@click.argument("source", type=click.Path(file_okay=False))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--name", help="Name in the record store.  [default: the folder's name]")
+@click.option(
+    "--changes",
+    type=click.Choice(CHANGES),
+    default="refuse",
+    show_default=True,
+    help="What becomes of uncommitted changes: nothing is cloned, they stay behind, or they come along.",
+)
+@click.option(
+    "--venv", is_flag=True, help="Make a virtual environment in TARGET/.venv, with packages by pip."
+)
+@click.option(
+    "--requirements",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --venv: what to install.  [default: requirements.lock or requirements.txt in the clone, "
+    "else what the last finished run imported]",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+def clone(
+    source: str,
+    target: Path,
+    name: str | None,
+    changes: Changes,
+    venv: bool,
+    requirements: Path | None,
+    as_json: bool,
+) -> None:
+    """Make TARGET a second working copy of the project SOURCE, with its results and its own records.
+
+    Both may be worked in at once: they share no branch, no record and no link to a result. Results
+    are hard links, so they take no room twice, and deleting them in one project leaves them in
+    the other. Other files in the input store become symbolic links.
+
+    \b
+    Example:
+      smttask project clone ~/lab ~/lab-revision --venv
+    """  # noqa: D301 - click looks for the character itself
+    if requirements is not None and not venv:
+        raise click.UsageError("--requirements says what to install with --venv")
+    origin = get_project(source)
+    made = clone_project(origin, target, name=name, changes=changes)
+    if not as_json:
+        click.echo("\n".join(_clone_lines(origin, made)))
+    python = None
+    if venv:
+        chosen = requirements.absolute() if requirements else find_requirements(made.project, origin)
+        if not as_json:
+            click.echo(f"  installing {chosen} …")
+        python = make_environment(made.project.root / ".venv", chosen)
+        if not as_json:
+            click.echo(f"  python: {python}")
+    if as_json:
+        facts = {"root": str(made.project.root), "name": made.project.name, "n_results": made.n_results}
+        facts |= {"n_files": made.n_files, "changed": made.changed, "took_changes": made.took_changes}
+        facts |= {"shared": made.shared, "python": None if python is None else str(python)}
+        click.echo(json.dumps(facts, ensure_ascii=False))
+
+
+def _clone_lines(origin: Project, made: Clone) -> Iterator[str]:
+    yield f"Made a clone of {origin.root}: {made.project.root} (name: {made.project.name})"
+    yield f"  results: {made.n_results} files; other files in the input store: {made.n_files}"
+    if made.changed:
+        what = "came along, uncommitted" if made.took_changes else "stayed behind"
+        yield f"  {what}: {', '.join(made.changed)}"
+    for store in made.shared:
+        yield f"  shared: {store.replace('_', ' ')}, by a setting in pyproject.toml"
+
+
+@project.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 def status(as_json: bool) -> None:
     """Show the current project: its root, stores, git state and number of records.
@@ -113,6 +185,8 @@ def status(as_json: bool) -> None:
     click.echo(f"project       {facts['name']}")
     for key in ("root", "input_store", "output_store", "record_store"):
         click.echo(f"{key.replace('_', ' '):<13} {facts[key]}")
+    if facts["cloned_from"]:
+        click.echo(f"cloned from   {facts['cloned_from']}")
     if "problem" in git:
         click.echo(f"git           {git['problem']}")
     else:
@@ -126,15 +200,16 @@ def status(as_json: bool) -> None:
 
 def _facts(project: Project) -> dict[str, Any]:
     """Return what `status` shows, as JSON types."""
-    store = project.records
+    origin = read_origin(project.root)
     return {
         "name": project.name,
         "root": str(project.root),
         "input_store": str(project.root / project.setting("input_store")),
         "output_store": str(project.root / project.setting("output_store")),
-        "record_store": str(store.path),
+        "record_store": project.records.address,
+        "cloned_from": None if origin is None else origin.source,
         "git": _git_facts(project),
-        "records": _record_facts(store),
+        "records": _record_facts(project),
     }
 
 
@@ -147,8 +222,9 @@ def _git_facts(project: Project) -> dict[str, Any]:
     return {"commit": state.commit, "branch": state.branch, "clean": not changed, "changed": changed}
 
 
-def _record_facts(store: SQLiteRecordStore) -> dict[str, Any]:
-    if not store.path.exists():  # counting would make it
+def _record_facts(project: Project) -> dict[str, Any]:
+    store = project.records
+    if not store.is_made():  # counting would make it
         return {"total": 0, "by_status": {}}
     counts = {status: store.count(Selection().with_tags(f"_{status}_")) for status in STATUSES}
     by_status = {status: count for status, count in counts.items() if count}
