@@ -93,6 +93,7 @@ class PureFunction(Generic[P, R]):
 
     _pure_function: Any
     __name__: str
+    __array_ufunc__ = None  # an array on the left leaves the operation to this class
 
     def __init__(self, function: Callable[P, R]) -> None:
         if isinstance(function, PureFunction):
@@ -120,16 +121,15 @@ class PureFunction(Generic[P, R]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PureFunction):
             return NotImplemented
-        mine, others = self._pure_function, other._pure_function
-        if isinstance(mine, partial) and isinstance(others, partial):
-            return bool(_parts(mine) == _parts(others))
-        is_same: bool = mine == others
-        return is_same
+        return _is_same(self._pure_function, other._pure_function)
 
     def __hash__(self) -> int:
         function = self._pure_function
         while isinstance(function, partial | PureFunction):
             function = function.func
+        if isinstance(function, Composite):  # the other terms may be arrays
+            terms = [term for term in function.terms if isinstance(term, PureFunction)]
+            return hash((function.operation, *terms))
         return hash(function)
 
     def __repr__(self) -> str:
@@ -194,6 +194,25 @@ def _combined(operation: str, *terms: Any) -> PureFunction[Any, Any]:
     """The function that calls all functions among `terms` with its arguments and combines what they give."""
     wrapped = [PureFunction(term) if isinstance(term, _KINDS) else term for term in terms]
     return PureFunction(Composite(operation, tuple(wrapped)))
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether both are the same function, or the same value that functions are bound to."""
+    if isinstance(one, partial) and isinstance(other, partial):
+        one, other = _parts(one), _parts(other)
+    elif isinstance(one, Composite) and isinstance(other, Composite):
+        one, other = (one.operation, one.terms), (other.operation, other.terms)
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        is_alike = type(one) is type(other) and one.dtype == other.dtype
+        return is_alike and np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
+    if isinstance(one, list | tuple) and type(one) is type(other):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_is_same(one[key], other[key]) for key in one)
+    try:
+        return bool(one == other)
+    except ValueError:  # a table, which has no truth of its own
+        return False
 
 
 def _parts(function: Any) -> Any:

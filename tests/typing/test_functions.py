@@ -205,3 +205,23 @@ def test_what_a_function_is_bound_to_is_copied():
     assert kept(np.zeros(2)).tolist() == [2.0, 3.0]
     function = PureFunction(partial(np.add, 1))
     assert owned(function) is function
+
+
+def test_functions_with_arrays_compare():
+    """Equality and hashes hold for what functions are bound to or combined with, arrays and NaN too."""
+    weights = np.array([1.0, np.nan])
+    for make in (
+        lambda w: PureFunction(partial(np.power, w)),
+        lambda w: PureFunction(np.sin) * w,
+        lambda w: PureFunction(partial(np.power, [w], x={"w": w})),
+    ):
+        one, twin, other = make(weights), make(weights.copy()), make(weights.astype("f4"))
+        assert one == twin != other
+        assert len({one, twin}) == 1
+
+
+def test_an_array_on_the_left_gives_a_function():
+    """``array * f`` is the function that multiplies, like ``f * array``; no array of functions."""
+    combined = np.arange(3.0) * PureFunction(np.sin) + np.float64(1)
+    assert isinstance(combined, PureFunction)
+    assert combined(0.5).tolist() == (np.arange(3.0) * np.sin(0.5) + 1).tolist()
