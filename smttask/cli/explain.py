@@ -8,13 +8,14 @@ import sys
 
 import click
 
+from smttask.cli.completion import complete_task_files
 from smttask.errors import DescriptionError, SmttaskError
 from smttask.executors.files import check_paths, iter_files
 from smttask.executors.messages import Instructions
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...", shell_complete=complete_task_files)
 @click.option(
     "--import", "imports", metavar="MODULE", multiple=True, help="Import a module and trust its package."
 )

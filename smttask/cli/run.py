@@ -12,6 +12,7 @@ from functools import partial
 
 import click
 
+from smttask.cli.completion import complete_task_files
 from smttask.cli.quantities import Duration
 from smttask.errors import DescriptionError, SmttaskError
 from smttask.executors.files import check_paths, iter_files
@@ -23,7 +24,7 @@ from smttask.settings import JOURNAL
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...", shell_complete=complete_task_files)
 @click.option("-n", "n", type=click.IntRange(min=1), default=1, show_default=True, help="Worker processes.")
 @click.option("--keep", is_flag=True, help="Leave the files of finished tasks; else they are removed.")
 @click.option("--recompute", is_flag=True, help="Run tasks although their results are stored.")
