@@ -125,7 +125,8 @@ def set_workflow_args(
     Raises
     ------
     ArgumentError
-        If `run_workflow` was given a parameter that the module does not define.
+        If `run_workflow` was given a parameter that the module does not define, or
+        that is an imported module or a name of Python's own there.
 
     Examples
     --------
@@ -143,15 +144,21 @@ def set_workflow_args(
     if call is None or call.module_name != __name__:
         return
     call.was_taken = True
-    known = [name for name in namespace if not name.startswith("_")]
+    known = [name for name in namespace if name[:1] != "_" and not callable(namespace[name])]
+    known = [name for name in known if not isinstance(namespace[name], ModuleType)]
     unknown = [name for name in call.parameters if name not in namespace]
-    if unknown and existing_only:
+    reserved = [
+        name
+        for name in call.parameters
+        if (name[:2] == name[-2:] == "__") or isinstance(namespace.get(name), ModuleType)
+    ]
+    for name in reserved or (unknown if existing_only else []):
         raise ArgumentError(
-            f"Module {__name__!r} has no parameter {unknown[0]!r}.",
+            f"Module {__name__!r} has no parameter {name!r}.",
             f"defined above set_workflow_args: {', '.join(known)}",
             "give it a default above the call, or call set_workflow_args with existing_only=False",
             module=__name__,
-            argument=unknown[0],
+            argument=name,
         )
     namespace.update(call.environment)
     namespace.update(call.parameters)

@@ -49,6 +49,7 @@ set_workflow_args(__name__, globals())
 result = 1 / divisor
 """,
     "open.py": """
+import json
 from smttask.workflows import set_workflow_args
 set_workflow_args(__name__, globals(), existing_only=False)
 """,
@@ -132,7 +133,15 @@ def test_an_unknown_parameter_is_refused(scratch):
     with pytest.raises(ArgumentError, match=r"'sweep' has no parameter 'fctor'.\n.*x, factor, exenv") as info:
         run_workflow("sweep", fctor=2)
     assert info.value.argument == "fctor"
+    assert "Scale" not in info.value.found
     assert run_workflow("open", anything=3).anything == 3
+
+
+def test_imported_modules_and_names_of_python_are_no_parameters(scratch):
+    """What would break the module if it were replaced is refused, also where unknown names are allowed."""
+    for name, value in [("__name__", "x"), ("__file__", "y"), ("json", 3)]:
+        with pytest.raises(ArgumentError, match=f"has no parameter '{name}'"):
+            run_workflow("open", **{name: value})
 
 
 def test_a_module_that_takes_no_parameters_is_refused(scratch):
