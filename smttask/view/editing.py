@@ -10,7 +10,7 @@ from smttask.errors import InputError, short_repr
 from smttask.project import Project
 from smttask.records.editing import Edit, TagEdit, TextEdit
 from smttask.records.query import Selection
-from smttask.records.sqlite import SQLiteRecordStore
+from smttask.records.stores import SQLRecordStore
 
 __all__ = ["EditableRecords"]
 
@@ -27,7 +27,7 @@ class EditableRecords(ABC):
     """
 
     project: Project
-    store: SQLiteRecordStore
+    store: SQLRecordStore
 
     @abstractmethod
     def decided(self) -> Selection:

@@ -10,7 +10,7 @@ from smttask.errors import SmttaskError
 from smttask.project import Project
 from smttask.records.parameters import find_parameter, form_text, path_steps, read_json, task_reference
 from smttask.records.query import Selection
-from smttask.records.sqlite import SQLiteRecordStore
+from smttask.records.stores import SQLRecordStore
 from smttask.view.parameters import Parameters
 
 __all__ = ["InputColumns"]
@@ -40,7 +40,7 @@ class InputColumns:
     """
 
     def __init__(
-        self, project: Project, store: SQLiteRecordStore, ids: Sequence[int], paths: Sequence[str] | None
+        self, project: Project, store: SQLRecordStore, ids: Sequence[int], paths: Sequence[str] | None
     ) -> None:
         self._project = project
         self._store = store

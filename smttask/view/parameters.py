@@ -16,7 +16,7 @@ from smttask.errors import DamagedResultError, DescriptionError
 from smttask.project import Project, use_project
 from smttask.records.parameters import Step, find_parameter, find_parts, path_steps, read_json
 from smttask.records.query import Selection
-from smttask.records.sqlite import SQLiteRecordStore
+from smttask.records.stores import SQLRecordStore
 from smttask.storage.manifest import read_head, read_rest
 from smttask.tasks import construction, lookup
 from smttask.typing.jsonform import from_json
@@ -40,7 +40,7 @@ class Parameters:
         Of the record's task.
     """
 
-    def __init__(self, project: Project, store: SQLiteRecordStore, content: str, digest: str) -> None:
+    def __init__(self, project: Project, store: SQLRecordStore, content: str, digest: str) -> None:
         self._project = project
         self._store = store
         self._content = content

@@ -211,7 +211,7 @@ class KnownPaths:
         paths = self.paths()
         return (
             f"{which} has an input {short_repr(str(path))}.",
-            f"inputs: {', '.join(paths[:N_NAMED])}" + (", …" if len(paths) > N_NAMED else ""),
+            f"inputs: {', '.join(paths[:N_NAMED]) or 'none'}" + (", …" if len(paths) > N_NAMED else ""),
             f"{suggestion(path, paths)}view.params completes the names",
         )
 

@@ -17,7 +17,7 @@ from smttask.records.parameters import form_text
 from smttask.records.query import Selection
 from smttask.records.reading import parse_timestamp, split_status
 from smttask.records.record import DataKey, Executable, Platform, Record, RepositoryAddress
-from smttask.records.sqlite import SQLiteRecordStore
+from smttask.records.stores import SQLRecordStore
 from smttask.storage.layout import SUFFIX_MARK, Key
 from smttask.storage.manifest import Head, read_head
 from smttask.view import html, terminal, text
@@ -75,7 +75,7 @@ class RecordView:
         project: Project,
         label: str,
         *,
-        store: SQLiteRecordStore | None = None,
+        store: SQLRecordStore | None = None,
         row: Sequence[Any] | None = None,
     ) -> None:
         self._project = project
@@ -345,9 +345,9 @@ class RecordView:
     # -- as an object
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, RecordView) and (self.label, self._store.path) == (
+        return isinstance(other, RecordView) and (self.label, self._store.address) == (
             other.label,
-            other._store.path,
+            other._store.address,
         )
 
     def __hash__(self) -> int:

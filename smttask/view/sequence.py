@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence, Sized
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Self, TypeVar, overload
 
 from smttask.errors import InputError, RecordNotFoundError, short_repr
 from smttask.project import Project, get_current_project, get_project
+from smttask.records.editing import Edit
 from smttask.records.query import Selection
 from smttask.view.editing import EditableRecords
 from smttask.view.paths import AskedPath, tell_unknown_paths
@@ -74,7 +76,7 @@ class RecordSequence(EditableRecords):
         if other.store is not self.store:
             raise InputError(
                 "Records of different stores cannot stand in one view.",
-                f"found: {self.store.path} and {other.store.path}",
+                f"found: {self.store.address} and {other.store.address}",
                 "look at them one after the other",
             )
         return self._only(self.decided().joined(other.decided()))
@@ -178,6 +180,12 @@ class RecordSequence(EditableRecords):
             for row in self.store.columns(selection, LIGHT_COLUMNS):
                 yield RecordView(self.project, row[1], store=self.store, row=row)
 
+    def _edit(self, edit: Edit) -> int:
+        n_changed = super()._edit(edit)
+        if not n_changed and self._asked:
+            self._told(self.store.count(self.selection))
+        return n_changed
+
     def _told(self, found: Found) -> Found:
         """`found`, after a warning where it is nothing and an input was asked for that no record has."""
         if not found and self._asked:
@@ -193,11 +201,16 @@ class RecordSequence(EditableRecords):
             raise
 
     def _sliced(self, key: slice) -> Self:
-        is_plain = (key.step or 1) == 1 and min(key.start or 0, key.stop or 0) >= 0
-        if is_plain and not self._tests:
-            return self._only(self.selection.sliced(key.start or 0, key.stop))
+        order = self.selection.is_oldest_first
+        if (key.step or 1) == 1 and not self._tests:
+            start, stop = key.start or 0, key.stop
+            if min(start, stop or 0) >= 0:
+                return self._only(self.selection.sliced(start, stop))
+            if start < 0 and stop is None and self.selection == replace(self.selection, start=0, stop=None):
+                ends = self.store.columns(self.selection.oldest_first().sliced(0, -start), ["id"])
+                return self._only(Selection(is_oldest_first=order).with_ids([row[0] for row in ends]))
         ids = [record.id for record in self] if self._tests else [row[0] for row in self.rows(["id"])]
-        order = self.selection.is_oldest_first ^ ((key.step or 1) < 0)
+        order ^= (key.step or 1) < 0
         return self._only(Selection(is_oldest_first=order).with_ids(ids[key]))
 
     def _at(self, position: int) -> RecordView:
@@ -235,6 +248,6 @@ class RecordSequence(EditableRecords):
         n_records = len(self)
         return RecordNotFoundError(
             what,
-            f"searched: {n_records} records of {self.store.path}",
+            f"searched: {n_records} records of {self.store.address}",
             remedy if n_records else "widen the filters, or run a task",
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,3 +105,55 @@ def test_displays_never_raise(tmp_path: Path) -> None:
 def test_durations_are_shown_as_people_say_them(seconds: float, text: str) -> None:
     """A duration has the unit that fits it."""
     assert duration_text(timedelta(seconds=seconds).total_seconds()) == text
+
+
+def test_statuses_have_colours_in_a_notebook(lab: SimpleNamespace) -> None:
+    """A crashed run is told from a finished one at a glance, in the table and in the record."""
+    page = lab.view._repr_html_()
+    assert 'color:#e0433a;font-weight:bold">crashed' in page
+    assert page.count('color:#2e9e4f;font-weight:bold">finished') == 6
+    assert 'color:#2e9e4f;font-weight:bold">finished' in lab.view[0]._repr_html_()
+
+
+def test_a_view_turned_around_says_so(lab: SimpleNamespace) -> None:
+    """The heading tells the order that the table has."""
+    assert repr(lab.view[::-1]).splitlines()[0] == "7 records of 'scratch', oldest first"
+
+
+def test_a_display_reads_no_more_than_it_shows(tmp_path: Path) -> None:
+    """Of many records a function of a filter decides about those alone that are shown, and one more."""
+    with scratch_project(tmp_path / "p") as scratch:
+        for number in range(80):
+            moment = datetime(2026, 11, 22, 10, 15, number % 60, number, tzinfo=UTC)
+            scratch.project.records.open_record(Record(label=f"run {number}", timestamp=moment))
+        seen: list[str] = []
+        view = RSView().filter(lambda record: not seen.append(record.label))
+        lines = repr(view).splitlines()
+        assert lines[0] == "more than 50 records of 'scratch', newest first"
+        assert lines[-1] == "… and more; dframe() has all"
+        assert (len(lines), len(seen)) == (53, 51)
+
+
+def test_damaged_rows_hide_nothing_else(tmp_path: Path) -> None:
+    """A field that another program or a torn page spoilt is a question mark; the others are shown."""
+    with scratch_project(tmp_path / "p") as scratch:
+        for label in ("good", "torn"):
+            scratch.project.records.open_record(
+                Record(label=label, timestamp=datetime.now(UTC), reason="why")
+            )
+        scratch.project.records.close()
+        with sqlite3.connect(scratch.root / ".smt" / "records") as connection:
+            connection.execute(
+                "UPDATE django_store_record SET timestamp = 'Tuesday', duration = 'long' WHERE label = 'torn'"
+            )
+            connection.execute("UPDATE django_store_parameterset SET content = '{\"tasks\": 3'")
+        connection.close()
+        view = RSView()
+        torn = next(line for line in repr(view).splitlines() if line.startswith("torn"))
+        assert torn.split() == ["torn", "?", "?", "running", "why"]
+        assert "good" in repr(view)
+        for shown in (view._repr_html_(), str(view["torn"]), view["torn"]._repr_html_()):
+            assert "torn" in shown
+            assert "?" in shown
+            assert "cannot be shown" not in shown
+        assert len(view.plot().collections) == 1

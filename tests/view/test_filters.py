@@ -76,6 +76,7 @@ def test_what_is_no_moment_is_refused(lab: SimpleNamespace, given: Any) -> None:
         lab.view.filter.after(given)
 
 
+@pytest.mark.filterwarnings("ignore::smttask.errors.UnknownParameterWarning")
 @pytest.mark.parametrize(
     ("eq", "expected"),
     [
@@ -221,6 +222,7 @@ def test_what_lasts_for_no_time_is_no_span(lab: SimpleNamespace, given: Any) -> 
         lab.view.filter.on(given)
 
 
+@pytest.mark.filterwarnings("ignore::smttask.errors.UnknownParameterWarning")
 @pytest.mark.parametrize(
     ("how", "expected"),
     [

@@ -49,3 +49,14 @@ def test_a_summary_has_a_row_for_runs_of_one_kind(lab: SimpleNamespace) -> None:
     assert row["first"] <= row["last"]
     assert table["n_runs"].sum() == len(lab.view.summary(merge=False)) == 7
     assert len(lab.view.filter.task("Nothing").summary()) == 0
+
+
+def test_a_summary_is_cut_to_its_ends(lab: SimpleNamespace) -> None:
+    """`head` and `tail` give the first and last rows, of the merged summary and of single runs."""
+    merged = lab.view.summary()
+    assert lab.view.summary(head=1, tail=1).equals(merged.iloc[[0, -1]].reset_index(drop=True))
+    assert lab.view.summary(head=99).equals(merged)
+    labels = lab.view.labels()
+    assert list(lab.view.summary(merge=False, head=2, tail=1)["label"]) == [*labels[:2], labels[-1]]
+    assert list(lab.view.summary(merge=False, tail=1)["label"]) == labels[-1:]
+    assert list(lab.view.summary(merge=False)["label"]) == labels

@@ -61,6 +61,30 @@ def test_a_record_names_the_files_it_read_and_wrote(lab: SimpleNamespace, deep: 
     assert all(path.is_file() for path in paths)
 
 
+def test_dependencies_are_a_table(deep: RecordView) -> None:
+    """The distributions of a run show themselves as a table, become one, and are a tuple still."""
+    found = deep.dependencies
+    table = found.dframe()
+    assert list(table.columns) == ["name", "version", "path"]
+    assert len(table) == len(found) == found._repr_html_().count("<tr>") - 1
+    assert found.versions()["numpy"] == np.__version__
+    assert f"numpy {np.__version__}" in repr(found)
+    assert isinstance(found, tuple)
+
+
+def test_all_files_of_a_result_are_named(lab: SimpleNamespace, deep: RecordView) -> None:
+    """The manifest comes first, then the outputs that have files of their own, as for the task."""
+    assert deep.resultpaths == lab.deep.resultpaths
+    assert deep.resultpaths == (deep.outputpath, deep.outputpaths["power"])
+    with pytest.raises(ResultNotFoundError, match="has no result"):
+        lab.view.filter.tags("crashed").latest.resultpaths  # noqa: B018 - looking is what fails
+
+
+def test_a_record_knows_the_type_of_its_task(lab: SimpleNamespace, deep: RecordView) -> None:
+    """The task's type is the one that its module defines today."""
+    assert deep.task_type is lab.tasks.Analyze
+
+
 def test_a_crashed_run_tells_its_error_and_has_no_result(lab: SimpleNamespace) -> None:
     """The outcome of a crashed run is its error; asking for an output says what its status is."""
     crashed = lab.view.filter.tags("crashed").latest

@@ -10,6 +10,7 @@ import pytest
 from smttask import RecordStoreView, RSView
 from smttask.errors import ProjectError, RecordNotFoundError
 from smttask.testing import scratch_project
+from smttask.view.editing import EditableRecords
 
 
 def test_a_view_counts_and_lists_all_runs_newest_first(lab: SimpleNamespace) -> None:
@@ -118,6 +119,7 @@ def test_outside_any_project_there_is_no_view(tmp_path: Path, monkeypatch: pytes
         contextvars.Context().run(RSView)
 
 
+@pytest.mark.filterwarnings("ignore::smttask.errors.UnknownParameterWarning")
 def test_records_of_other_programs_are_shown(tmp_path: Path) -> None:
     """A record whose parameters are no description has its fields, and no inputs."""
     from datetime import UTC, datetime
@@ -134,3 +136,22 @@ def test_records_of_other_programs_are_shown(tmp_path: Path) -> None:
         assert len(view.dframe(parameters=True, outputs=True)) == 1
         assert "old" in repr(view)
         assert "old" in str(view["old"])
+
+
+def test_head_and_tail_are_the_ends_of_a_view(lab: SimpleNamespace) -> None:
+    """The first and the last records are views; more than there are is all, none is none."""
+    labels = lab.view.labels()
+    only = lab.view.filter(lambda record: True)
+    for view in (lab.view, only):
+        assert view.head(2).labels() == labels[:2]
+        assert view.tail(2).labels() == labels[-2:]
+        assert view.tail(99).labels() == labels
+        assert view.head(0).labels() == view.tail(0).labels() == []
+    assert lab.view[1:5][-2:].labels() == labels[3:5]
+    assert lab.view[::-1][-2:].labels() == labels[1::-1]
+
+
+def test_views_of_no_kind_are_abstract() -> None:
+    """What edits records says which ones: without that it cannot be made."""
+    with pytest.raises(TypeError, match="abstract"):
+        EditableRecords()
