@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_o
 
 import numpy as np
 
+from smttask.errors import SignatureError, short_repr
 from smttask.protocols import Runnable
 from smttask.typing.accept import Accept
 from smttask.typing.registry import register_acceptor
@@ -161,6 +162,14 @@ def _to_dtype(value: Any) -> np.dtype[Any]:
         raise ValueError(f"expected a dtype: {error}") from error
 
 
+def _unknown_annotation(name: str, given: tuple[Any, ...], found: str) -> SignatureError:
+    return SignatureError(
+        f"{name}[{', '.join(map(short_repr, given))}] is no annotation.",
+        f"found: {found}",
+        "write Array[float], Array[np.float32, 2] with the number of axes, or NPValue[np.float32]",
+    )
+
+
 _any_array = accept_array()
 _any_scalar = accept_scalar()
 _dtype = Accept(_to_dtype, "a dtype")
@@ -193,10 +202,18 @@ else:
         """
 
         def __class_getitem__(cls, parameters: Any) -> Any:
-            dtype, ndim = parameters if isinstance(parameters, tuple) else (parameters, None)
+            given = parameters if isinstance(parameters, tuple) else (parameters,)
+            dtype, ndim = (*given, None)[:2] if len(given) in (1, 2) else (None, "too many or none")
             dtype = None if dtype is Any else dtype
             ndim = get_args(ndim)[0] if get_origin(ndim) is Literal else ndim
-            return Annotated[np.ndarray, accept_array(dtype, ndim)]
+            is_count = ndim is None or (type(ndim) is int and ndim >= 0)
+            try:
+                accept = accept_array(dtype, ndim) if is_count else None
+            except TypeError as error:
+                raise _unknown_annotation("Array", given, str(error)) from error
+            if accept is None:
+                raise _unknown_annotation("Array", given, "no number of axes, which is an int from 0 on")
+            return Annotated[np.ndarray, accept]
 
         @classmethod
         def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -206,7 +223,10 @@ else:
         """A numpy scalar that keeps its dtype: ``NPValue``, ``NPValue[np.float32]``."""
 
         def __class_getitem__(cls, dtype: Any) -> Any:
-            return Annotated[cast(Any, np.dtype(dtype).type), accept_scalar(dtype)]
+            try:
+                return Annotated[cast(Any, np.dtype(dtype).type), accept_scalar(dtype)]
+            except TypeError as error:
+                raise _unknown_annotation("NPValue", (dtype,), str(error)) from error
 
         @classmethod
         def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from pydantic import BaseModel
 
-from smttask.errors import InputError
+from smttask.errors import InputError, SignatureError
 from smttask.typing import Array, DType, NPValue
 from smttask.typing.validation import Validator
 
@@ -120,3 +120,22 @@ def test_array_types_work_in_pydantic_models():
     assert signal.values.dtype == np.float64
     assert type(signal.rate) is np.float32
     assert isinstance(signal.values, Array)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Array[3],
+        lambda: Array["nonsense"],
+        lambda: Array[float, "x"],
+        lambda: Array[float, -1],
+        lambda: Array[float, True],
+        lambda: Array[float, 1, 2],
+        lambda: Array[()],
+        lambda: NPValue["nonsense"],
+    ],
+)
+def test_annotations_that_mean_nothing_are_refused(make):
+    """A dtype that numpy does not know, or what is no number of axes, is an error where it is written."""
+    with pytest.raises(SignatureError, match=r"(Array|NPValue)\[.*\] is no annotation"):
+        make()
