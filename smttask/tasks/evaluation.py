@@ -161,11 +161,11 @@ class Session:
 
     def expected_code(self, task: Task[Any]) -> str:
         """Name of the code of `task` and of all that it depends on, as loaded now."""
-        return _gathered(
-            task,
-            self._expected,
-            lambda current, upstream: combined_code(current.code_fingerprint.digest, upstream),
-        )
+        return _gathered(task, self._expected, _named_code)
+
+    def code_with(self, task: Task[Any], codes: Mapping[str, str]) -> str:
+        """The same if tasks among those it depends on, given by session key, had these codes."""
+        return _gathered(task, dict(codes), _named_code)
 
     def used_code(self, task: Task[Any]) -> str:
         """Name of the code of `task` and of what made the upstream results at hand, which may be older."""
@@ -217,6 +217,10 @@ def _gathered(task: Task[Any], known: dict[str, T], make: Callable[[Task[Any], l
         if current.session_key not in known:
             known[current.session_key] = make(current, [known[u.session_key] for u in current.upstream])
     return known[task.session_key]
+
+
+def _named_code(task: Task[Any], upstream: list[str]) -> str:
+    return combined_code(task.code_fingerprint.digest, upstream)
 
 
 _session: ContextVar[Session | None] = ContextVar("smttask_session", default=None)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from smttask.code.fingerprint import changed_parts
 from smttask.errors import (
     DamagedResultError,
     OutputError,
@@ -25,6 +24,7 @@ from smttask.storage.damage import find_aside
 from smttask.storage.datastore import DataStore
 from smttask.storage.layout import link_name
 from smttask.storage.manifest import Head, read_head, read_rest
+from smttask.tasks.codechanges import code_differences
 from smttask.tasks.description import describe_task
 from smttask.tasks.explanation import Difference, Explanation
 
@@ -38,7 +38,6 @@ __all__ = ["explain_stored"]
 N_RUNS = 50  # how many earlier runs are compared
 N_CLOSE = 10  # how many of the nearest of them are compared to the last detail
 MAX_PARAMETERS_CHARS = 500_000
-MAX_UPSTREAM = 100  # tasks whose code is compared one by one
 
 Rest = dict[str, Any]
 
@@ -101,7 +100,13 @@ class _Inquiry:
             reason = f"stored by other code ({_names(code)}) and accepted as still valid"
         elif head.code != self.code:
             if not code:
-                code = [Difference("code", "code that cannot be followed", head.code[:12], self.code[:12])]
+                earlier = rest.get("continued_from")
+                name = (
+                    f"the code of {earlier['label']}, which it continued from,"
+                    if earlier
+                    else "code that cannot be followed"
+                )
+                code = [Difference("code", name, head.code[:12], self.code[:12])]
             policy = self.unit.code_policy or self.project.setting("on_code_change")
             serves = policy in ("warn", "ignore")
             reason = f"stored by other code ({_names(code)}); on_code_change is {policy!r}"
@@ -296,46 +301,8 @@ class _Inquiry:
 
     def _code_differences(self, rest: Rest) -> list[Difference]:
         """Which code of the task and of what it depends on is another than that of a run."""
-        found = _changed(rest, self.unit.fingerprint.parts)
-        waiting: list[tuple[Task[Any], Rest]] = [(self.task, rest)]
-        seen: set[str] = set()
-        named = {(each.name, each.old, each.new) for each in found}
-        while waiting and len(seen) < MAX_UPSTREAM:
-            task, before = waiting.pop()
-            for upstream in task.upstream:
-                used = before["upstream"].get(upstream.record_key)
-                code = self.session.expected_code(upstream)
-                if used is None or used["code"] == code or upstream.record_key in seen:
-                    continue
-                seen.add(upstream.record_key)
-                past = self._past_rest(upstream, used["label"])
-                name = f"{upstream.name} {upstream.record_key}"
-                parts = _changed(past, upstream.code_fingerprint.parts, within=name) if past else []
-                if past is not None and upstream.upstream:
-                    waiting.append((upstream, past))
-                elif not parts:
-                    parts = [Difference("upstream", f"upstream task {name}", used["code"][:12], code[:12])]
-                # A function that many upstream tasks share is told once.
-                found += [each for each in parts if (each.name, each.old, each.new) not in named]
-                named.update((each.name, each.old, each.new) for each in parts)
-        return found
-
-    def _past_rest(self, task: Task[Any], label: str) -> Rest | None:
-        """The rest of the manifest of an upstream run; None if it has none or is gone."""
-        if not label:
-            return None
-        folder = task.fixed_name or task.name
-        try:
-            return read_rest(read_head(self.store.output_dir / folder / f"{label}.json"))
-        except (DamagedResultError, OSError):
-            return None
-
-
-def _changed(rest: Rest, parts: Any, within: str = "") -> list[Difference]:
-    old = rest["functions"]
-    names = [words.rpartition(" ")[0] for words in changed_parts(old, parts)]
-    kind: Literal["code", "upstream"] = "upstream" if within else "code"
-    return [Difference(kind, name, old.get(name, ""), parts.get(name, ""), within) for name in names]
+        parts = self.unit.fingerprint.parts
+        return code_differences(self.task, parts, rest, self.session, self.store.output_dir)
 
 
 def _package_differences(rest: Rest) -> list[Difference]:

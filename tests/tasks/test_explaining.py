@@ -222,6 +222,33 @@ def test_a_changed_upstream_task(lab: Any) -> None:
     ]
 
 
+def test_a_change_behind_a_task_in_memory_is_told_of_the_task_that_changed(lab: Any) -> None:
+    """What stands between two stored results is named only if it changed itself."""
+    tasks = lab.load("tasks")
+    tasks.Analyze(tasks.Passing(tasks.Offset(tasks.Source(1)))).run()
+    source = "10.0 * degree", "degree * 10.0"
+    for edits, named in (
+        ([source], ["tasks:Source changed (in upstream task Source {source})"]),
+        ([("x + 1", "1 + x")], ["upstream task Passing {passing} or one behind it changed"]),
+        (
+            [source, ("return x\n", "return +x\n")],
+            [
+                "upstream task Passing {passing} or one behind it changed",
+                "tasks:Source changed (in upstream task Source {source})",
+            ],
+        ),
+    ):
+        text = TASKS
+        for old, new in edits:
+            text = text.replace(old, new)
+        lab.write({"tasks.py": text})
+        tasks = lab.reload("tasks")
+        source_task = tasks.Source(1)
+        passing = tasks.Passing(tasks.Offset(source_task))
+        names = {"source": source_task.digest, "passing": passing.digest}
+        assert told(tasks.Analyze(passing).explain()) == [text.format(**names) for text in named]
+
+
 def test_a_function_that_many_upstream_tasks_share_is_told_once(lab: Any) -> None:
     """A chain of tasks of one kind has one function that changed."""
     tasks = lab.load("tasks")
@@ -404,6 +431,21 @@ def test_iterative_tasks_say_where_they_continue(scratch: Any) -> None:
     assert tasks.Grow(5).explain().reason.endswith("; continues from n = 3")
     assert "continues" not in tasks.Grow(9, rate=0.1).explain().reason
     assert tasks.Grow(3).explain().hit
+
+
+def test_a_result_continued_from_other_code_says_so(scratch: Any) -> None:
+    """Its own function is that of today; the run that it began from is named."""
+    lab = scratch({"tasks.py": LATER})
+    lab.load("tasks").Grow(3).run()
+    label = lab.load("tasks").Grow(3).record.label
+    lab.write({"tasks.py": LATER.replace("x0 + rate", "rate + x0")})
+    tasks = lab.reload("tasks")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CodeChangedWarning)
+        tasks.Grow(5).run()
+    explanation = tasks.Grow(5).explain()
+    assert explanation.hit
+    assert f"the code of {label}, which it continued from, changed" in explanation.reason
 
 
 def test_unpure_tasks_are_not_run(scratch: Any) -> None:
