@@ -10,6 +10,7 @@ from dataclasses import asdict
 import click
 
 from smttask.cli.listing import export, find_output, list_records, show
+from smttask.cli.merging import merge
 from smttask.cli.recreation import create_surrogates, recreate
 from smttask.cli.removal import clean, delete
 from smttask.project import get_current_project
@@ -88,5 +89,9 @@ def rebuild(links: bool, records: bool, dry_run: bool, as_json: bool) -> None:
     sys.exit(1 if done.damaged else 0)
 
 
-for command in (list_records, show, find_output, export, recreate, create_surrogates, clean, delete):
+for command in (
+    *(list_records, show, find_output, export),
+    *(recreate, create_surrogates, merge),
+    *(clean, delete),
+):
     store.add_command(command)
