@@ -15,6 +15,7 @@ _EXTRA_OF = {
     "h5netcdf": "xarray",
     "h5py": "hdf5",
     "matplotlib": "viz",
+    "psycopg": "postgres",
     "pyarrow": "parquet",
     "xarray": "xarray",
 }

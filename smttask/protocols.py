@@ -6,14 +6,19 @@ formats only by their protocols, so each can be replaced and tested on its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Format", "RecordStore", "Runnable", "ViewRegistry", "view_registry"]
+    from smttask.records.editing import Edit
+    from smttask.records.query import Selection
+    from smttask.records.record import DataKey, Dependency, Record
+    from smttask.records.runs import OpenRun, PastRun
+
+__all__ = ["Format", "RecordStore", "RunRecords", "Runnable", "ViewRegistry", "view_registry"]
 
 
 class Runnable:
@@ -72,11 +77,17 @@ class Format(Protocol):
         ...
 
 
-class RecordStore(Protocol):
-    """Where records are kept; safe with many threads and processes."""
+class RunRecords(Protocol):
+    """What takes the records of runs: the part of a record store that the runner needs."""
 
-    def open_record(self, record: Any) -> None:
-        """Add a `smttask.records.record.Record` with status ``_running_``; one transaction."""
+    def open_record(self, record: Record) -> None:
+        """Add `record`, open if its status says so; as a whole or not at all.
+
+        Raises
+        ------
+        RecordStoreError
+            If the store cannot be written, or has this label already.
+        """
         ...
 
     def close_record(
@@ -86,12 +97,105 @@ class RecordStore(Protocol):
         status: str,
         outcome: str = "",
         duration_s: float | None = None,
-        output_data: Sequence[Any] = (),
-        dependencies: Sequence[Any] = (),
+        output_data: Sequence[DataKey] = (),
+        dependencies: Sequence[Dependency] = (),
         stdout_stderr: str = "",
         ended: datetime | None = None,
     ) -> None:
-        """Complete the record `label` with what the run brought; one transaction."""
+        """Complete the record `label` with what the run brought; as a whole or not at all.
+
+        Parameters
+        ----------
+        status
+            One of `smttask.records.record.STATUSES`; tags of the user stay.
+        outcome
+            Goes below what a user wrote meanwhile.
+        duration_s, ended
+            Either tells how long the run took.
+        dependencies
+            All that is imported by now; those named at the start need not be left out.
+
+        Raises
+        ------
+        RecordNotFoundError
+            If there is no such record.
+        RecordStoreError
+            If the store cannot be written.
+        """
+        ...
+
+    def open_runs(self, *, digest: str | None = None) -> list[OpenRun]:
+        """Runs whose records are open, of this and other processes; of the task `digest` if given."""
+        ...
+
+    def mark_killed(self, label: str, *, outcome: str = "") -> bool:
+        """Close the record `label` as killed if it is still open, and return whether it was."""
+        ...
+
+
+class RecordStore(RunRecords, Protocol):
+    """Where records are kept, looked at and edited; safe with many threads and processes.
+
+    `smttask.testing.RecordStoreContract` holds the tests that every record store passes.
+    Selections say what they ask for in SQL, so a store is SQL underneath.
+    """
+
+    @property
+    def address(self) -> str:
+        """Where the records are, for people: a path, or a URL without a password."""
+        ...
+
+    @property
+    def project_name(self) -> str:
+        """Whose records are looked at and written."""
+        ...
+
+    def is_made(self) -> bool:
+        """Whether there is a store already; asking does not make it."""
+        ...
+
+    def get(self, label: str) -> Record:
+        """Return the record `label`, or raise `RecordNotFoundError`."""
+        ...
+
+    def has(self, label: str) -> bool:
+        """Whether there is a record `label`."""
+        ...
+
+    def count(self, selection: Selection = ...) -> int:
+        """How many records are selected; all if nothing is said."""
+        ...
+
+    def labels(self, selection: Selection = ...) -> list[str]:
+        """Labels of the selected records, in their order."""
+        ...
+
+    def records(self, selection: Selection = ...) -> Iterator[Record]:
+        """Yield the selected records in their order."""
+        ...
+
+    def columns(self, selection: Selection, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return one tuple per selected record with the values of `smttask.records.query.COLUMNS`."""
+        ...
+
+    def find_parameters(self, label: str) -> tuple[Any, str] | None:
+        """Parameters, parsed, and digest of a record."""
+        ...
+
+    def latest_runs(self, module: str, task: str, n: int) -> list[PastRun]:
+        """The last `n` runs of a task whose records were opened, latest first."""
+        ...
+
+    def find_latest_run(self, digest: str) -> PastRun | None:
+        """The last run of the task `digest`, whatever became of it."""
+        ...
+
+    def edit(self, selection: Selection, edit: Edit, *, noted_in: Path) -> int:
+        """Change the selected records together, note it in a file, and return how many changed."""
+        ...
+
+    def close(self) -> None:
+        """Give back what this process holds; the next use opens it again."""
         ...
 
 

@@ -258,7 +258,7 @@ class RecordWriter:
         name, path = next(iter(values.items()))
         room = width
         while len(text) > width:  # `repr` may show one character as several
-            room -= max(1, (len(text) - width) // 2)
+            room = min(room - 1, room * width // len(text))
             text = repr({**values, name: fit(path, room)})
         return self._shared(transaction, table, kind, fit(text))
 

@@ -1,4 +1,4 @@
-"""Sumatra's tables in SQLite, made by Sumatra's own migrations, and the one table of ours.
+"""Sumatra's tables, made by Sumatra's own migrations, and those of ours; files of SQLite.
 
 Django and Sumatra run in a child process, so a user's process never imports or
 configures them. The file appears whole or not at all, whoever else makes it meanwhile.
@@ -13,16 +13,28 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from smttask.errors import RecordStoreError
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["check_schema", "connect", "journal_mode_for", "make_store", "store_error"]
+__all__ = [
+    "LAST_MADE",
+    "MIGRATIONS",
+    "OWN_TABLES",
+    "check_schema",
+    "connect",
+    "journal_mode_for",
+    "make_store",
+    "other_schema_error",
+    "run_migrations",
+    "store_error",
+]
 
 MIGRATIONS = (("django_store", "0001_initial"), ("django_store", "0002_tag_taggeditem"))
 
@@ -30,15 +42,13 @@ MIGRATIONS = (("django_store", "0001_initial"), ("django_store", "0002_tag_tagge
 # comes last, so a project's own `parameters.py` or `records.py` never stands in for an installed package.
 MIGRATE = """
 import json, sys
-uri, more = json.loads(sys.argv[1])
+database, more = json.load(sys.stdin)
 sys.path += [entry for entry in more if entry not in sys.path]
 import django
 from django.conf import settings
 from django.core import management
 settings.configure(
-    DATABASES={"default": {
-        "ENGINE": "django.db.backends.sqlite3", "NAME": uri, "OPTIONS": {"uri": True}
-    }},
+    DATABASES={"default": database},
     INSTALLED_APPS=["sumatra.recordstore.django_store", "django.contrib.contenttypes"],
     USE_TZ=True, TIME_ZONE="UTC", SECRET_KEY="not used",
 )
@@ -71,7 +81,9 @@ CREATE INDEX IF NOT EXISTS smttask_record_label ON django_store_record (label);
 CREATE INDEX IF NOT EXISTS smttask_record_timestamp ON django_store_record (timestamp);
 CREATE INDEX IF NOT EXISTS smttask_datakey_path ON django_store_datakey (path);
 """
-HAS_OWN_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'smttask_datakey_path'"
+# The one that is made last: where it is, all are
+LAST_MADE = "smttask_datakey_path"
+HAS_OWN_TABLES = f"SELECT 1 FROM sqlite_master WHERE name = '{LAST_MADE}'"
 
 # File systems on which the shared memory of SQLite's write-ahead log does not reach all who write
 NETWORK_FILE_SYSTEMS = re.compile(
@@ -150,29 +162,47 @@ def _make(path: Path) -> None:
 
 
 def _migrate(path: Path, new: str) -> None:
+    # "rw" makes no file: the child of a killed process must leave nothing that nobody removes
+    uri = f"{Path(new).absolute().as_uri()}?mode=rw"
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": uri, "OPTIONS": {"uri": True}}
+    run_migrations(database, path.name, f"file: {path}")
+
+
+def run_migrations(database: Mapping[str, Any], name: str, where: str) -> None:
+    """Make Sumatra's tables in a database, in a child process.
+
+    Parameters
+    ----------
+    database
+        As Django's setting ``DATABASES`` has it; it is told by a pipe, as it may hold a password.
+    name, where
+        The record store in messages: its name, and a line that says where it is.
+
+    Raises
+    ------
+    RecordStoreError
+        If Sumatra's migrations fail.
+    """
     environment = {
         name: value
         for name, value in os.environ.items()
         if name not in ("PYTHONPATH", "DJANGO_SETTINGS_MODULE")
     }
-    # "rw" makes no file: the child of a killed process must leave nothing that nobody removes
-    told = [f"{Path(new).absolute().as_uri()}?mode=rw", [entry for entry in sys.path if entry]]
     child = subprocess.run(
-        [sys.executable, "-P", "-c", MIGRATE, json.dumps(told)],
+        [sys.executable, "-P", "-c", MIGRATE],
+        input=json.dumps([database, [entry for entry in sys.path if entry]]),
         capture_output=True,
         text=True,
         errors="replace",
         env=environment,
-        stdin=subprocess.DEVNULL,
         check=False,
     )
     if child.returncode:
         last_line = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
         raise RecordStoreError(
-            f"The record store {path.name} cannot be made.",
-            f"file: {path}\nSumatra's migrations failed: {last_line}",
+            f"The record store {name} cannot be made.",
+            f"{where}\nSumatra's migrations failed: {last_line}",
             "check that Sumatra 0.8 and Django are installed: python -m pip install 'Sumatra>=0.8,<0.9'",
-            path=path,
             output=child.stderr,
         )
 
@@ -218,17 +248,21 @@ def check_schema(path: Path, connection: sqlite3.Connection) -> None:
             raise
         found = ()  # no such table
     if found != MIGRATIONS:
-        names = ", ".join(name for _, name in found) or "none"
-        raise RecordStoreError(
-            f"The record store {path.name} has another schema than Sumatra 0.8.",
-            f"file: {path}\nmigrations found: {names}\n"
-            f"migrations expected: {', '.join(name for _, name in MIGRATIONS)}",
-            "if an older Sumatra made it, run its `smt export` and then `smt upgrade`;\n"
-            "else set `record_store` to another file",
-            path=path,
-        )
+        raise other_schema_error(path.name, f"file: {path}", found)
     if not connection.execute(HAS_OWN_TABLES).fetchone():
         connection.executescript(f"BEGIN IMMEDIATE;{OWN_TABLES}COMMIT;")
+
+
+def other_schema_error(name: str, where: str, found: Sequence[tuple[str, str]]) -> RecordStoreError:
+    """Say that other migrations than Sumatra's 0.8 made the record store `name`."""
+    names = ", ".join(migration for _, migration in found) or "none"
+    return RecordStoreError(
+        f"The record store {name} has another schema than Sumatra 0.8.",
+        f"{where}\nmigrations found: {names}\n"
+        f"migrations expected: {', '.join(migration for _, migration in MIGRATIONS)}",
+        "if an older Sumatra made it, run its `smt export` and then `smt upgrade`;\n"
+        "else set `record_store` to another one",
+    )
 
 
 def journal_mode_for(path: Path, mounts: str | None = None) -> str:

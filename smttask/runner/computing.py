@@ -24,7 +24,7 @@ from smttask.errors import (
 )
 from smttask.formats.registry import iter_formats
 from smttask.project import Project
-from smttask.protocols import RecordStore
+from smttask.protocols import RunRecords
 from smttask.records import provenance
 from smttask.records.capture import CapturedOutput, captured_output
 from smttask.records.record import Dependency, Record, check_widths
@@ -42,7 +42,7 @@ __all__ = ["compute_stored"]
 
 logger = logging.getLogger("smttask")
 
-_settled: WeakSet[RecordStore] = WeakSet()
+_settled: WeakSet[RunRecords] = WeakSet()
 """Stores of which all open records were looked at once; later only those of the task in question."""
 
 
@@ -139,7 +139,7 @@ class _Run:
         self.facts = facts
         self.new_run = new_run
         self.pid = os.getpid()
-        self.records: RecordStore
+        self.records: RunRecords
         self.record_error: RecordStoreError | RecordNotFoundError | None = None
         self.record = Record(
             label=new_run.label,

@@ -16,7 +16,10 @@ from smttask.project.sumatra import write_sumatra_project
 from smttask.records import provenance
 from smttask.records.record import DataKey, Record, RepositoryAddress
 from smttask.records.schema import make_store
+from smttask.records.shared import PostgresRecordStore
 from smttask.records.sqlite import SQLiteRecordStore
+from smttask.settings.address import parse_url
+from smttask.testing import PostgresServer, postgres_server
 
 START = datetime(2026, 11, 22, 10, 15, 0, 123456, tzinfo=UTC)
 PROJECT = "scratch"
@@ -62,6 +65,36 @@ def open_store(store_path: Path) -> Iterator[Callable[..., SQLiteRecordStore]]:
 @pytest.fixture
 def store(open_store: Callable[..., SQLiteRecordStore]) -> SQLiteRecordStore:
     return open_store()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; one for each process that runs tests."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def url(server: PostgresServer) -> Iterator[str]:
+    """A database with the tables of an empty record store."""
+    made = server.new_database()
+    yield made
+    server.sql(f"DROP DATABASE IF EXISTS {made.rpartition('/')[2]} WITH (FORCE)")
+
+
+@pytest.fixture
+def open_postgres(url: str) -> Iterator[Callable[..., PostgresRecordStore]]:
+    """Open the store in the database once more, as another process of the project would."""
+    opened = []
+
+    def open_it(at: str = url, name: str = PROJECT, **options: Any) -> PostgresRecordStore:
+        roots = {"input_root": "/p", "output_root": "/p/data"}
+        opened.append(PostgresRecordStore(parse_url(at), name, **{**roots, **options}))
+        return opened[-1]
+
+    yield open_it
+    for store in opened:
+        store.close()
 
 
 @pytest.fixture

@@ -1,0 +1,85 @@
+"""The record store in PostgreSQL, which many projects and people share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from smttask.records.conditions import ParameterTest
+from smttask.records.database import IDS
+from smttask.records.parameters import has_parameter
+from smttask.records.postgres import PostgresDatabase
+from smttask.records.query import Expand, Selection
+from smttask.records.stores import SQLRecordStore
+from smttask.settings.address import StoreURL
+
+__all__ = ["PostgresRecordStore"]
+
+BATCH = 1000  # records whose parameters are read at once
+
+
+class PostgresRecordStore(SQLRecordStore):
+    """Records of one project in a PostgreSQL database, which many projects and people may share.
+
+    Parameters
+    ----------
+    url
+        The database; it must exist, its tables are made at first use.
+    project_name
+        As in ``.smt/project``.
+    input_root, output_root
+        Folders that the paths of input and output data keys are relative to, absolute.
+    timeout_s
+        How long to wait for others who write the same record.
+    durable
+        Whether records survive a power cut at the server, which costs an fsync each.
+
+    Examples
+    --------
+    >>> url = StoreURL("postgresql://db.lab/records")
+    >>> PostgresRecordStore(url, "test", input_root="/", output_root="/data").address
+    'postgresql://db.lab/records'
+    """
+
+    def __init__(
+        self,
+        url: StoreURL,
+        project_name: str,
+        *,
+        input_root: Path | str,
+        output_root: Path | str,
+        timeout_s: float = 30.0,
+        durable: bool = False,
+    ) -> None:
+        self.url = url
+        super().__init__(
+            lambda on_open, _: PostgresDatabase(url, on_open=on_open, timeout_s=timeout_s, durable=durable),
+            project_name,
+            input_root=input_root,
+            output_root=output_root,
+            durable=durable,
+        )
+
+    def _expander(self, selection: Selection) -> Expand:
+        """Tests of parameters are done here: the server finds the records that may meet them."""
+        may_meet = selection.without_tests().where("p.type = 'JSONParameterSet' AND s.digest <> ''")
+
+        def expand(test: ParameterTest) -> tuple[str, Sequence[Any]]:
+            rows = self._database.query(*may_meet.statement("r.db_id", self.project_name))
+            ids = [row[0] for row in rows]
+            found: list[int] = []
+            for start in range(0, len(ids), BATCH):
+                these = Selection().with_ids(ids[start : start + BATCH])
+                columns = "r.db_id, p.content, s.digest"
+                found += [
+                    record_id
+                    for record_id, content, digest in self._database.query(
+                        *these.statement(columns, self.project_name)
+                    )
+                    if has_parameter(content, digest, test.question, self.find_parameters)
+                ]
+            return f"r.db_id IN {IDS}", (json.dumps(found),)
+
+        return expand
