@@ -159,6 +159,7 @@ def _masked_to_json(array: Any, item_to_json: Convert, on_large: Any, large_byte
     fill = array.fill_value
     is_default = np.asarray(fill).tobytes() == np.asarray(np.ma.array(data).fill_value).tobytes()
     return {
+        **({"hard": True} if array.hardmask else {}),
         "$masked": array_to_json(data, item_to_json, on_large, large_bytes),
         "mask": array_to_json(mask, item_to_json, on_large, large_bytes),
         "fill": None if is_default else array_to_json(np.asarray(fill, dtype=array.dtype), item_to_json),
@@ -179,7 +180,8 @@ def masked_from_json(form: Any, item_from_json: Convert, get_large: Any) -> Any:
     """The masked array that `array_to_json` wrote."""
     data, mask = (array_from_json(form[key], item_from_json, get_large) for key in ("$masked", "mask"))
     fill = form["fill"] and array_from_json(form["fill"], item_from_json, None)[()]
-    return np.ma.MaskedArray(data, mask=mask, fill_value=fill, copy=True)
+    is_hard = form.get("hard", False)
+    return np.ma.MaskedArray(data, mask=mask, fill_value=fill, hard_mask=is_hard, copy=True)
 
 
 def _to_lists(array: Any) -> Any:

@@ -282,3 +282,13 @@ def test_endless_data_gets_a_message():
     for convert in (to_json, from_json):
         with pytest.raises(DescriptionError, match="nested too deeply"):
             convert(deep)
+
+
+@pytest.mark.parametrize("n", [3, 300])
+def test_a_hard_mask_stays_hard(n):
+    """A masked array that refuses to be unmasked still does so when it comes back; others do not."""
+    for is_hard in (True, False):
+        array = np.ma.MaskedArray(np.arange(n), mask=np.arange(n) == 0, hard_mask=is_hard)
+        twin = from_json(json.loads(json.dumps(to_json(array))))
+        twin[0] = 5
+        assert (twin.mask[0], twin.hardmask) == (is_hard, is_hard)
