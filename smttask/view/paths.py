@@ -10,7 +10,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, overload
 
-from smttask.errors import InputError, UnknownParameterWarning, short_repr, warn
+from smttask.errors import DescriptionError, InputError, UnknownParameterWarning, short_repr, warn
 from smttask.records.parameters import Step, form_text, task_reference
 from smttask.records.query import Selection
 from smttask.view.parameters import Parameters
@@ -27,6 +27,7 @@ __all__ = [
     "computed",
     "suggestion",
     "tell_unknown_paths",
+    "value_of",
 ]
 
 T = TypeVar("T")
@@ -150,7 +151,7 @@ class ParameterValues(Mapping[str, Any]):
             form = self.__parts[path]
             steps = (*self.__steps, path)
             is_mapping = _is_branch(form) and self.__forms.parts(steps)
-            return ParameterValues(self.__forms, steps) if is_mapping else self.__forms.value(form)
+            return ParameterValues(self.__forms, steps) if is_mapping else value_of(self.__forms, steps, form)
         first, dot, rest = path.partition(".")
         below = self[first] if dot and first in self.__parts else None
         if isinstance(below, ParameterValues):
@@ -172,6 +173,24 @@ class ParameterValues(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return "\n".join(f"{name}: {form_text(form)}" for name, form in self.__parts.items()) or "<no inputs>"
+
+
+def value_of(forms: Parameters, steps: Sequence[Step], form: JSON) -> Any:
+    """The value of the `form` at `steps`; where its class is gone a mapping of its parts, or an enum's name.
+
+    Raises
+    ------
+    DescriptionError
+        If neither will do.
+    """
+    try:
+        return forms.value(form)
+    except DescriptionError:
+        if _is_branch(form) and forms.parts(steps):
+            return ParameterValues(forms, steps)
+        if isinstance(form, dict) and "$enum" in form:
+            return form.get("name", form.get("value"))
+        raise
 
 
 class KnownPaths:

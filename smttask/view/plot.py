@@ -28,7 +28,6 @@ UNKNOWN_COLOUR = "#888888"
 NO_TASK = "(no task)"
 LOG_FROM = 50  # an axis is logarithmic where its largest value is so many times the smallest
 BAR_HEIGHT = 0.8  # of the place of a run
-MOST_VALUES = 40  # texts that have room beside each other on an axis
 
 
 class Span(NamedTuple):
@@ -95,7 +94,7 @@ def _spans(view: RecordStoreView) -> dict[str, list[Span]]:
         except (ValueError, TypeError, AttributeError, OverflowError):  # a damaged row
             continue
         end = begin + timedelta(seconds=duration_s) if isinstance(duration_s, int | float) else begin
-        spans[task or NO_TASK].append(Span(begin, now if status == "running" else end, status))
+        spans[task or NO_TASK].append(Span(begin, max(begin, now) if status == "running" else end, status))
     return {task: sorted(runs) for task, runs in spans.items()}
 
 

@@ -13,7 +13,7 @@ from rich.console import RenderableType
 
 from smttask.errors import DescriptionError, ResultNotFoundError
 from smttask.project import Project
-from smttask.records.parameters import form_text
+from smttask.records.parameters import form_text, path_steps
 from smttask.records.query import Selection
 from smttask.records.reading import parse_timestamp, split_status
 from smttask.records.record import DataKey, Executable, Platform, Record, RepositoryAddress
@@ -24,7 +24,7 @@ from smttask.view import html, terminal, text
 from smttask.view.dependencies import Dependencies
 from smttask.view.outputs import load_output
 from smttask.view.parameters import Parameters
-from smttask.view.paths import ParameterValues, computed
+from smttask.view.paths import ParameterValues, computed, value_of
 
 if TYPE_CHECKING:
     from smttask.tasks import Task
@@ -203,16 +203,18 @@ class RecordView:
         path
             Names between dots, positions in brackets: ``"dt"``, ``"model.sigma"``,
             ``"x[0]"``. A path leads through tasks: ``"spectrum.window"`` is the
-            input `window` of the task that is the input `spectrum`.
+            input `window` of the task that is the input `spectrum`. Of a dataclass, model
+            or task whose module is gone the parts are given, as a mapping, of an enum the name.
 
         Raises
         ------
         InputError
             If `path` is none.
         DescriptionError
-            If the value is of a class, or is a task, that is gone.
+            If a class within the value is gone.
         """
-        return self._parameters.get(str(path), default)
+        found, form = self._parameters.find(str(path))
+        return value_of(self._parameters, path_steps(str(path)), form) if found else default
 
     @cached_property
     def task(self) -> Task[Any]:

@@ -209,6 +209,33 @@ def test_a_record_whose_module_is_gone_still_tells_everything_else(tmp_path: Pat
             record.task  # noqa: B018 - looking is what fails
 
 
+def test_inputs_whose_classes_are_gone_are_told_by_their_parts(tmp_path: Path) -> None:
+    """Without the module a dataclass and a task stand as mappings, an enum as its name; displays work."""
+    source = (
+        "from dataclasses import dataclass\nfrom enum import Enum\nfrom smttask import RecordedTask\n\n"
+        "class Mode(Enum):\n    FAST = 'f'\n\n@dataclass\nclass Model:\n    sigma: float\n\n"
+        "@RecordedTask\ndef One(x: int) -> int:\n    return x\n\n"
+        "@RecordedTask\ndef Two(model: Model, mode: Mode, one: int, many: list[Model]) -> int:\n"
+        "    return one\n"
+    )
+    with scratch_project(tmp_path / "p", {"gone.py": source}) as scratch:
+        gone = scratch.load("gone")
+        gone.Two(gone.Model(0.5), gone.Mode.FAST, gone.One(3), [gone.Model(1.0)]).run()
+        scratch.forget_modules()
+        (scratch.root / "gone.py").unlink()
+        record = RSView().latest
+        assert (record.get_param("model"), record.get_param("mode")) == ({"sigma": 0.5}, "FAST")
+        assert (record.params.one, record.params.mode) == ({"x": 3}, "FAST")
+        assert (record.get_param("many[0].sigma"), record.get_output()) == (1.0, 3)
+        assert "Model(sigma=0.5)" in record.describe()
+        assert len(RSView().dframe(parameters=True, outputs=True)) == len(RSView().splitby("model")) == 2
+        assert str(RSView().compare(RSView()[0], RSView()[1]))
+        with pytest.raises(DescriptionError, match="gone"):
+            record.get_param("many")
+        with pytest.raises(DescriptionError, match="gone"):
+            record.task_type  # noqa: B018 - looking is what fails
+
+
 def test_a_record_of_another_program_has_no_task(tmp_path: Path) -> None:
     """Asking a foreign record for its task says that it describes none."""
     from smttask.records.record import Record
