@@ -11,10 +11,11 @@ from typing import Any
 from smttask.errors import DescriptionError
 from smttask.records.parameters import form_text, task_reference
 
-__all__ = ["find_paths", "humanize", "read_json_file"]
+__all__ = ["find_paths", "humanize", "readable_tasks", "read_json_file"]
 
 JSON = Any
 INDENT = "  "
+LONGEST = 120  # characters of the summary of an array
 
 
 def read_json_file(path: str | os.PathLike[str]) -> JSON:
@@ -59,11 +60,8 @@ def humanize(tree: JSON) -> str:
     if not isinstance(tasks, dict) or not all(isinstance(entry, dict) for entry in tasks.values()):
         return "\n".join(_lines(tree, "", {}))
     names = {digest: str(entry.get("name", "")) for digest, entry in tasks.items()}
-    first = tree.get("task")
-    order = [first] if first in tasks else []
-    order += [digest for digest in reversed(tasks) if digest != first]
     lines: list[str] = []
-    for digest in order:
+    for digest in _order(tree):
         entry = tasks[digest]
         lines.append(f"{names[digest]} ({entry.get('module', '')}) {digest}")
         if entry.get("reason"):
@@ -77,6 +75,40 @@ def humanize(tree: JSON) -> str:
     return "\n".join(lines)
 
 
+def readable_tasks(tree: JSON) -> list[dict[str, Any]]:
+    """What `humanize` shows of a description, an object for each task: inputs as text, by name.
+
+    Examples
+    --------
+    >>> tree = {"task": "3f", "tasks": {"3f": {"name": "Square", "module": "tasks", "inputs": {"x": 2.0}}}}
+    >>> readable_tasks(tree)[0]["inputs"]
+    {'x': '2.0'}
+    """
+    tasks = tree["tasks"]
+    names = {digest: str(entry.get("name", "")) for digest, entry in tasks.items()}
+    return [
+        {
+            "digest": digest,
+            "name": names[digest],
+            "module": tasks[digest].get("module", ""),
+            "reason": tasks[digest].get("reason", ""),
+            "inputs": {
+                name: "\n".join(_lines(form, "", names))
+                for name, form in (tasks[digest].get("inputs") or {}).items()
+            },
+            "defaults": list(tasks[digest].get("defaults", ())),
+        }
+        for digest in _order(tree)
+    ]
+
+
+def _order(tree: JSON) -> list[str]:
+    """Digests of the tasks: the task itself, then those it depends on."""
+    first = tree.get("task")
+    order = [first] if first in tree["tasks"] else []
+    return order + [digest for digest in reversed(tree["tasks"]) if digest != first]
+
+
 def _after(text: str) -> str:
     return f" {text}" if text else ""
 
@@ -84,6 +116,8 @@ def _after(text: str) -> str:
 def _lines(form: JSON, indent: str, names: Mapping[str, str]) -> list[str]:
     """Text of a form: what stands behind its name, and the lines below with their indent."""
     if isinstance(form, dict):
+        if (summary := _array_text(form)) is not None:
+            return [summary]
         if (digest := task_reference(form)) is not None:
             name = names.get(digest, "")
             return [f"task {name} {digest}" if name else form_text(form)]
@@ -96,6 +130,35 @@ def _lines(form: JSON, indent: str, names: Mapping[str, str]) -> list[str]:
     elif isinstance(form, list) and any(isinstance(item, dict | list) for item in form):
         return ["", *_parts(((f"[{n}]", item) for n, item in enumerate(form)), indent, names)]
     return [form_text(form)]
+
+
+def _array_text(form: JSON) -> str | None:
+    """Dtype, shape and first and last elements of an array; None if `form` is none."""
+    if "$masked" in form and isinstance(form["$masked"], dict):
+        inner = _array_text(form["$masked"])
+        return None if inner is None else f"masked {inner}"
+    if "$array" not in form:
+        return None
+    if isinstance(form.get("summary"), str):
+        return f"array {form['summary']}"
+    dtype = form.get("dtype")
+    shape, flat = _flat(form["$array"])
+    shown = [form_text(item) for item in (flat if len(flat) <= 4 else [*flat[:3], flat[-1]])]
+    if len(flat) > 4:
+        shown.insert(3, "…")
+    kind = dtype if isinstance(dtype, str) else "structured"
+    text = f"array {kind} {tuple(form.get('shape', shape))}: {' '.join(shown)}"
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _flat(lists: JSON) -> tuple[list[int], list[JSON]]:
+    """Shape and elements of nested lists."""
+    shape: list[int] = []
+    flat = [lists]
+    while flat and all(isinstance(item, list) for item in flat):
+        shape.append(len(flat[0]))
+        flat = [part for item in flat for part in item]
+    return shape, flat
 
 
 def _parts(parts: Any, indent: str, names: Mapping[str, str]) -> Iterator[str]:

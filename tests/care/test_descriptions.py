@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from smttask.care.descriptions import find_paths, humanize, read_json_file
+from smttask.care.descriptions import find_paths, humanize, read_json_file, readable_tasks
 from smttask.errors import DescriptionError
+from smttask.typing.jsonform import to_json
 
 
 def test_each_task_of_a_description_stands_once(lab):
@@ -19,6 +21,21 @@ def test_each_task_of_a_description_stands_once(lab):
         "  reason: first\n"
         "  x: 2.0"
     )
+
+
+def test_an_array_is_one_line(lab):
+    """Dtype, shape, and its ends, however it stands in the file."""
+    short, long = to_json(np.arange(6.0).reshape(2, 3)), to_json(np.arange(1000))
+    masked = to_json(np.ma.masked_array([1, 2], [True, False]))
+    inputs = {"short": short, "long": long, "masked": masked, "empty": to_json(np.zeros(0))}
+    tree = {"task": "3f", "tasks": {"3f": {"name": "T", "module": "m", "inputs": inputs}}}
+    assert humanize(tree).splitlines()[1:] == [
+        "  short: array <f8 (2, 3): 0.0 1.0 2.0 … 5.0",
+        "  long: array int64 (1000,): 0 1 2 … 999",
+        "  masked: masked array <i8 (2,): 0 2",
+        "  empty: array <f8 (0,): ",
+    ]
+    assert readable_tasks(tree)[0]["inputs"]["long"] == "array int64 (1000,): 0 1 2 … 999"
 
 
 def test_a_long_chain_of_tasks_is_no_trouble():

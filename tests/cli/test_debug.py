@@ -1,4 +1,4 @@
-"""`smttask debug` and `smttask smt` as a user meets them."""
+"""`smttask debug` as a user meets it."""
 
 import json
 
@@ -54,16 +54,43 @@ def test_runs_and_descriptions_are_compared(lab):
     assert "There is no record 'nothing'." in smttask("debug", "compare", "nothing", path, status=1)
 
 
-def test_smt_passes_everything_on_to_sumatra(lab):
-    """Options, output and exit status are Sumatra's."""
-    task = lab.load("tasks").Square(1.0)
-    task.run()
-    assert lab.smttask("smt", "list").stdout.split() == [task.record.label]
-    assert task.record.label in lab.smttask("smt", "list", "--long").stdout
-    assert lab.smttask("smt", "no-such-command", check=False).returncode != 0
+def test_scripts_read_descriptions_and_comparisons_as_json(lab):
+    """The same that people read as text."""
+    tasks = lab.load("tasks")
+    one, two = tasks.Square(1.0), tasks.Square(2.0, reason="again")
+    for task in (one, two):
+        task.run()
+    path = str(two.save(lab.root / "todo"))
+    shown = json.loads(smttask("debug", "humanize", path, "--json"))
+    assert shown["task"] == two.digest
+    assert shown["tasks"] == [
+        {"digest": two.digest, "name": "Square", "module": "tasks", "reason": "again"}
+        | {"inputs": {"x": "2.0", "n": "2"}, "defaults": ["n"]}
+    ]
+    difference = {"kind": "input", "name": "x", "old": "1.0", "new": "2.0"}
+    runs = json.loads(smttask("debug", "compare", one.record.label, two.record.label, "--json"))
+    assert runs == {
+        "labels": [one.record.label, two.record.label],
+        "differences": [{**difference, "within": ""}],
+    }
+    files = json.loads(smttask("debug", "compare", one.record.label, path, "--json"))
+    assert files == {"labels": [one.record.label, path], "differences": [difference]}
 
 
-def test_help_has_examples():
-    """Of each command."""
-    for words in (["debug", "humanize"], ["debug", "key-parents"], ["debug", "compare"], ["smt"]):
-        assert f"smttask {' '.join(words)}" in smttask(*words, "--help")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "is not whole JSON."),
+        ('{"a": 1}', "is no task description."),
+        ('{"format": 99, "task": "a", "tasks": {"a": {}}}', "has format 99."),
+        ('{"format": 1, "task": "a", "tasks": {}}', "the entry of the task itself is missing"),
+    ],
+)
+def test_files_that_are_no_descriptions_are_told(lab, text, told):
+    """One message that names the file; the same when they are compared."""
+    path = lab.root / "x.json"
+    path.write_text(text)
+    for words in (["humanize", str(path)], ["compare", str(path), str(path)]):
+        message = smttask("debug", *words, status=1)
+        assert told in message
+        assert str(path) in message
