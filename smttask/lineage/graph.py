@@ -111,20 +111,20 @@ class TaskGraph(DiGraph):
     def _picture(self, *, inputs: bool) -> Picture:
         picture = Picture()
         for node, facts in self.nodes(data=True):
-            if facts["kind"] != "task":
+            if facts.get("kind") != "task":
                 continue
             rows: dict[str, tuple[str, bool] | None] = dict.fromkeys(facts["arguments"] if inputs else ())
             fed: dict[str, list[str]] = {}
             for source, _, edge in self.in_edges(node, data=True):
                 other = self.nodes[source]
-                if other["kind"] == "input":
+                if other.get("kind") == "input":
                     rows[other["argument"]] = (other["shown"], other["is_default"])
                     continue
-                for argument in edge["arguments"]:
+                for argument in edge.get("arguments", ("",)):  # others may add edges of their own
                     fed.setdefault(argument, []).append(source)
             shown = [
                 (name, *(rows.get(name) or ("", False)))
-                for name in facts["arguments"]
+                for name in dict.fromkeys([*facts["arguments"], *fed])
                 if name in fed or (inputs and rows.get(name))
             ]
             picture.add_box(node, facts["label"], shown, is_filled=facts["is_recorded"])

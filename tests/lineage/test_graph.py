@@ -123,6 +123,16 @@ def test_a_part_of_a_graph_is_a_graph_that_can_be_drawn(lab):
     part = graph.subgraph(nx.ancestors(graph, middle.digest) | {middle.digest})
     assert [task.name for task in part.tasks] == ["Load", "Mean"]
     assert part.to_svg().count("<title>") == 2
+    assert graph.reverse().to_svg().count("<path") == 2
+
+
+def test_nodes_and_edges_of_ones_own_do_not_spoil_the_picture(lab):
+    """What a user adds to a graph without our facts is passed over, edges between tasks are drawn."""
+    graph = lab.Mean([lab.Load(1), lab.Load(2)]).graph
+    graph.add_edge(lab.Load(1).digest, lab.Load(2).digest)
+    graph.add_edge("note", lab.Load(1).digest)
+    assert graph.to_svg().count("<path") == 3
+    assert "note" not in graph.to_dot()
 
 
 def test_only_graphs_import_networkx():
