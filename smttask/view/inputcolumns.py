@@ -12,6 +12,7 @@ from smttask.records.parameters import find_parameter, form_text, path_steps, re
 from smttask.records.query import Selection
 from smttask.records.stores import SQLRecordStore
 from smttask.view.parameters import Parameters
+from smttask.view.progress import watched
 
 __all__ = ["InputColumns"]
 
@@ -49,7 +50,8 @@ class InputColumns:
         self._texts: dict[str, str] = {}
         self._steps = None if paths is None else {path: path_steps(path) for path in paths}
         self.columns: dict[str, list[Any]] = {path: [None] * len(ids) for path in paths or ()}
-        for start in range(0, len(ids), BATCH):
+        starts = range(0, len(ids), BATCH)
+        for start in watched(starts, len(starts), "batches of records"):
             self._fill(start, ids[start : start + BATCH])
 
     def _fill(self, start: int, ids: Sequence[int]) -> None:

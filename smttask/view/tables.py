@@ -16,6 +16,7 @@ from smttask.records.reading import split_status
 from smttask.storage.manifest import read_head
 from smttask.tasks.explanation import Difference
 from smttask.view.inputcolumns import InputColumns
+from smttask.view.progress import watched
 
 if TYPE_CHECKING:
     from smttask.view.store import RecordStoreView
@@ -59,7 +60,8 @@ def record_frame(
         for name in list(inputs.columns):
             _add(columns, name, inputs.columns.pop(name), "inputs")
     if outputs is not False:
-        found = [_outputs(view, manifest, outputs) for manifest in read["manifest"]]
+        manifests = watched(read["manifest"], len(read["manifest"]), "results")
+        found = [_outputs(view, manifest, outputs) for manifest in manifests]
         for name in dict.fromkeys(name for row in found for name in row) if outputs is True else outputs:
             _add(columns, name, [row.get(name) for row in found], "outputs")
     return pd.DataFrame(columns, copy=False)
