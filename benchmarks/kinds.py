@@ -11,8 +11,7 @@ import numpy as np
 from benchmarks.lookups import N_STORED
 from benchmarks.measure import OURS, Round, Samples, alternate, repeated
 from benchmarks.workbench import Workbench
-from smttask.storage.datastore import DataStore
-from smttask.storage.layout import Key
+from smttask.tasks.evaluation import RunOptions, Session
 
 __all__ = ["hit_arrays", "hit_iterative", "hit_upstream", "largest_iteration"]
 
@@ -60,21 +59,26 @@ def hit_upstream(bench: Workbench) -> Samples:
 
 
 def largest_iteration(bench: Workbench) -> Samples:
-    """Find the largest stored iteration below another, where each of many is stored."""
+    """Construct a task that is not stored and load what it continues from, of many that are stored."""
     n_stored = bench.scale.calls * N_ITERATIONS // 10
-    store = DataStore(bench.folder / "links", bench.folder / "runs")
-    folder = bench.folder / "links" / "Grow" / ("0" * 20)
-    folder.mkdir(parents=True)
-    for n in range(1, n_stored + 1):
-        os.symlink(f"../../../runs/Grow/20261122-101500-{n:06d}_000000__n_{n}.json", folder / f"n_{n}.json")
-    stored = store.iterations(Key("Grow", folder.name), "n")
+    with bench.project() as scratch:
+        kinds = scratch.load("composed")
+        last = kinds.Grow(n=n_stored, x=3.5, size=kinds.Given(1.0))
+        last.run()
+        folder = scratch.project.data.input_dir / "Grow" / last.digest.partition("__")[0]
+        for n in range(1, n_stored):
+            os.symlink(
+                f"../../run_dump/Grow/20261122-101500-{n:06d}_000000__n_{n}.json", folder / f"n_{n}.json"
+            )
+        upstream = kinds.Given(1.0)
 
-    def find(number: int) -> None:
-        below = n_stored // 2 + number % 2 * n_stored
-        if next(stored.below(below)) != min(below - 1, n_stored):
-            raise RuntimeError("another iteration is found")
+        def find(number: int) -> None:
+            task = kinds.Grow(n=n_stored + 1 + number, x=3.5, size=upstream)
+            session, options = Session(), RunOptions()
+            if task.recall(session, options)[0] or task.needed(session, options):
+                raise RuntimeError("it does not continue")
 
-    return _alternate(bench, find, {"os.listdir": lambda number: len(os.listdir(folder))})
+        return _alternate(bench, find, {"os.listdir": lambda number: len(os.listdir(folder))})
 
 
 def _hits(make: Callable[[int], Any]) -> Callable[[int], object]:

@@ -3,7 +3,7 @@
 import numpy as np
 from lab import Square
 
-from smttask import RecordedIterativeTask, RecordedTask, TaskOutput
+from smttask import MemoizedTask, RecordedIterativeTask, RecordedTask, TaskOutput
 from smttask.typing import Array
 
 
@@ -28,6 +28,12 @@ def Grow(n: int, x: float, size: float = 1.0, start: int = 0) -> Grown:
     for _ in range(start, n):
         size = x * size * (1 - size)
     return Grown(n, size)
+
+
+@MemoizedTask
+def Given(size: float) -> float:
+    """A size that is not needed where there is something to continue from."""
+    return size
 
 
 @RecordedTask
