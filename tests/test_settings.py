@@ -1,6 +1,7 @@
 """The settings: where they come from, and what a wrong one says."""
 
 import asyncio
+import pickle
 import threading
 
 import pytest
@@ -101,7 +102,9 @@ def test_a_misspelt_setting_names_the_near_one(config):
         ("memo_max_bytes", "2.5", "a whole number of bytes, at least 0"),
         ("trusted_packages", [1], "a list of names"),
         ("project", 3, "the path of a folder"),
-        ("record_store", "postgresql://host/db", "the path of an SQLite file"),
+        ("record_store", "mysql://host/db", "the path of an SQLite file"),
+        ("record_store", "postgresql://host", "postgresql://user@host:port/database"),
+        ("record_store", "postgresql://host:port/db", "postgresql://user@host:port/database"),
     ],
 )
 def test_a_wrong_value_names_its_place_and_what_is_allowed(config, name, wrong, allowed):
@@ -205,3 +208,29 @@ def test_a_misspelt_variable_is_an_error_with_a_suggestion(monkeypatch, tmp_path
         fresh = Project(scratch.root)
         with pytest.raises(SettingError, match="SMTTASK_VERFIY(.|\n)*did you mean 'verify'"):
             fresh.setting("verify")
+
+
+def test_a_password_in_a_url_is_refused_and_never_shown(config, tmp_path):
+    """In code and in files; it has places where nobody else reads it."""
+    for url in ("postgresql://me:se%2Fc%40ret@host/db", "postgresql://host/db?password=se/c@ret"):
+        with pytest.raises(SettingError) as caught:
+            config.record_store = url
+        assert "~/.pgpass, PGPASSWORD or the URL in SMTTASK_RECORD_STORE" in str(caught.value)
+        assert "ret" not in str(caught.value)
+        (tmp_path / "pyproject.toml").write_text(f'[tool.smttask]\nrecord_store = "{url}"\n')
+        with pytest.raises(SettingError, match="pyproject.toml") as caught:
+            read_project_file(tmp_path)
+        assert "ret" not in str(caught.value)
+    with pytest.raises(SettingError, match="written as %XX") as caught:
+        config.record_store = "postgresql://me:se/c@ret@host/db"
+    assert "ret" not in str(caught.value)
+
+
+def test_the_environment_may_hold_a_url_with_its_password(config, monkeypatch):
+    """It goes no further than the connection: neither into text nor into other processes."""
+    monkeypatch.setenv("SMTTASK_RECORD_STORE", "postgresql://me:p%40ss@host:5433/db?sslmode=require")
+    url = config.record_store
+    assert url.password == "p@ss"
+    assert str(url) == "postgresql://me@host:5433/db?sslmode=require"
+    assert "ss@" not in repr(config) + repr(url)
+    assert pickle.loads(pickle.dumps(url)).password is None

@@ -149,7 +149,7 @@ def _candidates(project: Project) -> Iterator[tuple[str, str, str]]:
 
 def _running(project: Project) -> set[str]:
     """Labels without suffix of the runs whose process may live."""
-    if not project.records.path.exists():
+    if not project.records.is_made():
         return set()
     return {run.label.partition("__")[0] for run in project.records.open_runs() if not run.is_abandoned}
 

@@ -99,7 +99,7 @@ def _stored_results(project: Project, task: Task[object]) -> Iterator[tuple[Task
 
 
 def _record(project: Project, task: Task[object], head: Head, *, dry_run: bool) -> Surrogate:
-    known = project.records.path.exists() and project.records.has(head.label)
+    known = project.records.is_made() and project.records.has(head.label)
     if not known and not dry_run:
         own = project.data.output_dir / head.path.parent.name / head.path.name
         is_own = os.path.realpath(own) == str(head.path)

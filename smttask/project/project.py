@@ -11,15 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smttask.code.scope import CodeScope
-from smttask.errors import ProjectError
+from smttask.errors import ProjectError, RecordStoreWarning, warn
 from smttask.project.home import Home
-from smttask.project.sumatra import DEFAULT_RECORD_STORE, MARK, is_project, read_sumatra_project
+from smttask.project.sumatra import (
+    DEFAULT_RECORD_STORE,
+    MARK,
+    is_project,
+    name_record_store,
+    read_sumatra_project,
+)
 from smttask.records.repository import Repository
 from smttask.settings import JOURNAL, check_environment, config, read_project_file
+from smttask.settings.address import StoreURL, is_url, parse_url
+from smttask.settings.conversion import PLACES_OF_PASSWORDS
 
 if TYPE_CHECKING:
     from smttask.records.journal import JournalRecordStore
-    from smttask.records.sqlite import SQLiteRecordStore
+    from smttask.records.stores import SQLRecordStore
     from smttask.storage.datastore import DataStore
 
 __all__ = ["JOURNAL_DIR", "Project", "get_project"]
@@ -47,7 +55,8 @@ class Project:
         self._data: tuple[tuple[Path, Path], DataStore] | None = None
         self._repository: tuple[tuple[str, ...], Repository] | None = None
         self._scope: tuple[tuple[str, ...], CodeScope] | None = None
-        self._records: dict[tuple[Path | None, Path, Path, str], SQLiteRecordStore] = {}
+        self._records: dict[tuple[Path | StoreURL | None, Path, Path, str], SQLRecordStore] = {}
+        self._named: set[StoreURL] = set()
         self._journals: dict[bool, JournalRecordStore] = {}
         self._is_shared: dict[Path, bool] = {}
 
@@ -81,7 +90,7 @@ class Project:
         return self._data[1]
 
     @property
-    def records(self) -> SQLiteRecordStore:
+    def records(self) -> SQLRecordStore:
         """The record store that the settings name, to be looked at and cared for.
 
         Where runs of this process are kept in a journal, it is the one they will be brought to.
@@ -89,14 +98,20 @@ class Project:
         chosen = self.setting("record_store")
         if chosen == JOURNAL:
             chosen = self.settings.get("record_store")
+        if isinstance(chosen, StoreURL) and chosen not in self._named:
+            if chosen == self.settings.get("record_store"):
+                name_record_store(self.root, chosen.text)
+            self._named.add(chosen)
         return self.records_at(None if chosen == JOURNAL else chosen)
 
     @property
-    def run_records(self) -> SQLiteRecordStore | JournalRecordStore:
+    def run_records(self) -> SQLRecordStore | JournalRecordStore:
         """What takes the records of runs: the record store, or a journal where another host writes it."""
         if self.setting("record_store") == JOURNAL:
             return self.journal
         store = self.records
+        if store.path is None:  # a server, which serves all hosts
+            return store
         is_shared = self._is_shared.get(store.path)
         if is_shared is None:
             from smttask.records.schema import journal_mode_for
@@ -122,22 +137,21 @@ class Project:
         """The host that writes the record store."""
         return Home(self.root)
 
-    def records_at(self, path: Path | None) -> SQLiteRecordStore:
-        """Return the record store in the file `path`, absolute or relative to the root.
+    def records_at(self, path: Path | StoreURL | str | None) -> SQLRecordStore:
+        """Return the record store in the file `path`, absolute or relative to the root, or at a URL.
 
         With None it is the one that Sumatra's project file names.
         """
+        if isinstance(path, str):
+            path = parse_url(path) if is_url(path) else Path(path)
         input_dir = self.root / self.setting("input_store")
         output_dir = self.root / self.setting("output_store")
         durability = self.setting("durability")
         key = path, input_dir, output_dir, durability
         store = self._records.get(key)
         if store is None:
-            from smttask.records.sqlite import SQLiteRecordStore  # projects are found without it
-
-            store = SQLiteRecordStore(
-                self.root / (path or self._own_record_store()),
-                self.name,
+            store = self._open_records(
+                path or self._own_record_store(),
                 input_root=input_dir,
                 output_root=output_dir,
                 durable=durability == "power",
@@ -145,9 +159,33 @@ class Project:
             store = self._records.setdefault(key, store)
         return store
 
-    def _own_record_store(self) -> str:
+    def _open_records(self, at: Path | StoreURL | str, **options: Any) -> SQLRecordStore:
+        if isinstance(at, StoreURL):
+            from smttask.records.shared import PostgresRecordStore  # brings psycopg
+
+            return PostgresRecordStore(at, self.name, **options)
+        from smttask.records.sqlite import SQLiteRecordStore  # projects are found without it
+
+        return SQLiteRecordStore(self.root / at, self.name, **options)
+
+    def _own_record_store(self) -> StoreURL | str:
         told = self._sumatra.get("record_store", {}).get("db_file")
-        return told if isinstance(told, str) and "://" not in told else DEFAULT_RECORD_STORE
+        if not is_url(told):
+            return told if isinstance(told, str) and "://" not in told else DEFAULT_RECORD_STORE
+        try:
+            url = parse_url(told)
+        except ValueError as error:
+            raise ProjectError(
+                f"The record store of {self.root} cannot be used.",
+                f"file: {self.root / MARK}\nfound: {error}",
+                "correct `db_file` in that file",
+            ) from None
+        if url.password is not None:
+            warn(
+                f"{self.root / MARK} holds a password, for all who may read it; {PLACES_OF_PASSWORDS}.",
+                RecordStoreWarning,
+            )
+        return url
 
     @property
     def repository(self) -> Repository:

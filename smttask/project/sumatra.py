@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT_RECORD_STORE",
     "MARK",
     "is_project",
+    "name_record_store",
     "read_sumatra_project",
     "write_json",
     "write_sumatra_project",
@@ -89,6 +90,21 @@ def read_sumatra_project(root: Path) -> Mapping[str, Any]:
         except OSError:
             pass  # a project that may only be read is used as it is; only `smt` misses the new paths
     return tree
+
+
+def name_record_store(root: Path, url: str) -> None:
+    """Let Sumatra's own commands use the database at `url`, which has no password.
+
+    Sumatra reads user, host, port and database from it, and no options; libpq finds the
+    password where it finds it for smttask.
+    """
+    tree = _read(root)
+    named = {"type": "sumatra.recordstore.django_store.DjangoRecordStore", "db_file": url}
+    if tree.get("record_store") != named:
+        try:
+            write_json(root / MARK, {**tree, "record_store": named})
+        except OSError:
+            pass  # a project that may only be read is used as it is; only `smt` looks elsewhere
 
 
 def write_json(path: Path, tree: Mapping[str, Any]) -> None:

@@ -36,6 +36,8 @@ class SQLiteRecordStore(SQLRecordStore):
     'records'
     """
 
+    path: Path
+
     def __init__(
         self,
         path: Path | str,

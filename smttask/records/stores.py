@@ -73,6 +73,9 @@ class SQLRecordStore:
         Whether noted edits survive a power cut.
     """
 
+    #: The file that holds the records; None where there is none.
+    path: Path | None = None
+
     def __init__(
         self,
         open_database: Callable[[Callable[[], None], Mapping[str, Callable[..., Any]]], Database],

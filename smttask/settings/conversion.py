@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from smttask.settings.address import StoreURL, is_url, parse_url
+
 __all__ = [
     "JOURNAL",
+    "PLACES_OF_PASSWORDS",
     "Unfit",
     "or_none",
     "to_bool",
@@ -16,12 +19,14 @@ __all__ = [
     "to_names",
     "to_path",
     "to_store",
+    "to_store_with_password",
     "to_types",
     "to_word",
 ]
 
 JOURNAL = "journal"
 """As a record store: records are kept in a journal, until a process with the record store takes them in."""
+PLACES_OF_PASSWORDS = "it belongs in ~/.pgpass, PGPASSWORD or the URL in SMTTASK_RECORD_STORE"
 
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off")
@@ -117,12 +122,26 @@ def to_path(what: str, *, is_absolute: bool = False) -> Callable[[Any], Path]:
     return convert
 
 
-def to_store(given: object) -> Path | str:
-    """Take the path of an SQLite file, or the word ``"journal"``; a file of that name is ``./journal``."""
+def to_store(given: object) -> Path | StoreURL | str:
+    """Take the path of an SQLite file, a URL without a password, or the word ``"journal"``.
+
+    A file of that name is ``./journal``. A password would end in files and messages, so
+    that it has other places.
+    """
+    value = to_store_with_password(given)
+    if isinstance(value, StoreURL) and value.password is not None:
+        raise Unfit(f"a URL without a password; {PLACES_OF_PASSWORDS}")
+    return value
+
+
+def to_store_with_password(given: object) -> Path | StoreURL | str:
+    """Take the same, and also a URL with its password: for the environment, which is kept nowhere."""
     if given == JOURNAL:
         return JOURNAL
     path = to_path("an SQLite file")
     try:
-        return path(given)
+        return parse_url(str(given)) if is_url(given) else path(given)
+    except ValueError as error:
+        raise Unfit(f"postgresql://user@host:port/database; {error}") from None
     except Unfit as unfit:
-        raise Unfit(f"{unfit}, or '{JOURNAL}'") from None
+        raise Unfit(f"{unfit}, postgresql://user@host:port/database, or '{JOURNAL}'") from None

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 from smttask.errors import SettingError, short_repr
+from smttask.settings.address import StoreURL, hide_passwords
 from smttask.settings.conversion import (
     Unfit,
     or_none,
@@ -20,6 +21,7 @@ from smttask.settings.conversion import (
     to_names,
     to_path,
     to_store,
+    to_store_with_password,
     to_types,
     to_word,
 )
@@ -46,12 +48,21 @@ class Setting(Generic[Value, Given]):
     """One attribute of `config`.
 
     `convert` makes its value of what code, the environment (text) or a project's
-    file (JSON types) gives, and raises `Unfit`; `in_file` tells if a file may hold it.
+    file (JSON types) gives, and raises `Unfit`; `in_file` tells if a file may hold it,
+    `convert_variable` takes its place for the environment.
     """
 
-    def __init__(self, default: Value, convert: Callable[[Any], Value], *, in_file: bool = True) -> None:
+    def __init__(
+        self,
+        default: Value,
+        convert: Callable[[Any], Value],
+        *,
+        in_file: bool = True,
+        convert_variable: Callable[[Any], Value] | None = None,
+    ) -> None:
         self.default = default
         self.convert = convert
+        self.convert_variable = convert_variable or convert
         self.in_file = in_file
         self.name = ""
         self.variable = ""
@@ -63,13 +74,14 @@ class Setting(Generic[Value, Given]):
         self.variable = PREFIX + name.upper()
         self.variable_key = _encode_name(self.variable)
 
-    def checked(self, given: object, origin: str) -> Value:
+    def checked(self, given: object, origin: str, convert: Callable[[Any], Value] | None = None) -> Value:
         """Convert `given`, which stands at `origin`, to this setting's value."""
         try:
-            return self.convert(given)
+            return (convert or self.convert)(given)
         except Unfit as unfit:
+            shown = hide_passwords(given) if isinstance(given, str) else given
             raise SettingError(
-                f"Setting '{self.name}' does not take {short_repr(given)}.",
+                f"Setting '{self.name}' does not take {short_repr(shown)}.",
                 f"given by: {origin}\nallowed: {unfit}",
                 "change it there",
                 name=self.name,
@@ -79,7 +91,8 @@ class Setting(Generic[Value, Given]):
         """Convert what the environment holds, `raw`, and remember the outcome."""
         if self.seen[0] == raw:
             return cast("Value", self.seen[1])
-        value = self.checked(os.fsdecode(raw), f"environment variable {self.variable}")
+        origin = f"environment variable {self.variable}"
+        value = self.checked(os.fsdecode(raw), origin, self.convert_variable)
         self.seen = (raw, value)
         return value
 
@@ -121,9 +134,12 @@ class Config:
     )
     #: False: nothing is stored on disk, nothing recorded, git is not looked at.
     record = Setting[bool, bool](True, to_bool)
-    #: The record store's file, absolute or relative to the project's root. None: ``.smt/records``.
+    #: The record store: a file, absolute or relative to the project's root, or ``postgresql://host/database``,
+    #: whose password stands elsewhere. None: what ``.smt/project`` names, ``.smt/records`` at first.
     #: ``"journal"``: runs are kept in ``.smt/journal``, until a process with the record store takes them in.
-    record_store = Setting[Path | str | None, str | os.PathLike[str] | None](None, or_none(to_store))
+    record_store = Setting[Path | StoreURL | str | None, StoreURL | str | os.PathLike[str] | None](
+        None, or_none(to_store), convert_variable=to_store_with_password
+    )
     #: Folder of the links to the latest results, absolute or relative to the project's root.
     input_store = Setting[Path, str | os.PathLike[str]](Path("data"), to_path("a folder"))
     #: Folder of all results, absolute or relative to the project's root.

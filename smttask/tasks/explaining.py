@@ -198,7 +198,7 @@ class _Inquiry:
         """What the records tell: of this task, else of the nearest run with other inputs."""
         records = self.project.records
         try:
-            if not records.path.exists():
+            if not records.is_made():
                 return self._miss("never run")
             latest = records.find_latest_run(self.unit.key.name)
             if latest is not None:
@@ -294,7 +294,7 @@ class _Inquiry:
         """The parameters of a recorded upstream task, by its label."""
         label = reference.get("label")
         records = self.project.records
-        return records.find_parameters(label) if label and records.path.exists() else None
+        return records.find_parameters(label) if label and records.is_made() else None
 
     def _all_differences(self, rest: Rest) -> list[Difference]:
         return [*self._code_differences(rest), *_package_differences(rest)] if rest else []
