@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import posixpath
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from smttask.care.inventory import iter_links, iter_manifests
+from smttask.care.inventory import is_label, iter_links, iter_manifests
 from smttask.care.rebuild import mend_links
-from smttask.errors import DamagedResultError
+from smttask.errors import DamagedResultError, LockError, RecordNotFoundError
 from smttask.project import Project
 from smttask.records.deletion import delete_records
 from smttask.records.query import Selection
 from smttask.storage.atomic import read_link, storage_error, unlink_if_there
+from smttask.storage.locks import computing
 from smttask.storage.manifest import Head, read_head, read_rest
 
 __all__ = ["Deletion", "delete", "plan_deletion"]
@@ -21,31 +24,36 @@ __all__ = ["Deletion", "delete", "plan_deletion"]
 
 @dataclass(slots=True)
 class Deletion:
-    """What would be deleted, and what not.
+    """What would be deleted, or was, and what not.
 
     Parameters
     ----------
     labels
         Of the records, newest first.
-    results
-        Heads of the results among them; a run that failed has none.
-    size
-        Of the files of the results, in bytes.
+    sizes
+        Label -> size of the files of its result in bytes; a run that failed has none.
     kept
         Label -> why it stays.
+    running
+        Those among `kept` that may be going on.
     """
 
     labels: list[str] = field(default_factory=list)
-    results: list[Head] = field(default_factory=list)
-    size: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
+    running: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Of all the results, in bytes."""
+        return sum(self.sizes.values())
 
 
 def plan_deletion(project: Project, labels: Iterable[str]) -> Deletion:
     """What can go of the runs `labels`; nothing is changed.
 
-    Runs whose process may live are kept, and results that a result that stays was computed
-    from. Every manifest is read for this.
+    Runs whose process may live are kept with what they were given, and results that a result that stays
+    was computed from. Every manifest is read for this.
 
     Raises
     ------
@@ -53,49 +61,64 @@ def plan_deletion(project: Project, labels: Iterable[str]) -> Deletion:
         If a store cannot be read.
     """
     wanted = dict.fromkeys(labels)
-    kept = {
-        run.label: "it is running"
-        for run in project.records.open_runs()
-        if run.label in wanted and not run.is_abandoned
-    }
+    running, kept = _kept_by_runs(project)
     heads, needs = _read_results(project)
-    is_settled = False
-    while not is_settled:  # what a kept result needs is kept too
-        is_settled = True
-        for label, upstream in needs.items():
-            if label in wanted and label not in kept:
-                continue
-            for needed in upstream & wanted.keys() - kept.keys():
-                kept[needed] = f"result {label} was computed from it"
-                is_settled = False
+    waiting = [label for label in needs if label not in wanted or label in kept]
+    while waiting:  # what a kept result needs is kept too
+        label = waiting.pop()
+        for needed in needs.get(label, set()) & wanted.keys() - kept.keys():
+            kept[needed] = f"result {label} was computed from it"
+            waiting.append(needed)
     going = [label for label in wanted if label not in kept]
-    results = [heads[label] for label in going if label in heads]
-    size = sum(_size(head) for head in results)
-    return Deletion(going, results, size, {label: kept[label] for label in wanted if label in kept})
+    return Deletion(
+        going,
+        {label: _size(heads[label]) for label in going if label in heads},
+        {label: kept[label] for label in wanted if label in kept},
+        [label for label in wanted if label in running],
+    )
 
 
-def delete(project: Project, deletion: Deletion) -> int:
-    """Do what was planned; returns how many records were deleted.
+def delete(project: Project, deletion: Deletion) -> Deletion:
+    """Do what was planned; returns what was deleted, and what was kept after all.
 
-    The links of a task lead to its latest result that is left. Killed at any instant, the same
-    call completes it.
+    The files of a task's results are removed under the lock of the task, and what is being computed
+    at this moment is kept. The links of a task lead to its latest result that is left. Killed at any
+    instant, the same call completes it: a record goes last, and names all that is its own.
 
     Raises
     ------
     StorageError, RecordStoreError
         If a store cannot be written.
     """
-    for head in deletion.results:
-        for path in (
-            str(head.path),
-            *_output_files(head),
-        ):  # the manifest first: without it there is no result
-            try:
-                unlink_if_there(path)
-            except OSError as error:
-                raise storage_error(f"Cannot delete the result {head.label}.", path, error) from error
-    _mend(project, deletion.labels)
-    return delete_records(project.records, deletion.labels)
+    running, kept = _kept_by_runs(project)  # those that began since it was planned
+    going = [label for label in deletion.labels if label not in kept]
+    taken = _remove_files(project, going)
+    kept.update(taken)
+    gone = [label for label in going if label not in taken]
+    _mend(project, gone)
+    delete_records(project.records, gone)
+    sizes = {label: size for label in gone if (size := deletion.sizes.get(label)) is not None}
+    kept = deletion.kept | {label: kept[label] for label in deletion.labels if label in kept}
+    return Deletion(gone, sizes, kept, [label for label in kept if label in running])
+
+
+# What stays
+
+
+def _kept_by_runs(project: Project) -> tuple[set[str], dict[str, str]]:
+    """Labels of the runs that may be going on; and why they, and the results they were given, stay."""
+    running = {run.label for run in project.records.open_runs() if not run.is_abandoned}
+    kept = dict.fromkeys(running, "it is running")
+    for label in running:
+        try:
+            given = project.records.get(label).input_data
+        except RecordNotFoundError:  # deleted meanwhile
+            continue
+        for key in given:
+            name = posixpath.basename(key.path).removesuffix(".json")
+            if is_label(name):
+                kept.setdefault(name, f"run {label}, which may be going on, was given it")
+    return running, kept
 
 
 def _read_results(project: Project) -> tuple[dict[str, Head], dict[str, set[str]]]:
@@ -119,15 +142,71 @@ def _upstream(rest: dict[str, Any]) -> set[str]:
     return {facts["label"] for facts in used if facts.get("label")}
 
 
-def _output_files(head: Head) -> list[str]:
-    folder = os.path.dirname(head.path)
-    return [f"{folder}/{name}" for entry in head.outputs.values() for name, _, _ in entry.files]
+# What goes
+
+
+def _remove_files(project: Project, labels: list[str]) -> dict[str, str]:
+    """Remove the files of these runs; label -> why it stays, for those whose task is being computed."""
+    root = project.data.output_dir
+    chosen = Selection().with_labels(*labels)
+    named = project.records.columns(chosen, ["label", "manifest", "digest"])
+    # An absolute path leads to the results of others
+    runs = [(label, *posixpath.split(manifest), digest) for label, manifest, digest in named if manifest]
+    by_task: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for label, folder, name, digest in runs:
+        if folder and not posixpath.isabs(folder) and name == f"{label}.json" and is_label(label):
+            by_task[folder, digest].append(label)
+    files = {folder: _Files(f"{root}/{folder}") for folder, _ in by_task}
+    kept = {}
+    for (folder, digest), ours in by_task.items():
+        lock = project.root / ".smt" / "locks" / f"{folder}-{digest}.lock"
+        try:
+            with computing(lock, timeout_s=0):
+                for label in ours:
+                    _unlink_all(label, files[folder].of(label))
+        except LockError as error:
+            holder = error.found.rpartition("\n")[2]
+            kept.update(dict.fromkeys(ours, f"its task is being computed: {holder}"))
+    return kept
+
+
+class _Files:
+    """The files in the folder of a task, by the run they belong to."""
+
+    def __init__(self, folder: str) -> None:
+        self._by_start: dict[str, list[str]] = defaultdict(list)
+        self._folder = folder
+        try:
+            names = os.listdir(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            names = []
+        except OSError as error:
+            raise storage_error("Cannot look through a store.", folder, error) from error
+        for name in names:
+            self._by_start[name.lstrip(".")[:29]].append(name)  # <date>-<time>-<us>_<6 digits>
+
+    def of(self, label: str) -> Iterator[str]:
+        """Paths of all files of the run, the manifest first: without it there is no result."""
+        yield f"{self._folder}/{label}.json"
+        for name in self._by_start.get(label[:29], ()):
+            if name.startswith((f"{label}_", f"{label}.")) and name != f"{label}.json":
+                yield f"{self._folder}/{name}"
+
+
+def _unlink_all(label: str, paths: Iterable[str]) -> None:
+    for path in paths:
+        try:
+            unlink_if_there(path)
+        except OSError as error:
+            raise storage_error(f"Cannot delete the result {label}.", path, error) from error
 
 
 def _size(head: Head) -> int:
-    return os.stat(head.file).st_size + sum(
-        size for entry in head.outputs.values() for _, size, _ in entry.files
-    )
+    outputs = sum(size for entry in head.outputs.values() for _, size, _ in entry.files)
+    try:
+        return os.stat(head.file).st_size + outputs
+    except FileNotFoundError:
+        return 0
 
 
 def _mend(project: Project, labels: list[str]) -> None:

@@ -13,10 +13,11 @@ import click
 
 from smttask.cli.filters import filter_options, narrowed
 from smttask.cli.quantities import Duration, Size, size_text
-from smttask.errors import InputError
+from smttask.errors import InputError, LockError
 from smttask.project import get_current_project
 
 if TYPE_CHECKING:
+    from smttask.care.delete import Deletion
     from smttask.view import RecordStoreView
 
 __all__ = ["clean", "delete"]
@@ -138,7 +139,7 @@ def record(labels: tuple[str, ...], **safety: bool) -> None:
     from smttask.view import RecordStoreView
 
     view = RecordStoreView(get_current_project())
-    _delete([view[label].label for label in labels], **safety)
+    _delete([view[label].label for label in labels], must_go=True, **safety)
 
 
 def _by_time(name: str, which: str, keep: Callable[[RecordStoreView, str], RecordStoreView]) -> None:
@@ -171,26 +172,38 @@ _by_time("before", "earlier than", lambda view, when: view.filter.before(when))
 _by_time("after", "later than", _later)
 
 
-def _delete(labels: list[str], *, dry_run: bool, yes: bool, as_json: bool) -> None:
+def _delete(labels: list[str], *, dry_run: bool, yes: bool, as_json: bool, must_go: bool = False) -> None:
+    """Plan, ask and delete; where they `must_go`, runs that are going on are an error."""
     from smttask.care.delete import delete as delete_runs
     from smttask.care.delete import plan_deletion
 
     project = get_current_project()
     plan = plan_deletion(project, labels)
+    if plan.running and must_go:
+        raise LockError(
+            f"Run {plan.running[0]} is going on and cannot be deleted; nothing was deleted.",
+            f"running: {', '.join(plan.running)}",
+            "wait until it has ended, or end it; `smttask store rebuild` closes records of dead processes",
+            labels=tuple(plan.running),
+        )
     if not as_json:
         for label in plan.labels:
             click.echo(f"delete  {label}")
         for label, why in plan.kept.items():
             click.echo(f"keep    {label}: {why}")
-    plural = "" if len(plan.labels) == 1 else "s"
-    counts = f"{len(plan.labels)} record{plural}, {len(plan.results)} with results of {size_text(plan.size)}"
-    is_done = bool(plan.labels) and not dry_run and _may_go_on(f"Delete {counts}?", yes)
-    if is_done:
-        delete_runs(project, plan)
+    is_done = bool(plan.labels) and not dry_run and _may_go_on(f"Delete {_counts(plan)}?", yes)
+    done = delete_runs(project, plan) if is_done else plan
     if as_json:
-        facts = {"records": plan.labels, "size": plan.size, "kept": plan.kept, "deleted": is_done}
+        facts = {"records": done.labels, "size": done.size, "kept": done.kept, "deleted": is_done}
         click.echo(json.dumps(facts, ensure_ascii=False))
-    else:
-        click.echo(
-            f"deleted {counts}" if is_done else f"would delete {counts}" if dry_run else "nothing deleted"
-        )
+        return
+    for label, why in done.kept.items():
+        if label not in plan.kept:
+            click.echo(f"keep    {label}: {why}")
+    counts = _counts(done)
+    click.echo(f"deleted {counts}" if is_done else f"would delete {counts}" if dry_run else "nothing deleted")
+
+
+def _counts(deletion: Deletion) -> str:
+    n, n_results = len(deletion.labels), len(deletion.sizes)
+    return f"{n} record{'' if n == 1 else 's'}, {n_results} with results of {size_text(deletion.size)}"

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,18 @@ def test_delete_tells_what_goes_and_what_is_kept(lab):
     assert json.loads(store("delete", "record", first, ramp, "--yes", "--json"))["deleted"] is True
     assert len(lines(store("list", "--json"))) == 2
     assert "There is no record 'nothing'." in store("delete", "record", "nothing", "--yes", status=1)
+
+
+def test_delete_refuses_a_run_that_is_going_on(lab):
+    """By its label it is an error, and nothing else is deleted either; filters leave it out."""
+    items = lines(store("list", "--json"))
+    record = lab.project.records.get(items[0]["label"])
+    lab.project.records.open_record(replace(record, label="later", status="running"))
+    told = store("delete", "record", "later", items[0]["label"], "--yes", status=1)
+    assert "Run later is going on and cannot be deleted; nothing was deleted." in told
+    assert len(lines(store("list", "--json"))) == 5
+    told = store("delete", "since", "2000", "--status", "running", "--yes")
+    assert told == "keep    later: it is running\nnothing deleted\n"
 
 
 def test_delete_by_time_and_filters(lab):
