@@ -14,10 +14,10 @@ from smttask.typing.scalars import Complex, Range, Slice
 from smttask.typing.statistics import Distribution
 
 if TYPE_CHECKING:
-    from pandas import DataFrame as DataFrame
-    from pandas import Series as Series
-    from xarray import DataArray as DataArray
-    from xarray import Dataset as Dataset
+    from smttask.typing.libraries import DataArray as DataArray
+    from smttask.typing.libraries import DataFrame as DataFrame
+    from smttask.typing.libraries import Dataset as Dataset
+    from smttask.typing.libraries import Series as Series
 
 #: A class as a value: ``Type``, ``Type[Base]``.
 Type = type

@@ -6,10 +6,16 @@ rules hold, it would need ``arbitrary_types_allowed`` and have no JSON; these ha
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from smttask.extras import require
 from smttask.typing.registry import acceptor_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame as DataFrame
+    from pandas import Series as Series
+    from xarray import DataArray as DataArray
+    from xarray import Dataset as Dataset
 
 __all__ = ["LIBRARY_OF", "library_annotation"]
 

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic_core import core_schema
 
-from smttask.errors import ArgumentError, InputError, SignatureError, SmttaskError
+from smttask.errors import ArgumentError, InputError, SignatureError, SmttaskError, short_repr
 from smttask.typing.validation import Validator, annotation_name
 from smttask.workflows.expandable import Expandable, ExpandableSequence, is_distribution
 from smttask.workflows.expansion import (
@@ -87,6 +87,7 @@ class ParamColl(Mapping[str, Any]):
         form = _form(type(self))
         for name, validate in form.validators.items():
             old = getattr(self, name)
+            _require_whole(old, name, form.cls_name)
             new = _checked(old, validate, name, form.cls_name)
             if new is not old:
                 object.__setattr__(self, name, new)
@@ -272,6 +273,18 @@ def _made_form(cls: type[ParamColl]) -> _Form:
         ) from error
     validators = {name: Validator(hints[name], place=name) for name in (*names, "paramseed")}
     return _Form(cls.__qualname__, names, validators)
+
+
+def _require_whole(value: Any, name: str, cls_name: str) -> None:
+    """Refuse what stands for many values inside a list or dict, where it would stay what it is."""
+    items = value.values() if type(value) is dict else value if type(value) in (list, tuple, set) else ()
+    if any(isinstance(item, Expandable) for item in items):
+        raise InputError(
+            f"Collection {cls_name!r}: a part of {name} cannot be expanded.",
+            f"found: {short_repr(value)}",
+            "expand the whole value, as in expand([[1, 2], [1, 3]]), or make its parts parameters",
+            place=name,
+        )
 
 
 def _checked(value: Any, validate: Validator, name: str, cls_name: str) -> Any:

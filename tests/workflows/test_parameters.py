@@ -111,6 +111,18 @@ def test_a_slice_is_a_part_of_the_whole(given):
     assert list(data.inner(*given)) == list(data.inner())[part]
 
 
+@pytest.mark.parametrize("part", [[expand([1, 2]), 3], {"a": expand([1, 2])}, (expand([1]),)], ids=str)
+def test_a_part_of_a_value_is_not_expanded(part):
+    """What stands for many values inside a list or dict would silently stay; it is refused."""
+
+    @dataclass(frozen=True)
+    class Free(ParamColl):
+        anything: Any = None
+
+    with pytest.raises(InputError, match="a part of anything cannot be expanded"):
+        Free(part)
+
+
 def test_bounds_have_names():
     """A start without a stop goes to the end, by name and by place; one number given twice is refused."""
     data = Data(n=expand(range(10)))
