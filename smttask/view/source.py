@@ -10,7 +10,8 @@ from rich.syntax import Syntax
 __all__ = ["SourceText"]
 
 WIDTH = 110
-HTML = '<pre style="line-height:normal">{code}</pre>'
+# The colours of the theme are for white paper; a dark page would shine through between the lines
+HTML = '<pre style="line-height:normal;background:#fff;color:#000;padding:0.5em">{code}</pre>'
 
 
 class SourceText(str):

@@ -150,7 +150,7 @@ class RecordStoreView(RecordSequence):
 
     def tail(self, n: int = 5) -> Self:
         """The last `n` records of the view."""
-        return self[max(len(self) - max(n, 0), 0) :]
+        return self[-n:] if n > 0 else self[:0]
 
     def summary(
         self, *, merge: bool = True, head: int | None = None, tail: int | None = None

@@ -273,6 +273,7 @@ def test_the_source_of_a_run_is_that_of_its_commit(tmp_path: Path) -> None:
         record = RSView().latest
         assert record.task_code == repr(record.task_code) == source
         assert "&lt;" in record.task_code._repr_html_()
+        assert record.task_code._repr_html_().startswith('<pre style="line-height:normal;background:#fff')
         record.version = "0" * 40
         del record.task_code
         with pytest.raises(RepositoryError):

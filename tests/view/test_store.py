@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import contextvars
 import os
+from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ import pytest
 
 from smttask import RecordStoreView, RSView
 from smttask.errors import ProjectError, RecordNotFoundError
+from smttask.records.record import Record
 from smttask.testing import scratch_project
 from smttask.view.editing import EditableRecords
 
@@ -122,10 +125,6 @@ def test_outside_any_project_there_is_no_view(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.filterwarnings("ignore::smttask.errors.UnknownParameterWarning")
 def test_records_of_other_programs_are_shown(tmp_path: Path) -> None:
     """A record whose parameters are no description has its fields, and no inputs."""
-    from datetime import UTC, datetime
-
-    from smttask.records.record import Record
-
     with scratch_project(tmp_path / "p") as scratch:
         record = Record(label="old", timestamp=datetime.now(UTC), parameters="a = 1", status="finished")
         scratch.project.records.open_record(record)
@@ -155,3 +154,18 @@ def test_views_of_no_kind_are_abstract() -> None:
     """What edits records says which ones: without that it cannot be made."""
     with pytest.raises(TypeError, match="abstract"):
         EditableRecords()
+
+
+@pytest.mark.parametrize("label", ["a'b\"c", "<b>&amp;</b>", "ü [1]*?", "100%_\\", "../x"])
+def test_labels_may_have_strange_characters(tmp_path: Path, label: str) -> None:
+    """A label of another program is found whole and by its beginning, and shown as it is."""
+    with scratch_project(tmp_path / "p") as scratch:
+        for name in (label, "other"):
+            scratch.project.records.open_record(Record(label=name, timestamp=datetime.now(UTC)))
+        view = RSView()
+        assert view[label].label == view[label[:3]].label == label
+        assert view.filter.label("other").labels() == ["other"]
+        assert label in repr(view)
+        assert escape(label) in view._repr_html_()
+        view[:].filter(lambda record: record.label == label).add_tag("mine")
+        assert [record.label for record in view.filter.tags("mine")] == [label]
