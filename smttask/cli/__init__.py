@@ -7,12 +7,15 @@ called, so that ``smttask --help`` needs little more than click.
 from __future__ import annotations
 
 import importlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import click
 from click.shell_completion import CompletionItem
 
-from smttask.errors import SmttaskError
+from smttask.errors import SmttaskError, SmttaskWarning
 
 __all__ = ["main"]
 
@@ -28,6 +31,22 @@ COMMANDS = {
     "completion": ("smttask.cli.completion:completion", "Print what lets a shell complete commands."),
     "smt": ("smttask.cli.smt:smt", "Call Sumatra in the current project."),
 }
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show our own warnings without the line of our code that they come from."""
+    plain = warnings.formatwarning
+
+    def formatted(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:
+        is_ours = issubclass(category, SmttaskWarning)
+        return f"Warning: {message}\n" if is_ours else plain(message, category, *place, **more)
+
+    warnings.formatwarning = formatted
+    try:
+        yield
+    finally:
+        warnings.formatwarning = plain
 
 
 class _LazyGroup(click.Group):
@@ -54,7 +73,8 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _plain_warnings():
+                return super().invoke(ctx)
         except SmttaskError as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:

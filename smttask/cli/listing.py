@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
 from dataclasses import asdict
@@ -65,7 +64,6 @@ def list_records(
     if reverse:
         view = view.narrowed(view.selection.oldest_first())
     shown = list(view if is_all else view[:n])
-    _hint_at_inputs(len(shown), filters)
     chosen = None if columns is None else chosen_columns(columns, shown)
     if as_json:
         for record in shown:
@@ -75,20 +73,6 @@ def list_records(
     n_all = len(shown) if len(shown) < n or is_all else len(view)
     more = f"; {len(shown)} shown, --all shows the others" if n_all > len(shown) else ""
     print_lines([*lines, f"{n_all} record{'' if n_all == 1 else 's'}{more}"], pager=pager)
-
-
-def _hint_at_inputs(n_found: int, filters: dict[str, Any]) -> None:
-    """Where nothing was found, say which inputs of --param no record has."""
-    if n_found or not filters["params"]:
-        return
-    others = narrowed(**{**filters, "params": ()})[:N_LISTED]
-    records = list(others)
-    known = sorted({name for record in records for name in record.input_texts})
-    for path in dict.fromkeys(path for path, _, _ in filters["params"]):
-        if records and not any(record.forms.find(path)[0] for record in records):
-            near = difflib.get_close_matches(path, known, n=1)
-            told = f"did you mean {near[0]!r}?" if near else f"inputs: {', '.join(known)}"
-            click.echo(f"None of the newest {len(records)} records has an input {path!r}; {told}", err=True)
 
 
 @click.command()
