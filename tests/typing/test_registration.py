@@ -2,6 +2,8 @@
 
 import json
 import operator
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 import smttask
 from smttask.errors import DigestError, InputError, RegistrationError
+from smttask.extras import is_installed
 from smttask.formats.registry import choose
 from smttask.identity import canonical_bytes
 from smttask.typing import registry
@@ -51,7 +54,7 @@ class Reading:
 def forget():
     """Each test begins without what others registered."""
     yield
-    for name in ("lab.Tensor", "lab.Point", "lab.Reading", "lab.Other", "pint.Quantity"):
+    for name in ("lab.Tensor", "lab.Point", "lab.Reading", "lab.Other", "pint.Quantity", "torch.Tensor"):
         entry = registry.entry_named(name)
         if entry is not None:
             registry.forget_entry(entry)
@@ -189,3 +192,28 @@ def test_values_of_an_unknown_type_say_what_to_import():
     """A file with a type that nobody registered here names the way out."""
     with pytest.raises(smttask.errors.DescriptionError, match="import the module that registers the type"):
         from_json({"$lab.Unknown": 1})
+
+
+if is_installed("torch"):  # too large for the environment of every developer
+
+    def test_tensors_of_torch_are_values():
+        """The lines of the how-to make tensors values, those of other dtypes and with NaN too."""
+        import torch
+
+        page = Path(__file__).parents[2] / "docs" / "howto" / "types.md"
+        lines = re.search(r"```py\n(import numpy.*?)```", page.read_text(), re.DOTALL)
+        assert lines is not None
+        exec(lines[1], {})  # noqa: S102 - our own documentation
+        tensors = [
+            torch.arange(6).reshape(2, 3).T,
+            torch.zeros(0, 3),
+            torch.tensor([1j, 2]),
+            torch.tensor(True),
+        ]
+        for tensor in [*tensors, torch.tensor([float("nan"), 1.0])]:
+            twin = from_json(json.loads(json.dumps(to_json(tensor))))
+            assert (twin.dtype, twin.shape) == (tensor.dtype, tensor.shape)
+            assert canonical_bytes(twin) == canonical_bytes(tensor)
+            assert np.array_equal(twin, tensor, equal_nan=True)
+        with pytest.raises(RegistrationError, match="BFloat16"):
+            to_json(torch.ones(2, dtype=torch.bfloat16))
