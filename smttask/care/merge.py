@@ -30,12 +30,12 @@ from smttask.records.reconciling import accounts, reconcile, reconciliation
 from smttask.records.record import LABEL_WIDTH
 from smttask.records.sqlite import SQLiteRecordStore
 from smttask.records.stores import SQLRecordStore
+from smttask.settings.address import hide_passwords, is_url, parse_url
 from smttask.storage.atomic import storage_error
 from smttask.view.editing import EDITS_FILE
 
 __all__ = ["Collisions", "Merged", "merge"]
 
-URLS = ("postgresql://", "postgres://")
 MARK_LENGTH = 12  # hex digits that tell a renamed record from the one that has its label
 
 Collisions = Literal["stop", "ours", "rename"]
@@ -121,7 +121,7 @@ def merge(
         If results cannot be copied.
     """
     target = project.records
-    done = Merged(os.fspath(source))
+    done = Merged(hide_passwords(os.fspath(source)))
     with _opened(project, os.fspath(source)) as (theirs, other):
         name = _project_name(theirs, other, done.source, source_project)
         plan = _Plan(project, theirs, name, collisions, done)
@@ -133,7 +133,7 @@ def merge(
             done.results = transfer_results(_folder(other, done.source), project)
         if not plan.changes_anything:
             return done
-        if backup and target.is_made():
+        if backup and target.is_made() and target.count():
             done.backup = str(_back_up(project))
         copier = RecordCopier(theirs, target)
         noted = project.root / EDITS_FILE
@@ -245,21 +245,19 @@ def _colliding(done: Merged, target: SQLRecordStore) -> RecordStoreError:
 def _opened(project: Project, source: str) -> Iterator[tuple[SQLRecordStore, Project | None]]:
     """The record store that `source` names, to be read alone, and its project if it is a folder."""
     target = project.records
-    other = None if source.startswith(URLS) or not is_project(source) else get_project(source)
-    store: SQLRecordStore | None = other.records if other is not None else None
-    if source.startswith(URLS):
-        store = project.records_at(source)
-    path: Path | None = Path(source) if store is None else getattr(store, "path", None)
+    other = None if is_url(source) or not is_project(source) else get_project(source)
+    store = other.records if other is not None else _at_url(project, source) if is_url(source) else None
+    path = Path(source) if store is None else store.path
     if not (store.is_made() if store is not None else os.path.isfile(source)):
         raise InputError(
-            f"There is no record store at {source}.",
+            f"There is no record store at {hide_passwords(source)}.",
             "expected: the folder of a project, an SQLite file, or a postgresql:// URL",
             "check the path",
         )
     address = str(path) if store is None else store.address
     if address == target.address or (path is not None and _is_same(path, target.address)):
         raise InputError(
-            f"{source} is the record store of this project.",
+            f"{hide_passwords(source)} is the record store of this project.",
             f"found: {target.address}",
             "name another one",
         )
@@ -278,6 +276,17 @@ def _opened(project: Project, source: str) -> Iterator[tuple[SQLRecordStore, Pro
             opened.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _at_url(project: Project, source: str) -> SQLRecordStore:
+    try:
+        return project.records_at(parse_url(source))
+    except ValueError as error:
+        raise InputError(
+            f"{hide_passwords(source)} is no record store.",
+            f"found: {error}",
+            "write it as postgresql://user@host/database",
+        ) from None
 
 
 def _is_same(path: Path, address: str) -> bool:
@@ -318,8 +327,8 @@ def _folder(other: Project | None, source: str) -> Project:
 def _back_up(project: Project) -> Path:
     """Copy the records of `project` as they are into a file that nobody writes."""
     target = project.records
-    path = getattr(target, "path", None)
-    place = project.root / ".smt" / "records" if path is None else Path(path)
+    path = target.path
+    place = project.root / ".smt" / "records" if path is None else path
     backup = place.with_name(f"{place.name}.{datetime.now():%Y%m%d-%H%M%S}.backup")
     part = backup.with_name(f".{backup.name}.part")
     part.unlink(missing_ok=True)

@@ -20,12 +20,13 @@ def store(*args, status=0):
 
 @pytest.fixture
 def home(laboratory, tmp_path):
-    """The folder of a project with two runs, while a project without any is current."""
+    """The folder of a project with two runs, while another, with one, is current."""
     for x in (2.0, 3.0):
         laboratory.load("tasks").Square(x).run()
     text = (laboratory.root / "tasks.py").read_text()
     laboratory.forget_modules()
-    with scratch_project(tmp_path / "new", {"tasks.py": text}):
+    with scratch_project(tmp_path / "new", {"tasks.py": text}) as new:
+        new.load("tasks").Square(9.0).run()
         yield laboratory.root
 
 
@@ -34,14 +35,14 @@ def test_merge_tells_what_it_did(home):
     assert store("merge", str(home), "--dry-run")[0].endswith(
         "would merge 2 new records, 0 updated, 0 equal\n"
     )
-    assert len(RSView()) == 0
+    assert len(RSView()) == 1
     told = store("merge", str(home), "--data")[0].splitlines()
     assert told[0] == f"{home}: 2 new records, 0 updated, 0 equal, 2 results"
     assert told[1].startswith("before: ")
-    assert len(RSView()) == 2
+    assert len(RSView()) == 3
     facts = json.loads(store("merge", str(home), "--json")[0])
     assert (facts["added"], facts["n_equal"], facts["backup"]) == ([], 2, "")
-    assert store("verify")[0].endswith("2 records: no problem\n")
+    assert store("verify")[0].endswith("3 records: no problem\n")
 
 
 def test_one_backup_is_kept_of_all_sources(home, tmp_path):
