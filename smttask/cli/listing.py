@@ -15,7 +15,7 @@ from smttask.cli.filters import filter_options, narrowed
 from smttask.errors import SmttaskError
 from smttask.project import get_current_project
 
-__all__ = ["export", "filter_options", "find_output", "list_records", "narrowed", "show"]
+__all__ = ["export", "find_output", "list_records", "show"]
 
 N_LISTED = 50
 

@@ -1,12 +1,13 @@
 """`smttask smt` as a user meets it."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-from smttask.testing import scratch_project
+from smttask.testing import postgres_server, scratch_project
 
 TASKS = """
 from smttask import RecordedTask
@@ -89,3 +90,23 @@ def test_without_a_project_one_message(tmp_path):
     assert done.returncode == 1
     assert "No project found." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_store_in_postgresql_is_opened_and_completed_from(lab):
+    """As RSView does; the password in the setting is no part of a command line."""
+    with postgres_server() as server:
+        url = server.new_database().replace("@", ":unasked@")
+        store = {"SMTTASK_RECORD_STORE": url}
+        lab.run("import tasks; tasks.Square(1.0).run()", **store)
+        (label,) = smt(lab.root, "list", **store).stdout.split()
+        assert smt(lab.root, "tag", "good", label, **store).returncode == 0
+        shown = lab.smttask("store", "list", "--tag", "good", "--columns", "label", **store).stdout
+        assert shown.splitlines() == ["label", label, "1 record"]
+        status = json.loads(lab.smttask("project", "status", "--json", **store).stdout)
+        assert status["record_store"] == url.replace(":unasked", "")
+        assert status["records"] == {"total": 1, "by_status": {"finished": 1}}
+        line = {"COMP_WORDS": "smttask store show 2", "COMP_CWORD": "3", "_SMTTASK_COMPLETE": "bash_complete"}
+        completed = lab.run("from smttask.cli import main; main(prog_name='smttask')", **line, **store)
+        assert completed.stdout == f"plain,{label}\n"
+    assert lab.project.records.labels() == []
