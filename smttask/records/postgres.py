@@ -197,6 +197,7 @@ class PostgresDatabase:
             if self._in_transaction:  # of this thread: a new connection would know nothing of it
                 return do(self._connected(makes=makes))
             for n in itertools.count(1):
+                self._is_committing = False
                 connection = self._connected(makes=makes)
                 try:
                     return do(connection)
@@ -217,7 +218,6 @@ class PostgresDatabase:
     def _transact(
         self, connection: psycopg.Connection[Row], action: Callable[[Transaction], Result]
     ) -> Result:
-        self._is_committing = False
         connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
         self._in_transaction = True
         try:

@@ -13,15 +13,34 @@ from urllib.request import urlopen
 
 import pytest
 
+from smttask.project.sumatra import name_record_store
 from smttask.records.record import DataKey, Record
-from smttask.records.sqlite import SQLiteRecordStore
+from smttask.records.stores import SQLRecordStore
 
 Smt = Callable[..., str]
 
 
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> SQLRecordStore:
+    """A store in a file and one on a server."""
+    if request.param == "SQLite":
+        made: SQLRecordStore = request.getfixturevalue("open_store")()
+    else:
+        made = request.getfixturevalue("open_postgres")(input_root=tmp_path, output_root=tmp_path / "data")
+    return made
+
+
+@pytest.fixture
+def sumatra_project(sumatra_project: Path, store: SQLRecordStore) -> Path:
+    """A project whose record store is `store`."""
+    if store.path is None:
+        name_record_store(sumatra_project, store.address)
+    return sumatra_project
+
+
 @pytest.fixture
 def two_runs(
-    store: SQLiteRecordStore, make_record: Callable[..., Record], make_key: Callable[..., DataKey]
+    store: SQLRecordStore, make_record: Callable[..., Record], make_key: Callable[..., DataKey]
 ) -> tuple[Record, Record]:
     """The second run read what the first one wrote."""
     first, second = make_record(1), make_record(2, input_data=(make_key("Analyze/1.txt"),))
@@ -54,7 +73,7 @@ def test_smt_list_shows_tables_of_parameters_and_outputs(smt: Smt, two_runs: tup
 
 
 def test_smt_list_finds_records_by_status(
-    smt: Smt, two_runs: tuple[Record, Record], store: SQLiteRecordStore, make_record: Callable[..., Record]
+    smt: Smt, two_runs: tuple[Record, Record], store: SQLRecordStore, make_record: Callable[..., Record]
 ) -> None:
     crashed = make_record(3)
     store.open_record(crashed)
@@ -64,7 +83,7 @@ def test_smt_list_finds_records_by_status(
 
 
 def test_smt_comment_and_tag_are_read_by_us(
-    smt: Smt, two_runs: tuple[Record, Record], store: SQLiteRecordStore
+    smt: Smt, two_runs: tuple[Record, Record], store: SQLRecordStore
 ) -> None:
     label = two_runs[0].label
     smt(["comment", label, "a fine result"], ["tag", "paper figure", label])
@@ -75,7 +94,7 @@ def test_smt_comment_and_tag_are_read_by_us(
 
 
 def test_edits_by_sumatra_leave_the_rest_of_a_record_as_it_was(
-    smt: Smt, two_runs: tuple[Record, Record], store: SQLiteRecordStore
+    smt: Smt, two_runs: tuple[Record, Record], store: SQLRecordStore
 ) -> None:
     before = [store.get(record.label) for record in two_runs]
     smt(*(["comment", record.label, text] for record in two_runs for text in ("once", "twice")))
@@ -88,7 +107,7 @@ def test_edits_by_sumatra_leave_the_rest_of_a_record_as_it_was(
 
 
 def test_runs_are_recorded_on_after_an_edit_by_sumatra(
-    smt: Smt, two_runs: tuple[Record, Record], store: SQLiteRecordStore, make_record: Callable[..., Record]
+    smt: Smt, two_runs: tuple[Record, Record], store: SQLRecordStore, make_record: Callable[..., Record]
 ) -> None:
     third = make_record(3)
     store.open_record(third)
@@ -99,7 +118,7 @@ def test_runs_are_recorded_on_after_an_edit_by_sumatra(
 
 
 def test_smt_delete_removes_record_and_data(
-    smt: Smt, two_runs: tuple[Record, Record], store: SQLiteRecordStore, sumatra_project: Path
+    smt: Smt, two_runs: tuple[Record, Record], store: SQLRecordStore, sumatra_project: Path
 ) -> None:
     smt("delete", "--data", two_runs[0].label)
     assert store.labels() == [two_runs[1].label]
@@ -125,7 +144,7 @@ def test_smt_diff_and_view_compare_records(smt: Smt, two_runs: tuple[Record, Rec
 
 
 def test_a_script_reads_and_edits_records_with_load_project(
-    sumatra_project: Path, two_runs: tuple[Record, Record], store: SQLiteRecordStore
+    sumatra_project: Path, two_runs: tuple[Record, Record], store: SQLRecordStore
 ) -> None:
     script = (
         "from sumatra.projects import load_project\n"
@@ -142,7 +161,7 @@ def test_a_script_reads_and_edits_records_with_load_project(
 def test_smtweb_shows_the_project_and_its_records(
     sumatra_project: Path,
     two_runs: tuple[Record, Record],
-    store: SQLiteRecordStore,
+    store: SQLRecordStore,
     make_record: Callable[..., Record],
 ) -> None:
     store.open_record(make_record(3))
