@@ -227,7 +227,7 @@ def get_task_param(source: Source, path: str, default: Any = None) -> Any:
     if isinstance(source, RecordView):
         return source.get_param(path, default)
     value: Any = load_task(source) if _is_description(source) else source
-    for step in path_steps(path):
+    for step in path_steps(str(path)):
         value = _part(value, step)
         if value is MISSING:
             return default
