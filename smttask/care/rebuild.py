@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from smttask.care.edits import edited, read_edits
-from smttask.care.inventory import iter_links, iter_manifests, key_of
-from smttask.errors import DamagedResultError, ResultNotFoundError
+from smttask.care.inventory import iter_manifests
+from smttask.care.relinking import Relinking
+from smttask.errors import DamagedResultError, RecordStoreError, ResultNotFoundError
 from smttask.project import Project
-from smttask.records.query import Selection
 from smttask.records.record import (
     DataKey,
     Dependency,
@@ -23,14 +23,17 @@ from smttask.records.record import (
     Record,
     RepositoryAddress,
 )
-from smttask.runner import recovery
-from smttask.storage.atomic import read_link, replace_link
-from smttask.storage.layout import OLDER_DIR, link_name, older_name
-from smttask.storage.locks import computing
+from smttask.runner import settle_open_runs, take_in_journals
+from smttask.runner.recovery import output_keys
+from smttask.settings import JOURNAL
 from smttask.storage.manifest import Head, read_head, read_rest
 from smttask.view.editing import EDITS_FILE
 
-__all__ = ["Rebuilt", "mend_links", "rebuild", "record_from_manifest"]
+__all__ = ["Progress", "Rebuilt", "mend_links", "rebuild", "record_from_manifest"]
+
+
+Progress = Callable[[str, int, int], None]
+"""Told while it goes on: what is looked at, how many were, of how many."""
 
 
 @dataclass(slots=True)
@@ -46,21 +49,32 @@ class Rebuilt:
     settled
         Labels of open records that were closed, because their process is dead.
     damaged
-        Manifests that could not be used, and why.
+        Manifests and journals that could not be used, and why.
+    journaled
+        Labels of records that came from journals of other hosts.
     """
 
     links: list[str] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
+    journaled: list[str] = field(default_factory=list)
 
 
-def rebuild(project: Project, *, links: bool = True, records: bool = True, dry_run: bool = False) -> Rebuilt:
+def rebuild(
+    project: Project,
+    *,
+    links: bool = True,
+    records: bool = True,
+    dry_run: bool = False,
+    on_progress: Progress = lambda what, n, total: None,
+) -> Rebuilt:
     """Make the links and records that are missing, and close the records of dead processes.
 
     What is there and right stays as it is, so a second call changes nothing, and one that was
     killed is completed by the next. The main link of a task leads to its latest result; results
     that were invalidated are found again, since nothing but the missing link says that they were.
+    Journals of other hosts are taken in first.
 
     Parameters
     ----------
@@ -68,20 +82,39 @@ def rebuild(project: Project, *, links: bool = True, records: bool = True, dry_r
         Whether to make these.
     dry_run
         Only tell; open records are not closed.
+    on_progress
+        Called for each manifest and each task, with what is looked at (``"manifests"``, ``"tasks"``),
+        how many were and of how many.
 
     Raises
     ------
     StorageError, RecordStoreError
-        If a store cannot be read or written.
+        If a store cannot be read or written, or if another host writes the record store.
     """
     done = Rebuilt()
-    heads = list(_heads(project, done))
-    if links:
-        _rebuild_links(project, heads, done, dry_run)
-    if records:
-        if not dry_run:
-            done.settled = recovery.settle_open_runs(project)
-        _rebuild_records(project, heads, done, dry_run)
+    if records and not dry_run:
+        _require_home(project)
+        taken = take_in_journals(project, wait=True)
+        done.journaled, done.damaged = taken.opened, list(taken.damaged)
+        done.settled = taken.settled + settle_open_runs(project)
+    missing = _MissingRecords(project, done, dry_run) if records else None
+    relinking = Relinking(project) if links else None
+    # Names alone are held, in the order of time: it is that of the keys of records
+    paths = sorted(iter_manifests(project.data), key=os.path.basename)
+    for n, path in enumerate(paths, 1):
+        head = _read(path, done)
+        if head is not None:
+            if relinking is not None:
+                relinking.add(head)
+            if missing is not None:
+                missing.make(head)
+        on_progress("manifests", n, len(paths))
+    if relinking is not None:
+        for n, targets in enumerate(relinking.missing(), 1):
+            done.links += targets
+            if targets and not dry_run:
+                relinking.make(targets)
+            on_progress("tasks", n, len(relinking))
     return done
 
 
@@ -93,20 +126,40 @@ def mend_links(project: Project, tasks: Collection[tuple[str, str]]) -> None:
     StorageError
         If a store cannot be read or written.
     """
-    done = Rebuilt()
+    relinking, done = Relinking(project), Rebuilt()
     for folder in {folder for folder, _ in tasks}:
-        heads = [head for head in _heads(project, done, folder) if (folder, head.digest) in tasks]
-        _rebuild_links(project, heads, done, dry_run=False)
+        for path in iter_manifests(project.data, folder):
+            head = _read(path, done)
+            if head is not None and (folder, head.digest) in tasks:
+                relinking.add(head)
+    for targets in relinking.missing():
+        if targets:
+            relinking.make(targets)
 
 
-def _heads(project: Project, done: Rebuilt, folder: str | None = None) -> Iterable[Head]:
-    for path in iter_manifests(project.data, folder):
-        try:
-            yield read_head(path)
-        except FileNotFoundError:  # deleted meanwhile
-            continue
-        except (DamagedResultError, OSError) as error:
-            done.damaged.append((path, _reason(error)))
+def _require_home(project: Project) -> None:
+    if project.run_records is project.records:
+        return
+    home = project.home.host()
+    raise RecordStoreError(
+        f"The records of {project.root} are not rebuilt here.",
+        "the setting record_store is 'journal'"
+        if project.setting("record_store") == JOURNAL or home is None
+        else f"the record store is written by {home.name}",
+        "do it there, or make this host the one that writes it: smttask store rebuild --here\n"
+        "links alone can be made anywhere: --no-records",
+    )
+
+
+def _read(path: str, done: Rebuilt) -> Head | None:
+    """The head of a manifest; None if it was deleted meanwhile, or is damaged, which is noted."""
+    try:
+        return read_head(path)
+    except FileNotFoundError:
+        return None
+    except (DamagedResultError, OSError) as error:
+        done.damaged.append((path, _reason(error)))
+        return None
 
 
 def _reason(error: Exception) -> str:
@@ -115,79 +168,38 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-# Links
+class _MissingRecords:
+    """Makes the records that results have not."""
 
+    def __init__(self, project: Project, done: Rebuilt, dry_run: bool) -> None:
+        self._project = project
+        self._done = done
+        self._dry_run = dry_run
+        self._store = project.records
+        self._has_store = self._store.is_made() or not dry_run  # asking would make it
+        self._known = set(self._store.labels()) if self._has_store else set()
+        self._edits = read_edits(project.root / EDITS_FILE)
 
-def _rebuild_links(project: Project, heads: list[Head], done: Rebuilt, dry_run: bool) -> None:
-    data = project.data
-    standing = _standing_links(project)
-    newest: dict[tuple[str, str], dict[tuple[str, str], Head]] = {}
-    for head in sorted(heads, key=lambda head: head.label):
-        folder = os.path.basename(os.path.dirname(head.file))
-        newest.setdefault((folder, head.digest), {})[head.full_digest, head.code] = head
-    to_results = os.path.relpath(os.path.realpath(data.output_dir), os.path.realpath(data.input_dir))
-    for (folder, name), by_code in newest.items():
-        key = key_of(folder, name)
-        place = f"{data.input_dir}/{key.link_folder}"
-        main = f"{place}/{link_name(key)}"
-        latest = max(by_code.values(), key=lambda head: head.label)
-        at_main = standing.get(main) or latest
-        wanted = {main: latest}
-        for (full_digest, code), head in by_code.items():
-            if (full_digest, code) != (at_main.full_digest, at_main.code):
-                wanted[f"{place}/{OLDER_DIR}/{older_name(key, full_digest, code)}"] = head
-        missing = {path: head for path, head in wanted.items() if path not in standing}
-        if not missing:
-            continue
-        done.links += missing
-        if dry_run:
-            continue
-        with computing(f"{place}/.{link_name(key)}.lock"):  # as those who move links
-            for path, head in missing.items():
-                up = "../" * (os.path.relpath(path, data.input_dir).count(os.sep))
-                replace_link(f"{up}{to_results}/{folder}/{head.label}.json", path)
-
-
-def _standing_links(project: Project) -> dict[str, Head]:
-    """Links that lead to a result of their task, by path."""
-    standing = {}
-    for folder, link in iter_links(project.data):
+    def make(self, head: Head) -> None:
+        """Make the record of `head`, with the edits that were noted, unless there is one."""
+        if head.label in self._known:
+            return
         try:
-            target = read_link(link.path)
-            if target is None:
-                continue
-            head = read_head(os.path.join(os.path.dirname(link.path), target))
-        except (DamagedResultError, OSError, ValueError):
-            continue
-        if head.digest == link.name and head.path.parent.name == folder:
-            standing[link.path] = head
-    return standing
-
-
-# Records
-
-
-def _rebuild_records(project: Project, heads: list[Head], done: Rebuilt, dry_run: bool) -> None:
-    store = project.records
-    is_there = store.path.exists()
-    if not is_there and dry_run:
-        done.records += [head.label for head in heads]
-        return
-    known = set(store.labels(Selection())) if is_there else set()
-    edits = read_edits(project.root / EDITS_FILE)
-    for head in sorted(heads, key=lambda head: head.label):
-        if head.label in known:
-            continue
-        try:
-            record = edited(record_from_manifest(project, head, read_rest(head)), edits.get(head.label, ()))
+            record = record_from_manifest(self._project, head, read_rest(head))
         except FileNotFoundError:
-            continue
+            return
         except (DamagedResultError, KeyError, ValueError, TypeError) as error:
-            done.damaged.append((head.file, _reason(error)))
-            continue
-        done.records.append(head.label)
-        if not dry_run:
-            store.open_record(record)  # with its last status: such a record is not open
+            self._done.damaged.append((head.file, _reason(error)))
+            return
+        if not self._dry_run:
+            try:
+                # with its last status: such a record is not open
+                self._store.open_record(edited(record, self._edits.get(head.label, ())))
+            except RecordStoreError:
+                if not self._store.has(head.label):
+                    raise
+                return  # made meanwhile, by another that rebuilds or by a run that ended
+        self._done.records.append(head.label)
 
 
 def record_from_manifest(project: Project, head: Head, rest: Mapping[str, Any]) -> Record:
@@ -216,7 +228,7 @@ def record_from_manifest(project: Project, head: Head, rest: Mapping[str, Any]) 
         platform=Platform(**rest["platform"]),
         dependencies=_dependencies(json.dumps(rest["distributions"])),
         input_data=tuple(_input_key(project, **entry) for entry in rest["input_data"]),
-        output_data=tuple(recovery.output_keys(head, project)),
+        output_data=tuple(output_keys(head, project)),
         status="finished",
         outcome=rest["outcome"],
         duration_s=rest["duration_s"],

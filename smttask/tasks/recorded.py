@@ -29,7 +29,7 @@ from smttask.runner import (
     working_in,
 )
 from smttask.settings import config
-from smttask.storage.acceptance import accept_result
+from smttask.storage.acceptance import ACCEPTED_FILE, accept_result
 from smttask.storage.layout import Key
 from smttask.storage.manifest import Head
 from smttask.tasks.evaluation import RunOptions, Session
@@ -333,7 +333,8 @@ class Recorded(Task[R]):
             if project is None or head is None:
                 raise self._not_found()
             if head.code != code:
-                accept_result(project.data.input_dir, unit.key, code, head)
+                noted_in = project.root / ACCEPTED_FILE
+                accept_result(project.data.input_dir, unit.key, code, head, noted_in=noted_in)
         return head.label
 
     def _explained(self, session: Session, options: RunOptions, name: str) -> Explanation:

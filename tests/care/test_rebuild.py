@@ -1,13 +1,19 @@
 """`rebuild` brings back links and records from the manifests, and nothing else."""
 
+import json
 import os
+import random
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import pytest
 
-from smttask import RSView
+from smttask import RSView, config
 from smttask.care.rebuild import rebuild
 from smttask.care.verify import verify
+from smttask.errors import RecordStoreError, RecordStoreWarning
 
 
 def records(lab):
@@ -132,3 +138,94 @@ def test_only_one_kind_can_be_asked_for(lab):
     lose(lab, "links")
     assert rebuild(lab.project, links=False).links == []
     assert not links(lab)
+
+
+def test_accepted_results_are_accepted_again(lab):
+    """What `task.accept()` said is noted beside the records; half a line of a killed process does no harm."""
+    lab.scratch.write({"tasks.py": (lab.root / "tasks.py").read_text().replace("x**2", "x * x")})
+    task = lab.scratch.reload("tasks").Square(3.0)
+    task.accept()
+    with open(lab.root / ".smt" / "accepted.jsonl", "a") as file:
+        file.write('{"folder": "Squ')
+    before = links(lab)
+    assert any(".older" in path for path in before)
+    lose(lab, "links")
+    rebuild(lab.project)
+    assert links(lab) == before
+    with config.use(on_code_change="error"):
+        assert task.run() == 9.0
+    assert task.last_hit == "disk"
+
+
+def test_an_acceptance_of_a_result_that_is_gone_makes_no_link(lab):
+    """And one whose code has a result of its own by now leads to that."""
+    lab.scratch.write({"tasks.py": (lab.root / "tasks.py").read_text().replace("x**2", "x * x")})
+    task = lab.scratch.reload("tasks").Square(3.0)
+    label = task.accept()
+    task.run(recompute=True)
+    task.run(recompute=True)
+    (lab.root / "data" / "run_dump" / "Square" / f"{label}.json").unlink()
+    lose(lab, "links")
+    rebuild(lab.project)
+    assert [path for path in links(lab) if ".older" in path] == []
+
+
+def test_records_of_other_hosts_come_from_their_journals_too(lab):
+    """Those of crashed runs, which have no manifest."""
+    code = "import tasks\ntry: tasks.Square(-1.0).run()\nexcept ValueError: pass"
+    lab.scratch.run(code, SMTTASK_RECORD_STORE="journal")
+    (label,) = rebuild(lab.project).journaled
+    assert lab.project.records.get(label).status == "crashed"
+
+
+def test_only_the_host_that_writes_the_record_store_rebuilds_it(lab):
+    """Others may make links, or become that host."""
+    home = lab.project.home.path
+    home.write_text("")
+    other = {"name": "server", "machine": "m", "boot": "b", "addresses": []}
+    home.write_text(json.dumps({"host": other, "inode": home.stat().st_ino}))
+    lose(lab, "links")
+    with (
+        pytest.warns(RecordStoreWarning),
+        pytest.raises(RecordStoreError, match="are not rebuilt here") as caught,
+    ):
+        rebuild(lab.project)
+    assert "written by server" in str(caught.value)
+    assert "smttask store rebuild --here" in str(caught.value)
+    assert len(rebuild(lab.project, records=False).links) == 3
+    with config.use(record_store="journal"), pytest.raises(RecordStoreError, match="is 'journal'"):
+        rebuild(lab.project)
+    lab.project.home.claim(replace=True)
+    assert rebuild(lab.project).damaged == []
+
+
+def test_progress_is_told(lab):
+    """Manifest by manifest, then task by task."""
+    told = []
+    rebuild(lab.project, on_progress=lambda *facts: told.append(facts))
+    assert told == [("manifests", n, 3) for n in (1, 2, 3)] + [("tasks", n, 3) for n in (1, 2, 3)]
+
+
+@pytest.mark.slow
+def test_a_rebuild_killed_at_any_instant_is_completed_by_the_next(lab):
+    """Again and again, with edits and acceptances: in the end all is as it was."""
+    lab.scratch.run("import tasks\nfor x in range(200): tasks.Square(float(x)).run()")
+    RSView(lab.project).filter.task("Square").add_tag("good")
+    lab.scratch.write({"tasks.py": (lab.root / "tasks.py").read_text().replace("x**2", "x * x")})
+    lab.scratch.reload("tasks").Square(7.0).accept()
+    before = records(lab), links(lab)
+    lose(lab, "records and links")
+    assert lab.project.records.count() == 0  # which makes it anew: a second that would need a kill of its own
+    code = "from smttask.care.rebuild import rebuild; from smttask.project import get_project"
+    command = [sys.executable, "-c", f"{code}; print(flush=True); rebuild(get_project('.')); print('done')"]
+    n_killed, draw, is_done = 0, random.Random(4), False
+    while not is_done:
+        with subprocess.Popen(command, cwd=lab.root, stdout=subprocess.PIPE, text=True) as process:
+            process.stdout.readline()
+            time.sleep(draw.uniform(0.0, 0.05 * (n_killed + 1)))
+            process.kill()
+            is_done = process.stdout.read() == "done\n"
+            n_killed += not is_done
+    assert n_killed > 2
+    assert (records(lab), links(lab)) == before
+    assert verify(lab.project).problems == []
