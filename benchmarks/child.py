@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import re
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -61,11 +63,31 @@ def code(module: str, function: str) -> dict[str, float]:
     return {"smttask": made - begin, "ast.parse": perf_counter() - made}
 
 
+def memory(what: str) -> int:
+    """The most memory of this process in bytes, after it made the table of all records with their inputs."""
+    if what == "frame":
+        from smttask import RSView
+
+        RSView().dframe(parameters=True)
+    elif what == "raw frame":
+        from benchmarks.exploring import raw_frame
+
+        raw_frame(Path.cwd())
+    else:
+        importlib.import_module("pandas")
+    status = Path("/proc/self/status")
+    if status.exists():  # elsewhere a process begins with the peak of its parent
+        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="ascii"))
+        return 1024 * int(found[1]) if found else 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
+
+
 if __name__ == "__main__":
     what: dict[str, Callable[..., object]] = {
         "first-hit": first_hit,
         "first-joblib-hit": first_joblib_hit,
         "hits": hits,
         "code": code,
+        "memory": memory,
     }
     print(json.dumps(what[sys.argv[1]](*sys.argv[2:])))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import OURS, Round, Samples, alternate, once
-from benchmarks.workbench import ROOT, Workbench, run_process
+from benchmarks.workbench import PROCESSES, ROOT, Workbench, run_process
 
 __all__ = ["import_all", "print_help", "run_many"]
 
 N_WORKERS = 2
-PYDANTIC = "from pydantic import BaseModel"
 
 
 def import_all(bench: Workbench) -> Samples:
@@ -29,8 +29,7 @@ def print_help(bench: Workbench) -> Samples:
 def _beside_pydantic(bench: Workbench, *args: str) -> Samples:
     contenders: dict[str, Round] = {
         OURS: once(lambda: run_process(ROOT, *args)),
-        "import pydantic": once(lambda: run_process(ROOT, "-c", PYDANTIC)),
-        "python -c pass": once(lambda: run_process(ROOT, "-c", "pass")),
+        **{name: once(partial(run_process, ROOT, *peer)) for name, peer in PROCESSES},
     }
     return alternate(bench.scale.slow_rounds, contenders)
 

@@ -28,7 +28,7 @@ class Scale:
     ----------
     rounds
         Turns of each contender of a quick operation; `slow_rounds` of one that takes
-        more than 0.1 s, such as a process.
+        more than 0.1 s, such as a process, and `few_rounds` of one that takes seconds.
     calls
         Operations between two looks at the clock.
     round_s
@@ -45,6 +45,7 @@ class Scale:
 
     rounds: int
     slow_rounds: int
+    few_rounds: int
     calls: int
     round_s: float
     array_bytes: int
@@ -56,6 +57,7 @@ class Scale:
 FULL = Scale(
     rounds=31,
     slow_rounds=7,
+    few_rounds=3,
     calls=10,
     round_s=0.015,
     array_bytes=100_000_000,
@@ -64,7 +66,15 @@ FULL = Scale(
     n_tasks=200,
 )
 TINY = Scale(
-    rounds=1, slow_rounds=1, calls=2, round_s=0.0, array_bytes=80_000, n_records=20, n_many=200, n_tasks=2
+    rounds=1,
+    slow_rounds=1,
+    few_rounds=1,
+    calls=2,
+    round_s=0.0,
+    array_bytes=80_000,
+    n_records=20,
+    n_many=200,
+    n_tasks=2,
 )
 SCALES = (FULL, TINY)
 

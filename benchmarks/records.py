@@ -12,19 +12,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bulk import fill
+from benchmarks.bulk import Model, fill
 from benchmarks.measure import OURS, Round, Samples, alternate, once, repeated
 from benchmarks.raw import open_store
+from benchmarks.study import open_study
 from benchmarks.workbench import Workbench
 from smttask import RSView
 from smttask.records.record import Record
-from smttask.records.sqlite import SQLiteRecordStore
+from smttask.records.stores import SQLRecordStore
 from smttask.testing import ScratchProject
 
 __all__ = ["explain_miss", "filter_records", "save_among_many", "table", "table_with_inputs"]
 
-#: The input of the record that the others are copies of, as JSON has it.
-GIVEN = '"x":0.5'
 #: Records in the small store that the large one is compared with.
 N_FEW = 100
 
@@ -101,19 +100,21 @@ def save_among_many(bench: Workbench) -> Samples:
     """A record opened and closed in a store of many records, beside a store of few."""
     # SQLite moves its log into the file every hundred records: each turn has some of that
     scale = replace(bench.scale, round_s=8 * bench.scale.round_s)
-    with bench.project() as scratch:
-        template = _one_record(scratch)
-        rounds: dict[str, Round] = {}
-        for name, n_records in ((OURS, bench.scale.n_many), (f"at {N_FEW}", N_FEW)):
-            path = scratch.root / f"records-{n_records}"
+    rounds: dict[str, Round] = {}
+    for name, n_records in ((OURS, bench.scale.n_many), (f"at {N_FEW}", N_FEW)):
+        with open_study(bench, n_records) as scratch:
+            template = scratch.project.records.get(RSView().latest.label)
+            path = bench.folder / f"growing-{n_records}"
+            scratch.project.records.close()
             shutil.copyfile(scratch.root / ".smt" / "records", path)
-            fill(path, n_records, GIVEN)
-            store = scratch.project.records_at(path)
-            rounds[name] = repeated(scale, _saving(store, template))
-        return alternate(scale.slow_rounds, rounds)
+            rounds[name] = repeated(scale, _saving(scratch.project.records_at(path), template))
+    samples = alternate(scale.slow_rounds, rounds)
+    for n_records in (bench.scale.n_many, N_FEW):
+        (bench.folder / f"growing-{n_records}").unlink()
+    return samples
 
 
-def _saving(store: SQLiteRecordStore, template: Record) -> Any:
+def _saving(store: SQLRecordStore, template: Record) -> Any:
     def save(number: int) -> None:
         digest = f"f{number:019x}"
         label = f"saved-{number:06d}"
@@ -122,7 +123,7 @@ def _saving(store: SQLiteRecordStore, template: Record) -> Any:
             label=label,
             digest=digest,
             full_digest=digest,
-            manifest=f"Square/{label}.json",
+            manifest=f"{template.task}/{label}.json",
             timestamp=template.timestamp + timedelta(days=1, milliseconds=number),
             parameters=template.parameters.replace(template.digest, digest),
             output_data=(),
@@ -145,8 +146,8 @@ def _saving(store: SQLiteRecordStore, template: Record) -> Any:
 def _many_records(bench: Workbench) -> Iterator[tuple[ScratchProject, Any]]:
     """A project with many records in its store, and a plain connection to that."""
     with bench.project() as scratch:
-        _one_record(scratch)
-        fill(scratch.root / ".smt" / "records", bench.scale.n_records, GIVEN)
+        model = Model(_one_record(scratch), lambda number: {"x": float(number)})
+        fill(scratch.project.records, [model], bench.scale.n_records)
         raw = open_store(scratch.root / ".smt" / "records")
         yield scratch, raw
         raw.close()
@@ -157,9 +158,7 @@ def _one_record(scratch: ScratchProject) -> Record:
     lab: Any = scratch.load("lab")
     lab.Square(0.5).run()
     store = scratch.project.records
-    record = store.get(store.labels()[0])
-    store.close()
-    return record
+    return store.get(store.labels()[0])
 
 
 def _list_of_sumatra(scratch: ScratchProject) -> Samples:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import arrays, commands, kinds, lookups, records, sources
+from benchmarks import arrays, commands, exploring, kinds, lookups, records, sources
 from benchmarks.measure import Samples
 from benchmarks.workbench import Workbench
 
@@ -43,7 +43,8 @@ class Row:
     key
         What it is asked for by.
     must, goal
-        Upper bounds of the median: seconds, or with `is_relative` multiples of the first peer's median.
+        Upper bounds of the median: seconds, with `is_bytes` bytes, or with `is_relative` multiples
+        of the first peer's median.
     peers
         The first one tells how fast the machine is at the moment. Those that are not
         installed are left out.
@@ -56,6 +57,7 @@ class Row:
     measure: Callable[[Workbench], Samples]
     peers: tuple[Peer, ...]
     is_relative: bool = False
+    is_bytes: bool = False
 
 
 RAW_HIT = (Peer("raw calls", 40 * US), Peer("diskcache", 40 * US), Peer("joblib.Memory", 150 * US))
@@ -222,6 +224,76 @@ ROWS = (
         2 * MS,
         records.explain_miss,
         (Peer("raw SQL", 0.17 * MS),),
+    ),
+    Row("count", "count 100 000 records", 20 * MS, None, exploring.count, (Peer("raw SQL"),)),
+    Row("latest", "the latest of 100 000 records", 20 * MS, None, exploring.latest, (Peer("raw SQL"),)),
+    Row("label", "one of 100 000 records by label", 20 * MS, None, exploring.label, (Peer("raw SQL"),)),
+    Row(
+        "show-text",
+        "last 50 of 100 000 records in a terminal",
+        50 * MS,
+        None,
+        exploring.show_text,
+        (Peer("raw SQL"),),
+    ),
+    Row(
+        "show-html",
+        "last 50 of 100 000 records in a notebook",
+        50 * MS,
+        None,
+        exploring.show_html,
+        (Peer("raw SQL"),),
+    ),
+    Row(
+        "range",
+        "100 000 records: task, range of an input, dframe",
+        150 * MS,
+        None,
+        exploring.find_range,
+        (Peer("raw SQL"), Peer("mlflow at 10 000")),
+    ),
+    Row(
+        "all",
+        "dframe of 100 000 records",
+        2,
+        None,
+        exploring.frame,
+        (Peer("raw SQL"),),
+    ),
+    Row(
+        "all-inputs",
+        "dframe of 100 000 records and their 20 inputs",
+        5,
+        None,
+        exploring.frame_with_inputs,
+        (Peer("raw SQL"), Peer("json.loads")),
+    ),
+    Row(
+        "all-memory",
+        "the same: memory of the process",
+        600e6,
+        None,
+        exploring.frame_memory,
+        (Peer("raw SQL"), Peer("import pandas")),
+        is_bytes=True,
+    ),
+    Row(
+        "tag",
+        "tag 1000 of 100 000 records",
+        0.3,
+        None,
+        exploring.tag,
+        (Peer("raw SQL"), Peer("smt tag, one record")),
+    ),
+    Row("list", "smttask store list at 100 000 records", 1, None, exploring.list_command, PROCESSES),
+    Row(
+        "size",
+        "database, a record: but for inputs and links",
+        3000,
+        None,
+        exploring.size,
+        (Peer("inputs and links"),),
+        is_bytes=True,
     ),
     Row(
         "growth",

@@ -77,7 +77,7 @@ class Result:
         factor = "" if self.row.is_relative else f"x {self.slowness:.2f}"
         ours = (
             self.row.title,
-            _time(self.median_s),
+            self._text(self.median_s),
             self._bound(self.row.must),
             self._bound(self.row.goal),
             factor,
@@ -85,27 +85,33 @@ class Result:
         )
         lines: list[str] = []
         for peer, median_s in self.peers or [(Peer(""), 0.0)]:
-            stated = "" if peer.stated_s is None else _time(peer.stated_s)
+            stated = "" if peer.stated_s is None else self._text(peer.stated_s)
             ratio = f"{self.median_s / median_s:.2f}" if median_s else ""
             left = ours if not lines else ("",) * len(ours)
             lines.append(
-                LINE.format(*left, peer.name, _time(median_s) if median_s else "", stated, ratio).rstrip()
+                LINE.format(
+                    *left, peer.name, self._text(median_s) if median_s else "", stated, ratio
+                ).rstrip()
             )
         return lines
 
     def _bound(self, bound: float | None) -> str:
         if bound is None:
             return ""
-        return f"{bound:g} x" if self.row.is_relative else _time(bound)
+        return f"{bound:g} x" if self.row.is_relative else self._text(bound)
+
+    def _text(self, amount: float) -> str:
+        return _bytes(amount) if self.row.is_bytes else _time(amount)
 
     def to_json(self) -> dict[str, Any]:
-        """All that was measured, in seconds."""
+        """All that was measured, in seconds or bytes."""
         facts = {"key": self.row.key, "title": self.row.title, "must": self.row.must, "goal": self.row.goal}
         if self.error:
             return {**facts, "error": self.error}
         return {
             **facts,
             "is_relative": self.row.is_relative,
+            "is_bytes": self.row.is_bytes,
             "median_s": self.median_s,
             "must_s": self.bound_s(self.row.must),
             "slowness": self.slowness,
@@ -125,6 +131,14 @@ def _time(seconds: float) -> str:
         if seconds >= 0.9995 * factor or unit == "us":
             return f"{_digits(seconds / factor)} {unit}"
     raise AssertionError
+
+
+def _bytes(amount: float) -> str:
+    """Three digits and a unit."""
+    for factor, unit in ((1e6, "MB"), (1e3, "kB")):
+        if amount >= 0.9995 * factor:
+            return f"{_digits(amount / factor)} {unit}"
+    return f"{amount:.0f} B"
 
 
 def _digits(number: float) -> str:

@@ -16,10 +16,15 @@ from typing import Any
 from benchmarks.measure import Scale
 from smttask.testing import ScratchProject, scratch_project
 
-__all__ = ["Workbench", "run_process"]
+__all__ = ["PROCESSES", "Workbench", "run_process"]
 
 LAB = Path(__file__).parent / "lab"
 ROOT = Path(__file__).parents[1]
+#: What each process of ours stands beside: arguments of Python.
+PROCESSES = (
+    ("import pydantic", ("-c", "from pydantic import BaseModel")),
+    ("python -c pass", ("-c", "pass")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,12 @@ class Workbench:
     folder: Path
 
     @contextmanager
-    def project(self, files: Mapping[str, str] | None = None) -> Iterator[ScratchProject]:
+    def project(
+        self, files: Mapping[str, str] | None = None, *, root: Path | None = None
+    ) -> Iterator[ScratchProject]:
         """Make a project with the tasks of ``benchmarks/lab`` and further `files`, for the block."""
         lab = {path.name: path.read_text(encoding="utf-8") for path in LAB.glob("*.py")}
-        root = Path(tempfile.mkdtemp(prefix="project-", dir=self.folder))
+        root = root or Path(tempfile.mkdtemp(prefix="project-", dir=self.folder))
         with scratch_project(root, {**lab, **(files or {})}) as scratch:
             yield scratch
             scratch.project.records.close()

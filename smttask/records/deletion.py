@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 
 from smttask.records.database import IDS, TEXTS, Transaction
+from smttask.records.parameterindex import FORGET_PARAMETERS
 from smttask.records.stores import SQLRecordStore
 
 __all__ = ["delete_records"]
@@ -54,6 +55,7 @@ def delete_records(store: SQLRecordStore, labels: Iterable[str]) -> int:
         def delete(transaction: Transaction, text: str = text) -> int:
             rows = transaction.execute(FIND + transaction.for_update, (text, store.project_name))
             ids = json.dumps([row[0] for row in rows])
+            transaction.execute(FORGET_PARAMETERS, (ids, ids))
             for statement in DELETE:
                 transaction.execute(statement, (ids,))
             transaction.execute(DELETE_PARAMETERS, (json.dumps([row[1] for row in rows]),))

@@ -177,6 +177,15 @@ class Selection:
         """Keep records with this input, whose place is told by the `steps` that lead there."""
         return self.where(_TEST, ParameterTest(tuple(steps), value, operator))
 
+    @property
+    def tests(self) -> list[ParameterTest]:
+        """The tests of parameters that every one of the records meets, apart from those of slices."""
+        return [value for sql, values in self.conditions if sql == _TEST for value in values]
+
+    def among(self, ids: Sequence[int]) -> Selection:
+        """Keep records with these keys, before any are counted off by `sliced`."""
+        return replace(self, conditions=((f"r.db_id IN {IDS}", (json.dumps(ids),)), *self.conditions))
+
     def joined(self, other: Selection) -> Selection:
         """All records of this selection and those of `other`, in the order of this one."""
         sides = [selection._condition() for selection in (self, other)]

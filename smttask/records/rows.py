@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from smttask.records.database import IDS, Transaction
+from smttask.records.parameterindex import ParameterIndex
 from smttask.records.record import (
     IGNORED_DIGEST,
     KEY_PATH_WIDTH,
@@ -123,6 +124,7 @@ class RecordWriter:
         self._output_root = output_root
         self._ids: dict[tuple[Any, ...], int] = {}
         self._dependencies: tuple[Sequence[Dependency], str] = ((), "[]")
+        self._index = ParameterIndex(self._ids)
 
     def forget(self) -> None:
         """Forget all ids: the database may be another one, or a transaction failed."""
@@ -185,6 +187,8 @@ class RecordWriter:
         for key in _in_order(record.input_data):
             transaction.execute(LINK_INPUT, (record_id, self._data_key(transaction, key)))
         self.link_outputs(transaction, record_id, record.output_data)
+        module, task, digest = map(fit, (record.module, record.task, record.digest))
+        self._index.add(transaction, record_id, module, task, digest, record.parameters)
         return record_id
 
     def link_dependencies(

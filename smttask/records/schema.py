@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from smttask.errors import RecordStoreError
+from smttask.records.parameterindex import TABLES
 
 if sys.platform != "win32":
     import fcntl
@@ -80,9 +81,9 @@ CREATE INDEX IF NOT EXISTS smttask_run_open ON smttask_run (host) WHERE is_open 
 CREATE INDEX IF NOT EXISTS smttask_record_label ON django_store_record (label);
 CREATE INDEX IF NOT EXISTS smttask_record_timestamp ON django_store_record (timestamp);
 CREATE INDEX IF NOT EXISTS smttask_datakey_path ON django_store_datakey (path);
-"""
+""" + TABLES
 # The one that is made last: where it is, all are
-LAST_MADE = "smttask_datakey_path"
+LAST_MADE = "smttask_parameter"
 HAS_OWN_TABLES = f"SELECT 1 FROM sqlite_master WHERE name = '{LAST_MADE}'"
 
 # File systems on which the shared memory of SQLite's write-ahead log does not reach all who write

@@ -122,7 +122,7 @@ def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
 def test_a_store_that_sumatra_made_is_taken_as_it_is(tmp_path: Path, store_path: Path) -> None:
     connection = sqlite3.connect(store_path, isolation_level=None)
     connection.execute("DROP TABLE smttask_run")
-    connection.execute("DROP INDEX smttask_datakey_path")
+    connection.execute("DROP TABLE smttask_parameter")
     check_schema(store_path, connection)
     assert connection.execute("SELECT count(*) FROM smttask_run").fetchone() == (0,)
 

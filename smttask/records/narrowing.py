@@ -1,0 +1,101 @@
+"""Selections with tests of parameters, narrowed by the index before any record is looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from smttask.records.conditions import ParameterTest
+from smttask.records.database import IDS, TEXTS, Row
+from smttask.records.parameterindex import BELOW, CONSTANTS, ROOT, is_indexed_text, place_text
+from smttask.records.parameters import Step
+from smttask.records.query import Selection
+
+__all__ = ["find_candidates", "narrowed"]
+
+Query = Callable[[str, Sequence[Any]], list[Row]]
+Steps = tuple[Step, ...]
+
+PLACES = f"SELECT id, path FROM smttask_place WHERE path IN {TEXTS}"
+N_RUNS = "SELECT count(*) FROM smttask_run"
+N_INDEXED = f"SELECT count(*) FROM smttask_parameter WHERE place_id IN {IDS}"
+NOT_INDEXED = (
+    "SELECT s.record_id FROM smttask_run s WHERE s.record_id NOT IN"
+    f" (SELECT i.record_id FROM smttask_parameter i WHERE i.place_id IN {IDS})"
+)
+# What has no number and no text is not indexed, and may stand or lead where the test asks
+UNKNOWN = "number IS NULL AND text IS NULL"
+FIND = (
+    f"SELECT record_id FROM smttask_parameter WHERE place_id IN {IDS}"
+    f" AND ({{}} OR {UNKNOWN} OR text = '{BELOW}')"
+    f" UNION ALL SELECT record_id FROM smttask_parameter WHERE place_id IN {IDS} AND {UNKNOWN}"
+)
+# Integers beyond 2**53 are rounded, and rounding keeps only this much of their order
+OPERATORS = {"==": "=", ">=": ">=", "<=": "<=", ">": ">=", "<": "<="}
+
+
+def narrowed(selection: Selection, query: Query) -> Selection:
+    """The same selection, among the records that the index does not rule out.
+
+    Unchanged where that would leave most of them, as then they are found in their order at once.
+
+    Parameters
+    ----------
+    query
+        Gives the rows that SQL selects; see `smttask.records.database.Database.query`.
+    """
+    candidates = find_candidates(selection.tests, query)
+    if candidates is None or 2 * len(candidates) > query(N_RUNS, ())[0][0]:
+        return selection
+    return selection.among(sorted(candidates))
+
+
+def find_candidates(tests: Sequence[ParameterTest], query: Query) -> set[int] | None:
+    """Keys of the records that may meet all of `tests`; None if the index knows none of these."""
+    conditions: dict[Steps, list[tuple[str, Any]]] = {}
+    for test in tests:
+        if (condition := _condition(test)) is not None:
+            conditions.setdefault(test.steps, []).append(condition)
+    if not conditions:
+        return None
+    places = _places(conditions, query)
+
+    def found(steps: Steps) -> set[int]:
+        above = [key for end in range(len(steps)) for key in places[steps[:end]]]
+        sql = FIND.format(" AND ".join(condition for condition, _ in conditions[steps]))
+        values = [value for _, value in conditions[steps]]
+        rows = query(sql, (json.dumps(places[steps]), *values, json.dumps(above)))
+        return {row[0] for row in rows}
+
+    candidates = set.intersection(*map(found, conditions))
+    roots = json.dumps(places[ROOT])
+    if query(N_INDEXED, (roots,)) != query(N_RUNS, ()):
+        candidates.update(row[0] for row in query(NOT_INDEXED, (roots,)))
+    return candidates
+
+
+def _places(wanted: Iterable[Steps], query: Query) -> dict[Steps, list[int]]:
+    """The keys of all places at and above the `wanted` ones, one for each task that has it."""
+    keys: dict[Steps, list[int]] = {steps[:end]: [] for steps in wanted for end in range(len(steps) + 1)}
+    by_text = {place_text(place): place for place in keys}
+    for key, path in query(PLACES, (json.dumps(list(by_text)),)):
+        keys[by_text[path]].append(key)
+    return keys
+
+
+def _condition(test: ParameterTest) -> tuple[str, Any] | None:
+    """What rows that may meet `test` satisfy, and its value; None if the index cannot tell."""
+    wanted = test.wanted
+    if not test.steps or isinstance(test.steps[0], int):
+        return None
+    if wanted is None or isinstance(wanted, bool):
+        return ("text = ?", CONSTANTS[wanted]) if test.operator == "==" else None
+    if isinstance(wanted, int | float):
+        try:
+            return f"number {OPERATORS[test.operator]} ?", float(wanted)
+        except OverflowError:
+            return None
+    if isinstance(wanted, str) and is_indexed_text(wanted):
+        return f"text COLLATE BINARY {OPERATORS[test.operator]} ?", f"s{wanted}"
+    return None
