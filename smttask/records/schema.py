@@ -62,7 +62,8 @@ management.call_command("migrate", run_syncdb=True, verbosity=0, interactive=Fal
 PAGE_BYTES = 1024
 
 # No foreign keys into Sumatra's tables: `smt delete` must not trip over ours
-OWN_TABLES = """
+OWN_TABLES = (
+    """
 CREATE TABLE IF NOT EXISTS smttask_run (
     record_id INTEGER PRIMARY KEY,
     task TEXT NOT NULL,
@@ -81,7 +82,9 @@ CREATE INDEX IF NOT EXISTS smttask_run_open ON smttask_run (host) WHERE is_open 
 CREATE INDEX IF NOT EXISTS smttask_record_label ON django_store_record (label);
 CREATE INDEX IF NOT EXISTS smttask_record_timestamp ON django_store_record (timestamp);
 CREATE INDEX IF NOT EXISTS smttask_datakey_path ON django_store_datakey (path);
-""" + TABLES
+"""
+    + TABLES
+)
 # The one that is made last: where it is, all are
 LAST_MADE = "smttask_parameter"
 HAS_OWN_TABLES = f"SELECT 1 FROM sqlite_master WHERE name = '{LAST_MADE}'"
