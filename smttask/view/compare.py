@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from rich.text import Text
-
 from smttask.code.fingerprint import changed_parts
 from smttask.errors import DamagedResultError, InputError, ResultNotFoundError, short_repr
 from smttask.protocols import Runnable
@@ -23,6 +21,7 @@ from smttask.view.records import RecordView
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.text import Text
 
 __all__ = [
     "ParameterComparison",
@@ -72,6 +71,8 @@ class RecordComparison:
         return f"<pre>{escape(str(self))}</pre>"
 
     def __rich__(self) -> Text:
+        from rich.text import Text
+
         return Text(str(self))
 
     def dframe(self) -> pd.DataFrame:
@@ -182,6 +183,8 @@ class ParameterComparison:
         return str(self.dframe().to_html()) if self.differences else f"<pre>{escape(str(self))}</pre>"
 
     def __rich__(self) -> Text:
+        from rich.text import Text
+
         return Text(str(self))
 
 

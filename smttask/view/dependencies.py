@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import RenderableType
-
 from smttask.records.record import Dependency
-from smttask.view import html, terminal
+from smttask.view import html
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import RenderableType
 
 __all__ = ["Dependencies"]
 
@@ -44,4 +43,6 @@ class Dependencies(tuple[Dependency, ...]):
         return html.dependencies_html(self)
 
     def __rich__(self) -> RenderableType:
+        from smttask.view import terminal
+
         return terminal.dependencies_table(self)

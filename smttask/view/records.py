@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import RenderableType
-
 from smttask.errors import DescriptionError, ResultNotFoundError
 from smttask.project import Project
 from smttask.records.parameters import form_text, path_steps
@@ -20,13 +18,15 @@ from smttask.records.record import DataKey, Executable, Platform, Record, Reposi
 from smttask.records.stores import SQLRecordStore
 from smttask.storage.layout import SUFFIX_MARK, Key
 from smttask.storage.manifest import Head, read_head
-from smttask.view import html, terminal, text
+from smttask.view import html, text
 from smttask.view.dependencies import Dependencies
 from smttask.view.outputs import load_output
 from smttask.view.parameters import Parameters
 from smttask.view.paths import ParameterValues, computed, value_of
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from smttask.tasks import Task
     from smttask.view.source import SourceText
 
@@ -365,4 +365,6 @@ class RecordView:
         return html.record_html(self)
 
     def __rich__(self) -> RenderableType:
+        from smttask.view import terminal
+
         return terminal.record_table(self)

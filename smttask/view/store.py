@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import RenderableType
-
 from smttask.errors import InputError, short_repr
 from smttask.extras import require
 from smttask.records.query import Selection
 from smttask.tasks import Task
-from smttask.view import html, terminal, text
+from smttask.view import html, text
 from smttask.view.compare import RecordComparison, compare_records
 from smttask.view.export import export_records
 from smttask.view.filters import RecordFilter
@@ -25,6 +23,7 @@ from smttask.view.sequence import RecordSequence
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from rich.console import RenderableType
 
 __all__ = ["RecordStoreView"]
 
@@ -267,6 +266,8 @@ class RecordStoreView(RecordSequence):
         return html.view_html(self)
 
     def __rich__(self) -> RenderableType:
+        from smttask.view import terminal
+
         return terminal.view_table(self)
 
 
