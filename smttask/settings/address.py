@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 __all__ = ["StoreURL", "hide_passwords", "is_url", "parse_url"]
 
@@ -64,7 +64,7 @@ def parse_url(text: str) -> StoreURL:
     """
     try:
         parts = urlsplit(text)
-        port = parts.port
+        _ = parts.port  # raises if it is no number
     except ValueError:
         # from None: the message of the other error may show a part of the password
         raise ValueError(f"{hide_passwords(text)} is no URL; special characters are written as %XX") from None
@@ -78,9 +78,8 @@ def parse_url(text: str) -> StoreURL:
     if password is None and parts.password is not None:
         password = unquote(parts.password)
     query = urlencode([(key, value) for key, value in options if key not in SECRETS], safe="/")
-    del port
-    shown = urlunsplit((SCHEMES[0], f"{user}@{host}" if user else host, parts.path, query, ""))
-    return StoreURL(shown, password or None)
+    place = f"{user}@{host}" if user else host
+    return StoreURL(f"{SCHEMES[0]}://{place}{parts.path}" + (f"?{query}" if query else ""), password or None)
 
 
 def hide_passwords(text: str) -> str:

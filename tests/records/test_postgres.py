@@ -20,6 +20,7 @@ import pytest
 
 from smttask.errors import MissingExtraError, RecordStoreError
 from smttask.extras import require
+from smttask.records.editing import TagEdit
 from smttask.records.query import Selection
 from smttask.records.record import Record
 from smttask.records.refusal import refusal
@@ -140,8 +141,6 @@ def test_one_of_many_marks_a_run_as_killed(open_postgres: Opened, make_record: M
 def test_edits_of_many_at_once_all_hold(
     open_postgres: Opened, make_record: MakeRecord, tmp_path: Path
 ) -> None:
-    from smttask.records.editing import TagEdit
-
     stores = [open_postgres() for _ in range(6)]
     stores[0].open_record(make_record(1))
 
@@ -389,3 +388,28 @@ def test_a_library_that_is_missing_is_told_with_what_brings_it(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtraError, match=r"pip install smttask\[postgres\]"):
         require("psycopg")
+
+
+def test_members_of_a_group_make_a_store_together_and_edit_each_others_records(
+    server: PostgresServer, open_postgres: Opened, make_record: MakeRecord, tmp_path: Path
+) -> None:
+    """As the page for groups tells it."""
+    name = database(server.new_database(empty=True))
+    server.sql(f"CREATE ROLE lab NOLOGIN; ALTER DATABASE {name} OWNER TO lab")
+    for user in ("anna", "bert"):
+        server.sql(
+            f"CREATE ROLE {user} LOGIN IN ROLE lab; ALTER ROLE {user} IN DATABASE {name} SET role = 'lab'"
+        )
+    anna, bert = (open_postgres(server.url(name, user)) for user in ("anna", "bert"))
+    anna.open_record(make_record(1))
+    bert.close_record(make_record(1).label, status="finished")
+    assert bert.edit(Selection(), TagEdit(("seen",)), noted_in=tmp_path / "edits") == 1
+    assert anna.get(make_record(1).label).tags == {"seen"}
+
+
+def test_the_server_of_libpqs_own_settings_is_used_where_a_url_names_none(
+    server: PostgresServer, url: str
+) -> None:
+    environment = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": "smttask"}
+    worker = start_worker(f"postgresql:///{database(url)}", "w", 1, **environment)
+    assert worker.communicate() == ("True\n", "")
