@@ -9,9 +9,10 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from smttask.care.inventory import is_label, iter_links, task_folders
-from smttask.errors import LockError
+from smttask.errors import InputError, LockError, short_repr
 from smttask.project import Project
 from smttask.storage.atomic import read_link, storage_error
 from smttask.storage.layout import DAMAGED_DIR, OLDER_DIR, VALUES_DIR
@@ -76,10 +77,12 @@ def find_rubbish(
 
     Raises
     ------
+    InputError
+        If there is no such task.
     StorageError, RecordStoreError
         If a store cannot be read.
     """
-    wanted, chosen = set(kinds), set(tasks)
+    wanted, chosen = set(kinds), _known(project, tasks)
     found: list[Rubbish] = []
     now = time.time()
     for kind, path, task in _candidates(project):
@@ -120,6 +123,21 @@ def remove_rubbish(rubbish: Iterable[Rubbish]) -> int:
     return n_bytes
 
 
+def _known(project: Project, tasks: Iterable[str]) -> set[str]:
+    """These names of tasks, each of which has a folder in one of the stores."""
+    names, data = set(tasks), project.data
+    for name in sorted(names):
+        if name and any(os.path.isdir(f"{root}/{name}") for root in (data.output_dir, data.input_dir)):
+            continue
+        near = get_close_matches(name, task_folders(data), n=1)
+        raise InputError(
+            f"There is no task {short_repr(name)} in the stores.",
+            f"searched: {data.output_dir}",
+            f"did you mean {near[0]!r}?" if near else "give the name of its folder",
+        )
+    return names
+
+
 def _candidates(project: Project) -> Iterator[tuple[str, str, str]]:
     """Kind, path and task of all that may be rubbish by its name."""
     data = project.data
@@ -141,6 +159,9 @@ def _candidates(project: Project) -> Iterator[tuple[str, str, str]]:
             yield "link", link.path, task
     for folder, task in folders.items():
         yield from _beside_links(folder, task)
+    for name in _names(str(project.root / ".smt")):
+        if name.startswith(".") and ".part" in name:  # a project file or a backup that was not finished
+            yield "temporary", str(project.root / ".smt" / name), ""
     locks = str(project.root / ".smt" / "locks")
     for name in _names(locks):
         if name.endswith(".lock"):

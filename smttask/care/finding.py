@@ -49,7 +49,10 @@ def find_outputs(project: Project, path: str | os.PathLike[str]) -> list[FoundOu
     """
     real = os.path.realpath(path)
     if not os.path.isfile(real):
-        raise ResultNotFoundError(f"There is no file {path}.", f"looked at: {real}", "check the path")
+        found_there = " (a folder)" if os.path.isdir(real) else ""
+        raise ResultNotFoundError(
+            f"There is no file {path}.", f"looked at: {real}{found_there}", "name a file that a run made"
+        )
     folder, name = os.path.split(real)
     inside = os.path.relpath(folder, os.path.realpath(project.data.output_dir))
     is_inside = inside != os.curdir and os.path.basename(inside) == inside

@@ -9,6 +9,7 @@ import pytest
 
 from smttask.care.clean import KINDS, find_rubbish, remove_rubbish
 from smttask.care.verify import verify
+from smttask.errors import InputError
 
 KILLED = (
     "import os, tasks\n"
@@ -79,6 +80,20 @@ def test_age_size_and_task_narrow(lab):
     assert found(lab, larger_than=200_000) == []
     assert found(lab, tasks=["Square"]) == []
     assert len(found(lab, tasks=["Ramp"], larger_than=100_000)) == 1
+
+
+def test_a_task_that_is_not_there_is_told(lab):
+    """With the one that is meant, where a letter is wrong."""
+    with pytest.raises(InputError, match="There is no task 'Rmap'") as caught:
+        found(lab, tasks=["Rmap"])
+    assert "did you mean 'Ramp'?" in str(caught.value)
+
+
+def test_half_a_backup_is_removed(lab):
+    """What a merge leaves that is killed while it copies the record store; whole backups stay."""
+    for name in (".records.20261122-101500.backup.part", "records.20261122-101500.backup"):
+        (lab.root / ".smt" / name).write_bytes(b"")
+    assert found(lab) == [("temporary", ".records.20261122-101500.backup.part")]
 
 
 def test_what_was_kept_on_purpose_must_be_asked_for(lab):

@@ -136,6 +136,9 @@ def test_find_output_says_what_no_run_made(lab, tmp_path):
     told = store("find-output", str(tmp_path / "other.npy"), str(tmp_path / "gone"), status=1)
     assert f"No stored run made {tmp_path / 'other.npy'}." in told
     assert f"There is no file {tmp_path / 'gone'}." in told
+    assert f"looked at: {os.path.realpath(tmp_path)} (a folder)" in store(
+        "find-output", str(tmp_path), status=1
+    )
 
 
 def test_export_as_json_has_everything(lab, tmp_path):
