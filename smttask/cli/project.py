@@ -165,7 +165,7 @@ def _clone_lines(origin: Project, made: Clone) -> Iterator[str]:
         what = "came along, uncommitted" if made.took_changes else "stayed behind"
         yield f"  {what}: {', '.join(made.changed)}"
     for store in made.shared:
-        yield f"  shared: {store.replace('_', ' ')}, by a setting in pyproject.toml"
+        yield f"  shared: {store.replace('_', ' ')}, by a setting of both projects"
 
 
 @project.command()

@@ -66,7 +66,7 @@ class Clone:
     took_changes
         Whether the clone has them, uncommitted too.
     shared
-        Stores that are the source's own, because a committed setting says where they are.
+        Stores that are the source's own, because a setting of both says where they are.
     """
 
     project: Project
@@ -128,8 +128,8 @@ def clone_project(
         if changes == "take":
             _apply_changes(top, folder)
         project, shared = _make_project(source, root, name or folder.name)
-        n_results, n_files = _link_data(source, project)
         write_json(root / ORIGIN, asdict(origin))
+        n_results, n_files = _link_data(source, project)
     except BaseException:
         _clear(folder, keep=was_there)
         raise

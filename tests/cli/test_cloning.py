@@ -139,7 +139,7 @@ def test_a_committed_setting_that_gives_both_one_store_is_told(lab, tmp_path):
     smttask = ("-m", "smttask", "project", "clone", ".", str(tmp_path / "copy"))
     told = call(lab.root, *smttask)
     assert [line for line in told.splitlines() if "shared" in line] == [
-        f"  shared: {store}, by a setting in pyproject.toml"
+        f"  shared: {store}, by a setting of both projects"
         for store in ("input store", "output store", "record store")
     ]
     shutil.rmtree(tmp_path / "copy")
@@ -238,6 +238,23 @@ def wheel(folder):
         file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         file.writestr(f"{info}/RECORD", "")
     return name
+
+
+@pytest.mark.slow
+def test_a_killed_clone_is_refused_as_a_target_and_made_again_elsewhere(lab, tmp_path):
+    """The source is as it was."""
+    results = lab.root / "data" / "run_dump" / "Square"
+    for n in range(20_000):
+        (results / f"20261122-101500-{n:06d}_{n:06x}.json").write_text("{}")
+    command = [sys.executable, "-m", "smttask", "project", "clone", ".", str(tmp_path / "copy")]
+    process = subprocess.Popen(command, cwd=lab.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "copy" / "data" / "run_dump" / "Square").exists():
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert "found: a folder that is not empty" in clone(lab.root, tmp_path / "copy", status=1)
+    assert "results: 20004 files" in clone(lab.root, tmp_path / "again")
+    assert len(list(results.iterdir())) == 20_001
 
 
 @pytest.mark.slow
