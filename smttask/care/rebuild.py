@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -28,12 +28,9 @@ from smttask.runner.recovery import output_keys
 from smttask.settings import JOURNAL
 from smttask.storage.manifest import Head, read_head, read_rest
 from smttask.view.editing import EDITS_FILE
+from smttask.view.progress import watched
 
-__all__ = ["Progress", "Rebuilt", "mend_links", "rebuild", "record_from_manifest"]
-
-
-Progress = Callable[[str, int, int], None]
-"""Told while it goes on: what is looked at, how many were, of how many."""
+__all__ = ["Rebuilt", "mend_links", "rebuild", "record_from_manifest"]
 
 
 @dataclass(slots=True)
@@ -61,20 +58,13 @@ class Rebuilt:
     journaled: list[str] = field(default_factory=list)
 
 
-def rebuild(
-    project: Project,
-    *,
-    links: bool = True,
-    records: bool = True,
-    dry_run: bool = False,
-    on_progress: Progress = lambda what, n, total: None,
-) -> Rebuilt:
+def rebuild(project: Project, *, links: bool = True, records: bool = True, dry_run: bool = False) -> Rebuilt:
     """Make the links and records that are missing, and close the records of dead processes.
 
     What is there and right stays as it is, so a second call changes nothing, and one that was
     killed is completed by the next. The main link of a task leads to its latest result; results
     that were invalidated are found again, since nothing but the missing link says that they were.
-    Journals of other hosts are taken in first.
+    Journals of other hosts are taken in first. Progress is shown in a terminal.
 
     Parameters
     ----------
@@ -82,9 +72,6 @@ def rebuild(
         Whether to make these.
     dry_run
         Only tell; open records are not closed.
-    on_progress
-        Called for each manifest and each task, with what is looked at (``"manifests"``, ``"tasks"``),
-        how many were and of how many.
 
     Raises
     ------
@@ -101,20 +88,18 @@ def rebuild(
     relinking = Relinking(project) if links else None
     # Names alone are held, in the order of time: it is that of the keys of records
     paths = sorted(iter_manifests(project.data), key=os.path.basename)
-    for n, path in enumerate(paths, 1):
+    for path in watched(paths, len(paths), "manifests"):
         head = _read(path, done)
         if head is not None:
             if relinking is not None:
                 relinking.add(head)
             if missing is not None:
                 missing.make(head)
-        on_progress("manifests", n, len(paths))
     if relinking is not None:
-        for n, targets in enumerate(relinking.missing(), 1):
+        for targets in watched(relinking.missing(), len(relinking), "tasks"):
             done.links += targets
             if targets and not dry_run:
                 relinking.make(targets)
-            on_progress("tasks", n, len(relinking))
     return done
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from smttask.records.query import Selection
 from smttask.storage.atomic import read_link
 from smttask.storage.layout import VALUES_DIR
 from smttask.storage.manifest import Head, read_head, read_rest
+from smttask.view.progress import watched
 
 __all__ = ["Problem", "Verification", "verify"]
 
@@ -52,6 +54,8 @@ class Verification:
 def verify(project: Project, *, only_sizes: bool = False) -> Verification:
     """Look at every stored result, value, link and finished record of `project`; nothing is changed.
 
+    Progress is shown in a terminal.
+
     Parameters
     ----------
     only_sizes
@@ -68,22 +72,33 @@ def verify(project: Project, *, only_sizes: bool = False) -> Verification:
     []
     """
     done = Verification(0, 0, 0, 0, [])
-    heads: dict[str, Head | None] = {}
-    for path in iter_manifests(project.data):
+    told: dict[str, _Told | None] = {}
+    paths = list(iter_manifests(project.data))
+    start = len(str(project.data.output_dir)) + 1
+    for path in watched(paths, len(paths), "results"):
         done.n_results += 1
         head, problems = _look_at_result(path, only_sizes)
-        heads[os.path.relpath(path, project.data.output_dir)] = head
+        told[path[start:]] = None if head is None else _told(head)
         done.problems += problems
     if not only_sizes:
-        for path in _values(project):
+        values = _values(project)
+        for path in watched(values, len(values), "values"):
             done.n_values += 1
             done.problems += _look_at_file("value", path, None, os.path.basename(path).partition(".")[0])
-    for folder, link in iter_links(project.data):
+    for folder, link in watched(iter_links(project.data), len(paths), "links"):
         done.n_links += 1
         found = _look_at_link(link.path, link.name, folder)
         done.problems += [Problem("link", link.path, found)] if found else []
-    done.problems += _look_at_records(project, heads, done)
+    done.problems += _look_at_records(project, told, done)
     return done
+
+
+_Told = tuple[str, str, str, str]
+"""Label, digest, full digest and task of a manifest: what its record must tell too."""
+
+
+def _told(head: Head) -> _Told:
+    return head.label, head.digest, head.full_digest, sys.intern(head.task)
 
 
 def _look_at_result(path: str, only_sizes: bool) -> tuple[Head | None, list[Problem]]:
@@ -143,13 +158,14 @@ def _look_at_link(path: str, name: str, folder: str) -> str:
 
 
 def _look_at_records(
-    project: Project, heads: dict[str, Head | None], done: Verification
+    project: Project, manifests: dict[str, _Told | None], done: Verification
 ) -> Iterator[Problem]:
+    """What does not fit between the records and what the manifests, by path, tell."""
     store = project.records
     origin = read_origin(project.root)
     before = "" if origin is None else origin.before  # what a clone brought along has its records elsewhere
     if not store.is_made():  # asking would make it
-        for manifest in heads:
+        for manifest in manifests:
             label = os.path.basename(manifest).removesuffix(".json")
             if label < before:
                 continue
@@ -161,15 +177,14 @@ def _look_at_records(
         if not manifest:  # of Sumatra or SumatraTask
             continue
         done.n_records += 1
-        if manifest not in heads:
+        if manifest not in manifests:
             is_elsewhere = os.path.isabs(manifest) and os.path.isfile(manifest)  # only a link leads there
             if not is_elsewhere:
                 yield Problem("record", label, f"its result is not there: {manifest}")
             continue
-        head = heads[manifest]
-        told = (label, digest, full_digest)
-        if head is not None and (head.label, head.digest, head.full_digest) != told:
-            yield Problem("record", label, f"its manifest tells of {head.label}, {head.task} {head.digest}")
-    for manifest, head in heads.items():
-        if head is not None and head.label not in known and head.label >= before:
-            yield Problem("record", head.label, f"a result without a record: {manifest}")
+        told = manifests[manifest]
+        if told is not None and told[:3] != (label, digest, full_digest):
+            yield Problem("record", label, f"its manifest tells of {told[0]}, {told[3]} {told[1]}")
+    for manifest, told in manifests.items():
+        if told is not None and told[0] not in known and told[0] >= before:
+            yield Problem("record", told[0], f"a result without a record: {manifest}")

@@ -199,13 +199,6 @@ def test_only_the_host_that_writes_the_record_store_rebuilds_it(lab):
     assert rebuild(lab.project).damaged == []
 
 
-def test_progress_is_told(lab):
-    """Manifest by manifest, then task by task."""
-    told = []
-    rebuild(lab.project, on_progress=lambda *facts: told.append(facts))
-    assert told == [("manifests", n, 3) for n in (1, 2, 3)] + [("tasks", n, 3) for n in (1, 2, 3)]
-
-
 @pytest.mark.slow
 def test_a_rebuild_killed_at_any_instant_is_completed_by_the_next(lab):
     """Again and again, with edits and acceptances: in the end all is as it was."""
