@@ -55,14 +55,18 @@ def _problems(n: int) -> str:
 @store.command()
 @click.option("--links/--no-links", default=True, help="Make missing links.  [default: yes]")
 @click.option("--records/--no-records", default=True, help="Make missing records.  [default: yes]")
+@click.option("--here", is_flag=True, help="Let this host write the record store from now on.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be made.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
-def rebuild(links: bool, records: bool, dry_run: bool, as_json: bool) -> None:
+def rebuild(links: bool, records: bool, here: bool, dry_run: bool, as_json: bool) -> None:
     """Make lost links and records again from the manifests; close records of dead processes.
 
     What is there stays as it is. A result that was invalidated is found again, since only
     its missing link says so; --no-links leaves them. Tags, comments
     and reasons come back as far as RSView edited them.
+
+    What other hosts keep in journals is taken in. Where one of them writes the record
+    store, this command refuses to; --here makes this host the one that does.
 
     \b
     Example:
@@ -71,17 +75,21 @@ def rebuild(links: bool, records: bool, dry_run: bool, as_json: bool) -> None:
     from smttask.care.rebuild import rebuild as rebuild_project
 
     project = get_current_project()
+    if here and not dry_run:
+        project.home.claim(replace=True)
     done = rebuild_project(project, links=links, records=records, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(asdict(done), ensure_ascii=False))
     else:
         for path in done.links:
             click.echo(f"link    {os.path.relpath(path, project.root)}")
+        for label in done.journaled:
+            click.echo(f"journal {label}")
         for label in done.records:
             click.echo(f"record  {label}")
         for label in done.settled:
             click.echo(f"closed  {label}")
-        counts = f"{len(done.links)} links, {len(done.records)} records"
+        counts = f"{len(done.links)} links, {len(done.journaled) + len(done.records)} records"
         made = f"would make {counts}" if dry_run else f"made {counts}, closed {len(done.settled)} records"
         click.echo(made)
     for path, reason in done.damaged:

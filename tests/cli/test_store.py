@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from smttask.cli import main
+from smttask.errors import RecordStoreWarning
 
 
 @pytest.fixture
@@ -64,6 +65,22 @@ def test_rebuild_tells_what_it_made(lab):
     assert store("rebuild") == f"link    {shown}\nmade 1 links, 0 records, closed 0 records\n"
     assert link.exists()
     assert json.loads(store("rebuild", "--json"))["links"] == []
+
+
+def test_rebuild_takes_journals_in_and_makes_this_host_the_one_that_writes(lab):
+    """Where another host writes the record store, it is refused until --here."""
+    code = "import tasks; tasks.Square(8.0).run()"
+    lab.run(code, SMTTASK_RECORD_STORE="journal")
+    home = lab.root / ".smt" / "home"
+    home.write_text("")
+    other = {"name": "server", "machine": "m", "boot": "b", "addresses": []}
+    home.write_text(json.dumps({"host": other, "inode": home.stat().st_ino}))
+    with pytest.warns(RecordStoreWarning):
+        assert "the record store is written by server" in store("rebuild", status=1)
+    told = store("rebuild", "--here").splitlines()
+    assert re.fullmatch(r"journal \d{8}-\d{6}-\d{6}_[0-9a-f]{6}", told[0])
+    assert told[1:] == ["made 0 links, 1 records, closed 0 records"]
+    assert store("verify").endswith("no problem\n")
 
 
 def test_rebuild_names_manifests_that_it_cannot_use(lab):
