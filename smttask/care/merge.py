@@ -17,9 +17,9 @@ from smttask.errors import InputError, RecordStoreError
 from smttask.project import Project, get_project, is_project
 from smttask.records.backup import copy_sqlite
 from smttask.records.editing import Noted, note_edit
-from smttask.records.merging import (
+from smttask.records.merging import RecordCopier
+from smttask.records.originals import (
     CopiedRun,
-    RecordCopier,
     fingerprints,
     labels_of,
     manifests_of,

@@ -8,15 +8,21 @@ completed by the next.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from blake3 import blake3
-
-from smttask.records.database import IDS, TEXTS, Database, Row, Transaction
-from smttask.records.process import Process, is_dead
+from smttask.records.database import IDS, TEXTS, Row, Transaction
+from smttask.records.originals import (
+    BATCH,
+    OWN,
+    PARAMETERS,
+    RUN,
+    SHARED,
+    CopiedRun,
+    Originals,
+    batches,
+    set_name,
+)
 from smttask.records.rows import (
     ADD,
     COLUMNS,
@@ -28,74 +34,8 @@ from smttask.records.rows import (
 )
 from smttask.records.stores import SQLRecordStore
 
-__all__ = [
-    "BATCH",
-    "LINK_OUTPUT",
-    "CopiedRun",
-    "RecordCopier",
-    "batches",
-    "fingerprints",
-    "labels_of",
-    "manifests_of",
-    "names_of_projects",
-    "open_labels",
-]
+__all__ = ["LINK_OUTPUT", "RecordCopier"]
 
-BATCH = 200  # records in one transaction: others that write wait for it
-
-#: Of a record: what is copied as it stands, and which shared rows it names
-OWN = (
-    *("label", "timestamp", "reason", "duration", "main_file", "version", "outcome", "tags", "diff"),
-    *("user", "script_arguments", "stdout_stderr", "repeats"),
-)
-SHARED = {
-    "executable_id": "executable",
-    "repository_id": "repository",
-    "launch_mode_id": "launchmode",
-    "datastore_id": "datastore",
-    "input_datastore_id": "datastore",
-}
-RUN = ("task", "module", "digest", "full_digest", "manifest", "is_open", "host", "pid", "process_start")
-
-PROJECTS = "SELECT DISTINCT project_id FROM django_store_record WHERE project_id IS NOT NULL"
-LABELS = "SELECT label, db_id FROM django_store_record WHERE project_id = ?"
-# What makes two runs of one label the same one; users edit none of it
-FACTS = (
-    'SELECT r.db_id, r.timestamp, r."user", r.main_file, r.version, r.script_arguments, p.content'
-    " FROM django_store_record r JOIN django_store_parameterset p ON p.id = r.parameters_id"
-    f" WHERE r.db_id IN {IDS}"
-)
-OPEN = (
-    "SELECT r.label, s.host, s.pid, s.process_start FROM smttask_run s"
-    " JOIN django_store_record r ON r.db_id = s.record_id WHERE s.is_open = 1 AND +r.project_id = ?"
-)
-RECORDS = (
-    f"SELECT db_id, parameters_id, {', '.join(SHARED)}, {', '.join(f'r.{name}' for name in OWN)}"
-    f" FROM django_store_record r WHERE db_id IN {IDS}"
-).replace("r.user", 'r."user"')
-MANIFESTS = f"SELECT record_id, manifest FROM smttask_run WHERE record_id IN {IDS}"
-RUNS = f"SELECT record_id, {', '.join(RUN)} FROM smttask_run WHERE record_id IN {IDS}"
-PARAMETERS = f"SELECT id, type, content FROM django_store_parameterset WHERE id IN {IDS}"
-DEPENDENCIES = (
-    f"SELECT record_id, dependency_id FROM django_store_record_dependencies WHERE record_id IN {IDS}"
-)
-PLATFORMS = (
-    f"SELECT record_id, platforminformation_id FROM django_store_record_platforms WHERE record_id IN {IDS}"
-)
-TAGS = (
-    "SELECT i.object_id, i.tag_id FROM django_store_taggeditem i"
-    " JOIN django_content_type c ON c.id = i.content_type_id"
-    f" WHERE i.object_id IN {IDS} AND c.app_label = 'django_store' AND c.model = 'record'"
-)
-KEY = ", ".join(f"k.{name}" for name in COLUMNS["datakey"])
-INPUTS = (
-    f"SELECT m.record_id, {KEY} FROM django_store_record_input_data m"
-    f" JOIN django_store_datakey k ON k.id = m.datakey_id WHERE m.record_id IN {IDS}"
-)
-OUTPUTS = (
-    f"SELECT k.output_from_record_id, {KEY} FROM django_store_datakey k"
-    f" WHERE k.output_from_record_id IN {IDS}"
-)
 FIND_KEY = (
     "SELECT id FROM django_store_datakey WHERE path = ? AND digest = ? AND creation IS ? AND metadata = ?"
 )
@@ -122,74 +62,6 @@ LINK_PLATFORM = (
 LINK_OUTPUT = (
     "UPDATE django_store_datakey SET output_from_record_id = ? WHERE id = ? AND output_from_record_id IS NULL"
 )
-
-
-def names_of_projects(store: SQLRecordStore) -> list[str]:
-    """Names of the projects that have records in the database of `store`, sorted."""
-    return sorted(name for (name,) in store._database.query(PROJECTS))
-
-
-def labels_of(store: SQLRecordStore, project_name: str) -> dict[str, int]:
-    """Label -> key of each record of a project."""
-    return dict(store._database.query(LABELS, (project_name,)))
-
-
-def open_labels(store: SQLRecordStore, project_name: str) -> set[str]:
-    """Labels of the runs that may be going on."""
-    rows = store._database.query(OPEN, (project_name,))
-    return {label for label, *process in rows if not is_dead(Process(*process))}
-
-
-def manifests_of(store: SQLRecordStore, ids: Iterable[int]) -> dict[int, str]:
-    """Key -> path of the manifest, relative to the output store of its project; empty if it has none."""
-    return {key: manifest for rows in batches(store._database, MANIFESTS, ids) for key, manifest in rows}
-
-
-def fingerprints(store: SQLRecordStore, ids: Iterable[int]) -> dict[int, str]:
-    """Key -> name of what makes a record the one of this run and no other, 64 hex; edits do not change it."""
-    found = {}
-    for rows in batches(store._database, FACTS, ids):
-        for record_id, *facts, content in rows:
-            facts[0] = str(facts[0]).partition("+")[0]
-            text = json.dumps([*facts, _plain(content)], sort_keys=True)
-            found[record_id] = blake3(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return found
-
-
-def _plain(content: str) -> Any:
-    """Parameters whose spelling does not count: Sumatra writes them anew when it edits a record."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return content
-
-
-def batches(database: Database, sql: str, ids: Iterable[int]) -> Iterable[list[Row]]:
-    """What `sql`, which takes a list of keys, selects: a list for each few hundred of `ids`."""
-    wanted = list(ids)
-    for start in range(0, len(wanted), BATCH):
-        yield database.query(sql, (json.dumps(wanted[start : start + BATCH]),))
-
-
-@dataclass(frozen=True, slots=True)
-class CopiedRun:
-    """A record to be copied.
-
-    Parameters
-    ----------
-    id
-        Its key in the source.
-    label
-        In the target; another than in the source if that is taken.
-    has_result
-        Whether its result is in the output store of the target: then its data keys are relative
-        to the folders of the target, else to those of the source.
-    """
-
-    id: int
-    label: str
-    is_renamed: bool = False
-    has_result: bool = False
 
 
 class RecordCopier(RecordWriter):
@@ -232,9 +104,9 @@ class RecordCopier(RecordWriter):
         if self._parameters is None:
             self._parameters = self._known_parameters()
         for start in range(0, len(runs), BATCH):
-            batch = _Batch(self._source, runs[start : start + BATCH])
+            batch = Originals(self._source, runs[start : start + BATCH])
 
-            def add(transaction: Transaction, batch: _Batch = batch) -> tuple[list[str], dict[str, int]]:
+            def add(transaction: Transaction, batch: Originals = batch) -> tuple[list[str], dict[str, int]]:
                 added, sets = self._add_batch(transaction, batch)
                 if added and on_batch is not None:
                     on_batch(added)
@@ -256,9 +128,9 @@ class RecordCopier(RecordWriter):
         if not self._target.is_made():
             return {}
         ids = [row[0] for row in database.query(ALL_PARAMETERS)]
-        return {_name(*row[1:]): row[0] for rows in batches(database, PARAMETERS, ids) for row in rows}
+        return {set_name(*row[1:]): row[0] for rows in batches(database, PARAMETERS, ids) for row in rows}
 
-    def _add_batch(self, transaction: Transaction, batch: _Batch) -> tuple[list[str], dict[str, int]]:
+    def _add_batch(self, transaction: Transaction, batch: Originals) -> tuple[list[str], dict[str, int]]:
         """Add the records of `batch`; their labels, and the parameter sets that were added.
 
         What others may add too is excluded in the order in which `RecordWriter.add` does it.
@@ -301,7 +173,7 @@ class RecordCopier(RecordWriter):
         return [run.label for run in runs], added_sets
 
     def _share(
-        self, transaction: Transaction, batch: _Batch, runs: Sequence[CopiedRun]
+        self, transaction: Transaction, batch: Originals, runs: Sequence[CopiedRun]
     ) -> dict[int, dict[str, int | None]]:
         """Keys in the target of the rows that each record names itself."""
         shared: dict[int, dict[str, int | None]] = {run.id: {} for run in runs}
@@ -320,7 +192,7 @@ class RecordCopier(RecordWriter):
         return shared
 
     def _links(
-        self, transaction: Transaction, batch: _Batch, runs: Sequence[CopiedRun]
+        self, transaction: Transaction, batch: Originals, runs: Sequence[CopiedRun]
     ) -> dict[str, dict[int, list[int]]]:
         """Keys in the target of the rows that are linked to each record, by table."""
         found: dict[str, dict[int, list[int]]] = {}
@@ -336,7 +208,7 @@ class RecordCopier(RecordWriter):
             }
         return found
 
-    def _keys(self, transaction: Transaction, batch: _Batch, runs: Sequence[CopiedRun]) -> dict[Row, int]:
+    def _keys(self, transaction: Transaction, batch: Originals, runs: Sequence[CopiedRun]) -> dict[Row, int]:
         """Data keys of these records -> their keys in the target."""
         wanted = {key for run in runs for key in (*batch.inputs[run.id], *batch.outputs[run.id])}
         return self.share_keys(transaction, wanted)
@@ -361,12 +233,12 @@ class RecordCopier(RecordWriter):
         return found
 
     def _sets(
-        self, transaction: Transaction, batch: _Batch, runs: Sequence[CopiedRun]
+        self, transaction: Transaction, batch: Originals, runs: Sequence[CopiedRun]
     ) -> tuple[dict[int, int], dict[str, int]]:
         """Key of each parameter set in the source -> in the target; and those that were added, by name."""
         known, added = self._parameters or {}, dict[str, int]()
         wanted = {batch.records[run.id]["parameters_id"] for run in runs}
-        names = {key: _name(*batch.parameters[key]) for key in wanted}
+        names = {key: set_name(*batch.parameters[key]) for key in wanted}
         there = [known[name] for name in names.values() if name in known]
         whole = {row[0] for row in transaction.execute(FIND_PARAMETERS, (json.dumps(there),))}
         sets = {}
@@ -378,7 +250,7 @@ class RecordCopier(RecordWriter):
         return sets, added
 
     def _add_runs(
-        self, transaction: Transaction, batch: _Batch, runs: Sequence[CopiedRun], ids: Mapping[int, int]
+        self, transaction: Transaction, batch: Originals, runs: Sequence[CopiedRun], ids: Mapping[int, int]
     ) -> None:
         rows = []
         for run in runs:
@@ -391,7 +263,7 @@ class RecordCopier(RecordWriter):
         transaction.executemany(FORGET_RUN, [(ids[run.id],) for run in runs])
         transaction.executemany(ADD_RUN, rows)
 
-    def _index_runs(self, transaction: Transaction, batch: _Batch, ids: Mapping[int, int]) -> None:
+    def _index_runs(self, transaction: Transaction, batch: Originals, ids: Mapping[int, int]) -> None:
         """Let the inputs of the copied records be found as fast as those of others."""
         for old, new in ids.items():
             if old in batch.own_runs:
@@ -399,39 +271,3 @@ class RecordCopier(RecordWriter):
                 content = batch.parameters[batch.records[old]["parameters_id"]][1]
                 names = (facts["module"], facts["task"], facts["digest"])
                 self._index.add(transaction, new, *names, content)
-
-
-def _name(kind: str, content: str) -> str:
-    return blake3(f"{kind}\n{content}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
-class _Batch:
-    """The rows of some records, as they stand in the source."""
-
-    def __init__(self, database: Database, runs: Sequence[CopiedRun]) -> None:
-        self.runs = runs
-        ids = (json.dumps([run.id for run in runs]),)
-        names = ("parameters_id", *SHARED, *OWN)
-        self.records = {
-            row[0]: dict(zip(names, row[1:], strict=True)) for row in database.query(RECORDS, ids)
-        }
-        self.own_runs = {row[0]: tuple(row[1:]) for row in database.query(RUNS, ids)}
-        sets = sorted({facts["parameters_id"] for facts in self.records.values()})
-        self.parameters = {row[0]: tuple(row[1:]) for row in database.query(PARAMETERS, (json.dumps(sets),))}
-        self.links = {
-            table: _grouped((row[0], row[1]) for row in database.query(sql, ids))
-            for table, sql in (
-                ("tag", TAGS),
-                ("platforminformation", PLATFORMS),
-                ("dependency", DEPENDENCIES),
-            )
-        }
-        self.inputs = _grouped((row[0], tuple(row[1:])) for row in database.query(INPUTS, ids))
-        self.outputs = _grouped((row[0], tuple(row[1:])) for row in database.query(OUTPUTS, ids))
-
-
-def _grouped(pairs: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:
-    grouped: dict[int, list[Any]] = defaultdict(list)
-    for key, value in pairs:
-        grouped[key].append(value)
-    return grouped

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from smttask.records.database import IDS, Transaction
 from smttask.records.editing import Noted
-from smttask.records.merging import BATCH, LINK_OUTPUT, RecordCopier, batches
+from smttask.records.merging import LINK_OUTPUT, RecordCopier
+from smttask.records.originals import BATCH, batches
 from smttask.records.reading import split_status
 from smttask.records.record import fit
 from smttask.records.stores import CLOSE_RUN, SQLRecordStore

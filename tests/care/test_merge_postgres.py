@@ -8,7 +8,7 @@ import pytest
 from smttask import config
 from smttask.care.merge import merge
 from smttask.errors import InputError, RecordStoreError
-from smttask.records.merging import labels_of
+from smttask.records.originals import labels_of
 from smttask.testing import postgres_server
 
 
