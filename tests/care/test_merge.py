@@ -280,3 +280,45 @@ def test_a_project_without_records_takes_all(lab, tmp_path):
         assert (len(done.added), done.backup) == (3, "")
         assert records(empty.project).keys() == records(lab.project).keys()
         assert len(lab.project.records.labels(Selection())) == 3
+
+
+def test_a_record_that_sumatra_edited_is_the_same_run(lab, other):
+    """It writes the parameters anew, in its own words."""
+    label = lab.ramp.record.label
+    smt(other.project, "comment", label, "good")
+    smt(other.project, "tag", "best", label)
+    done = merge(lab.project, other.root)
+    assert (done.updated, done.collisions) == ([label], [])
+    ours = lab.project.records.get(label)
+    assert (ours.outcome, ours.tags) == ("good", {"best"})
+    assert (
+        lab.project.records.get(label).parameters == other.project.records.get(label).parameters
+        or doubled(lab.project) == []
+    )
+
+
+def test_a_merge_with_results_that_is_killed_is_completed(lab, other):
+    """What was copied has its outputs; the rest comes with the next."""
+    results = other.root / "data" / "run_dump" / "Ramp"
+    with use_project(other.project):
+        for n in range(20):
+            other.load("tasks").Ramp(float(n)).run()
+    other.forget_modules()
+    code = (
+        "import os, sys; from smttask.care import transfer; from smttask.care.merge import merge\n"
+        "from smttask.project import get_project\n"
+        "copy, left = transfer._copy, [25]\n"
+        "def dying(*paths):\n"
+        "    copy(*paths); left[0] -= 1\n"
+        "    if not left[0]: os.kill(os.getpid(), 9)\n"
+        "transfer._copy = dying\n"
+        "merge(get_project(sys.argv[1]), sys.argv[2], data=True)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, lab.root, other.root], check=False)
+    assert killed.returncode == -9
+    n_left = 22 - len(list((lab.root / "data" / "run_dump").glob("*/*.json")))
+    assert n_left > 0
+    merge(lab.project, other.root, data=True)
+    here = lab.root / "data" / "run_dump" / "Ramp"
+    assert sorted(path.name for path in here.iterdir()) == sorted(path.name for path in results.iterdir())
+    assert verify(lab.project).problems == []
