@@ -13,6 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from blake3 import blake3
@@ -218,12 +219,13 @@ class PostgresDatabase:
     def _transact(
         self, connection: psycopg.Connection[Row], action: Callable[[Transaction], Result]
     ) -> Result:
-        connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
         self._in_transaction = True
         try:
-            result = action(PostgresTransaction(connection))
-            self._is_committing = True  # if this is not answered, nobody knows whether it was kept
-            connection.execute("COMMIT")
+            with self._pipeline(connection):  # statements without rows are not waited for
+                connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+                result = action(PostgresTransaction(connection))
+                self._is_committing = True  # if this is not answered, nobody knows whether it was kept
+                connection.execute("COMMIT")
         except BaseException:
             if not connection.closed:
                 connection.rollback()
@@ -232,6 +234,9 @@ class PostgresDatabase:
         finally:
             self._in_transaction = False
         return result
+
+    def _pipeline(self, connection: psycopg.Connection[Row]) -> AbstractContextManager[object]:
+        return connection.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
 
     def _connected(self, *, makes: bool) -> psycopg.Connection[Row]:
         if self._connection is not None and self._connection.closed:
@@ -328,7 +333,7 @@ class PostgresDatabase:
 
 def _execute(connection: psycopg.Connection[Row], sql: str, values: Sequence[Any] = ()) -> list[Row]:
     cursor = connection.execute(translated(sql), _storable(values))
-    return cursor.fetchall() if cursor.description is not None else []
+    return cursor.fetchall() if sql.startswith("SELECT") or " RETURNING " in sql else []
 
 
 def _storable(values: Sequence[Any]) -> list[Any]:
