@@ -102,12 +102,12 @@ def label(bench: Workbench) -> Samples:
 
 def show_text(bench: Workbench) -> Samples:
     """The newest records as a terminal shows them."""
-    return _quick(bench, lambda: repr(RSView()[:N_SHOWN]), NEWEST)
+    return _quick(bench, lambda: repr(RSView()), NEWEST)
 
 
 def show_html(bench: Workbench) -> Samples:
     """The newest records as a notebook shows them."""
-    return _quick(bench, lambda: RSView()[:N_SHOWN]._repr_html_(), NEWEST)
+    return _quick(bench, lambda: RSView()._repr_html_(), NEWEST)
 
 
 def find_range(bench: Workbench) -> Samples:

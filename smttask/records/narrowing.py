@@ -8,7 +8,7 @@ from typing import Any
 
 from smttask.records.conditions import ParameterTest
 from smttask.records.database import IDS, TEXTS, Row
-from smttask.records.parameterindex import BELOW, CONSTANTS, ROOT, is_indexed_text, place_text
+from smttask.records.parameterindex import BELOW, CONSTANTS, is_indexed_text, place_text
 from smttask.records.parameters import Step
 from smttask.records.query import Selection
 
@@ -19,11 +19,6 @@ Steps = tuple[Step, ...]
 
 PLACES = f"SELECT id, path FROM smttask_place WHERE path IN {TEXTS}"
 N_RUNS = "SELECT count(*) FROM smttask_run"
-N_INDEXED = f"SELECT count(*) FROM smttask_parameter WHERE place_id IN {IDS}"
-NOT_INDEXED = (
-    "SELECT s.record_id FROM smttask_run s WHERE s.record_id NOT IN"
-    f" (SELECT i.record_id FROM smttask_parameter i WHERE i.place_id IN {IDS})"
-)
 # What has no number and no text is not indexed, and may stand or lead where the test asks
 UNKNOWN = "number IS NULL AND text IS NULL"
 FIND = (
@@ -68,11 +63,7 @@ def find_candidates(tests: Sequence[ParameterTest], query: Query) -> set[int] | 
         rows = query(sql, (json.dumps(places[steps]), *values, json.dumps(above)))
         return {row[0] for row in rows}
 
-    candidates = set.intersection(*map(found, conditions))
-    roots = json.dumps(places[ROOT])
-    if query(N_INDEXED, (roots,)) != query(N_RUNS, ()):
-        candidates.update(row[0] for row in query(NOT_INDEXED, (roots,)))
-    return candidates
+    return set.intersection(*map(found, conditions))
 
 
 def _places(wanted: Iterable[Steps], query: Query) -> dict[Steps, list[int]]:

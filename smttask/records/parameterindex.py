@@ -36,12 +36,13 @@ Place = tuple[Step, ...]
 #: Rows of one record, and characters of a text; what is beyond them stands as not indexed.
 N_ROWS = 200
 LONGEST = 64
-#: The place of a record itself: its row says that the record is indexed.
+#: The place of all inputs; its number is 0 for all tasks.
 ROOT: Place = ()
 BELOW = "o"
 CONSTANTS = {True: "t", False: "f", None: "n"}
 
-# The rows themselves lie in the order of the key; in PostgreSQL the key's index does
+# Rows lie in the order of the key; in PostgreSQL its index does. Records that were there before have a row
+# at the root: nothing is known of them
 TABLES = """
 CREATE TABLE IF NOT EXISTS smttask_place (
     id INTEGER PRIMARY KEY,
@@ -57,6 +58,9 @@ CREATE TABLE IF NOT EXISTS smttask_parameter (
     text TEXT,
     PRIMARY KEY (place_id, record_id)
 ) WITHOUT ROWID;
+INSERT INTO smttask_parameter (place_id, record_id)
+    SELECT 0, record_id FROM smttask_run WHERE NOT EXISTS (SELECT 1 FROM smttask_place);
+INSERT INTO smttask_place VALUES (0, '', '', '[]') ON CONFLICT DO NOTHING;
 """
 
 FIND_PLACE = "SELECT id FROM smttask_place WHERE module = ? AND task = ? AND path = ?"
@@ -70,8 +74,9 @@ ADD_PARAMETER = (
 )
 #: Takes the keys of records twice. By the places of their tasks, as there is no order by records.
 FORGET_PARAMETERS = (
-    "DELETE FROM smttask_parameter WHERE place_id IN (SELECT l.id FROM smttask_place l JOIN smttask_run s"
-    f" ON s.module = l.module AND s.task = l.task WHERE s.record_id IN {IDS}) AND record_id IN {IDS}"
+    "DELETE FROM smttask_parameter WHERE place_id IN (SELECT 0 UNION SELECT l.id FROM smttask_place l"
+    " JOIN smttask_run s ON s.module = l.module AND s.task = l.task"
+    f" WHERE s.record_id IN {IDS}) AND record_id IN {IDS}"
 )
 
 
@@ -92,6 +97,8 @@ class ParameterIndex:
         transaction.executemany(ADD_PARAMETER, rows)
 
     def _place(self, transaction: Transaction, module: str, task: str, path: Place) -> int:
+        if path == ROOT:
+            return 0
         key = ("place", module, task, path)
         known = self._ids.get(key)
         if known is None:
@@ -115,7 +122,7 @@ def _entries(tree: JSON, digest: str) -> list[tuple[Place, float | None, str | N
         return [(ROOT, None, None)]
     if not isinstance(tasks, dict) or not isinstance(inputs, dict) or _has_tag(inputs):
         return [(ROOT, None, None)]
-    found: list[tuple[Place, float | None, str | None]] = [(ROOT, None, BELOW)]
+    found: list[tuple[Place, float | None, str | None]] = []
     waiting: list[tuple[Place, Mapping[str, JSON]]] = [(ROOT, inputs)]
     while waiting:
         above, parts = waiting.pop()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from smttask.records.deletion import delete_records
 from smttask.records.narrowing import find_candidates, narrowed
 from smttask.records.parameters import has_parameter, path_steps
 from smttask.records.query import Selection
-from smttask.records.sqlite import MemoryRecordStore
+from smttask.records.sqlite import MemoryRecordStore, SQLiteRecordStore
 from smttask.testing.contract import example_record
 
 PLAIN = st.one_of(
@@ -144,13 +146,26 @@ def test_a_slice_is_counted_off_before_later_tests(filled: MemoryRecordStore) ->
     assert [number for (number,) in filled.columns(either, ["id"])] == [4, 3, 1]
 
 
-def test_records_without_rows_in_the_index_are_found(filled: MemoryRecordStore) -> None:
-    """Records that another version of smttask wrote are looked at one by one."""
-    filled._database.write(
-        lambda transaction: transaction.execute("DELETE FROM smttask_parameter WHERE record_id = 4")
-    )
-    assert find_candidates(Selection().with_parameters({"x": 7}).tests, filled._database.query) == {4, 8}
-    assert filled.count(Selection().with_parameters({"x": 3})) == 1
+def test_records_older_than_the_index_are_found(tmp_path: Path) -> None:
+    """In a store that was made before there was an index, older records are looked at one by one."""
+
+    def opened() -> SQLiteRecordStore:
+        return SQLiteRecordStore(tmp_path / "records", "test", input_root="/", output_root="/")
+
+    older = opened()
+    for number in range(3):
+        older.open_record(example_record(number))
+    older.close()
+    connection = sqlite3.connect(tmp_path / "records")
+    connection.executescript("DROP TABLE smttask_parameter; DROP TABLE smttask_place")
+    connection.close()
+    store = opened()
+    for number in range(3, 6):
+        store.open_record(example_record(number))
+    selection = Selection().with_parameters({"x": 4})
+    assert find_candidates(selection.tests, store._database.query) == {1, 2, 3, 5}
+    assert store.count(selection) == store.count(Selection().with_parameters({"x": 1})) == 1
+    store.close()
 
 
 def test_most_records_are_found_in_their_order_without_the_index(filled: MemoryRecordStore) -> None:
