@@ -44,12 +44,17 @@ def _process(pid: int) -> Process:
 
 
 def is_dead(process: Process) -> bool:
-    """Whether `process` has surely ended; False for a process of another host or container."""
+    """Whether `process` has surely ended; False for a process of another host or container.
+
+    A host is known by its boot, whatever it is called by now, and after another boot by its name.
+    """
     here = this_process()
-    if process == here or process.host != here.host or not (process.start and here.start):
+    if process == here or not (process.start and here.start):
         return False
     boot, _, rest = process.start.partition("/")
     own_boot, _, own_rest = here.start.partition("/")
+    if process.host != here.host and not (boot and boot == own_boot):
+        return False
     if boot != own_boot:
         return True
     if rest.partition("/")[0] != own_rest.partition("/")[0]:

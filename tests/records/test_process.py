@@ -44,11 +44,21 @@ def test_a_process_before_the_last_boot_is_dead() -> None:
     assert is_dead(replace(here, start="other-boot/" + here.start.partition("/")[2]))
 
 
+def test_a_laptop_that_was_renamed_since_is_the_same_host() -> None:
+    child, process = start()
+    renamed = replace(process, host="renamed.lan")
+    assert not is_dead(renamed)
+    child.kill()
+    child.communicate()
+    boot = process.start.partition("/")[0]
+    assert is_dead(renamed) is bool(boot)  # where the system tells no boot, the name decides
+
+
 def test_what_cannot_be_seen_is_not_taken_for_dead() -> None:
     here = this_process()
     boot, _, rest = here.start.partition("/")
     other_container = f"{boot}/pid:[1]/{rest.partition('/')[2]}"
-    assert not is_dead(replace(here, host="elsewhere", pid=2**22))
+    assert not is_dead(replace(here, host="elsewhere", pid=2**22, start=f"other-boot/{rest}"))
     assert not is_dead(replace(here, start=other_container, pid=2**22))
     assert not is_dead(replace(here, start="", pid=2**22))
 
