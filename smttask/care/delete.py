@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from smttask.care.home import require_home
 from smttask.care.inventory import is_label, iter_links, iter_manifests
 from smttask.care.rebuild import mend_links
 from smttask.errors import DamagedResultError, LockError, RecordNotFoundError
@@ -88,8 +89,9 @@ def delete(project: Project, deletion: Deletion) -> Deletion:
     Raises
     ------
     StorageError, RecordStoreError
-        If a store cannot be written.
+        If a store cannot be written, or another host writes the records.
     """
+    require_home(project, "deleted")
     running, kept = _kept_by_runs(project)  # those that began since it was planned
     going = [label for label in deletion.labels if label not in kept]
     taken = _remove_files(project, going)

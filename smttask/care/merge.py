@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from smttask.care.home import require_home
 from smttask.care.transfer import transfer_results
 from smttask.errors import InputError, RecordStoreError
 from smttask.project import Project, get_project, is_project
@@ -115,8 +116,8 @@ def merge(
     InputError
         If the source is none, is the store itself, or does not tell whose records are meant.
     RecordStoreError
-        If a store cannot be read or written, or has another schema; or if there are
-        collisions, which `labels` of the error lists, and `collisions` is ``"stop"``.
+        If a store cannot be read or written, has another schema, or is written by another host; or if
+        there are collisions, which `labels` of the error lists, and `collisions` is ``"stop"``.
     StorageError
         If results cannot be copied.
     """
@@ -129,6 +130,7 @@ def merge(
             raise _colliding(done, target)
         if dry_run:
             return done
+        require_home(project, "merged")
         if data:
             done.results = transfer_results(_folder(other, done.source), project)
         if not plan.changes_anything:

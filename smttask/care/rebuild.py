@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from smttask.care.edits import edited, read_edits
+from smttask.care.home import require_home
 from smttask.care.inventory import iter_manifests
 from smttask.care.relinking import Relinking
 from smttask.errors import DamagedResultError, RecordStoreError, ResultNotFoundError
@@ -25,7 +26,6 @@ from smttask.records.record import (
 )
 from smttask.runner import settle_open_runs, take_in_journals
 from smttask.runner.recovery import output_keys
-from smttask.settings import JOURNAL
 from smttask.storage.manifest import Head, read_head, read_rest
 from smttask.view.editing import EDITS_FILE
 from smttask.view.progress import watched
@@ -80,7 +80,7 @@ def rebuild(project: Project, *, links: bool = True, records: bool = True, dry_r
     """
     done = Rebuilt()
     if records and not dry_run:
-        _require_home(project)
+        require_home(project, "rebuilt", else_="links alone can be made anywhere: --no-records")
         taken = take_in_journals(project, wait=True)
         done.journaled, done.damaged = taken.opened, list(taken.damaged)
         done.settled = taken.settled + settle_open_runs(project)
@@ -120,20 +120,6 @@ def mend_links(project: Project, tasks: Collection[tuple[str, str]]) -> None:
     for targets in relinking.missing():
         if targets:
             relinking.make(targets)
-
-
-def _require_home(project: Project) -> None:
-    if project.run_records is project.records:
-        return
-    home = project.home.host()
-    raise RecordStoreError(
-        f"The records of {project.root} are not rebuilt here.",
-        "the setting record_store is 'journal'"
-        if project.setting("record_store") == JOURNAL or home is None
-        else f"the record store is written by {home.name}",
-        "do it there, or make this host the one that writes it: smttask store rebuild --here\n"
-        "links alone can be made anywhere: --no-records",
-    )
 
 
 def _read(path: str, done: Rebuilt) -> Head | None:
