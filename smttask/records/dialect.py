@@ -5,9 +5,15 @@ from __future__ import annotations
 import functools
 import re
 
+from smttask.records.database import IDS
+
 __all__ = ["glob_pattern", "translated"]
 
+# An array tells the planner how many there are; for those of a subquery it would read whole tables
+ARRAY = "(CAST(translate(?, '[]', '{}') AS integer[]))"
 WORDS = (
+    (f" NOT IN {IDS}", f" <> ALL {ARRAY}"),
+    (f" IN {IDS}", f" = ANY {ARRAY}"),
     ("json_each(?)", "json_array_elements_text(CAST(? AS json)) AS each (value)"),
     (" IS ?", " IS NOT DISTINCT FROM ?"),
     (" GLOB ?", " ~ ?"),
