@@ -274,3 +274,40 @@ def test_journals_that_cannot_be_read_keep_nobody_from_recording(lab):
     assert statuses(lab) == [("Square", "finished")]
     with pytest.raises(RecordStoreError, match="cannot be taken in"):
         take_in_journals(lab.project)
+
+
+@pytest.mark.slow
+def test_writers_that_go_on_and_die_while_two_take_in_lose_and_double_nothing(lab):
+    """Every result has one finished record, every killed run one that says so."""
+    write = "import sys, tasks\nfor x in range(40): tasks.Square(float(sys.argv[1]) + x).run()"
+    take = (
+        "import sys, time\n"
+        "from smttask.project import get_project\n"
+        "from smttask.runner import take_in_journals\n"
+        "while True: take_in_journals(get_project('.')); time.sleep(0.01)\n"
+    )
+    environment = {**os.environ, "SMTTASK_RECORD_STORE": "journal", "PYTHONWARNINGS": "ignore"}
+    taking = [subprocess.Popen([sys.executable, "-c", take], cwd=lab.root) for _ in range(2)]
+    writing = [
+        subprocess.Popen([sys.executable, "-c", write, str(100 * n)], cwd=lab.root, env=environment)
+        for n in range(4)
+    ]
+    results = lab.root / "data" / "run_dump" / "Square"
+    while not results.exists() or len(list(results.glob("*.json"))) < 20:
+        time.sleep(0.01)
+    writing[0].kill()
+    taking[0].kill()
+    assert [process.wait() for process in writing[1:]] == [0, 0, 0]
+    taking[1].kill()
+    for process in (*writing, *taking):
+        process.wait()
+    settle_open_runs(lab.project)
+    by_status = {"finished": set(), "killed": set()}
+    for record in lab.project.records.records():
+        by_status[record.status].add(record.label)
+    labels = lab.project.records.labels()
+    assert len(labels) == len(set(labels))
+    assert by_status["finished"] == {path.stem for path in results.glob("*.json")}
+    assert len(by_status["finished"]) >= 120
+    assert len(by_status["killed"]) <= 1
+    assert not (lab.root / ".smt" / "journal").exists()
