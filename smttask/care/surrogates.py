@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from smttask.care.home import require_home
 from smttask.care.rebuild import record_from_manifest
 from smttask.errors import ResultNotFoundError
 from smttask.project import Project, use_project
-from smttask.storage.datastore import DataStore
 from smttask.storage.manifest import Head, read_rest
 from smttask.tasks import Task
 from smttask.tasks.evaluation import RunOptions, Session
@@ -79,7 +79,7 @@ def create_surrogates(project: Project, path: Path | str, *, dry_run: bool = Fal
 
 def _stored_results(project: Project, task: Task[object]) -> Iterator[tuple[Task[object], Head]]:
     """The recorded tasks behind `task` that have results, it comes last."""
-    data = DataStore(project.data.input_dir, project.data.output_dir, only_looks=True)
+    data = project.data.only_looking()
     seen: set[str] = set()
     stack = [(task, False)]
     with Session.current() as session:
@@ -101,6 +101,7 @@ def _stored_results(project: Project, task: Task[object]) -> Iterator[tuple[Task
 def _record(project: Project, task: Task[object], head: Head, *, dry_run: bool) -> Surrogate:
     known = project.records.is_made() and project.records.has(head.label)
     if not known and not dry_run:
+        require_home(project, "made")
         own = project.data.output_dir / head.path.parent.name / head.path.name
         is_own = os.path.realpath(own) == str(head.path)
         head = replace(head, file=str(own if is_own else head.path))  # without the detour of the link

@@ -9,12 +9,13 @@ import json
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from smttask.formats.rooted import Rooted
 from smttask.typing.jsonform import from_json, to_json
 
 __all__ = ["JsonFormat"]
 
 
-class JsonFormat:
+class JsonFormat(Rooted):
     r"""A value in JSON form, in ASCII, on one line.
 
     Examples
@@ -39,16 +40,12 @@ class JsonFormat:
 
     def save(self, value: Any, file: BinaryIO) -> None:
         """Write the JSON form of `value`."""
-        file.write(self.text(to_json(value)).encode("ascii") + b"\n")
+        file.write(self.text(to_json(value, root=self.root)).encode("ascii") + b"\n")
 
     def load(self, path: Path, *, mmap: bool = False) -> Any:
         """Read the value; `mmap` makes no difference."""
-        return from_json(json.loads(Path(path).read_bytes()))
+        return from_json(json.loads(Path(path).read_bytes()), root=self.root)
 
     def text(self, tree: Any) -> str:
         """The text of a JSON form; strict, so NaN must stand in it by its tag."""
         return json.dumps(tree, allow_nan=False)
-
-    def from_tree(self, tree: Any) -> Any:
-        """The value of a JSON form that stands inside another file."""
-        return from_json(tree)

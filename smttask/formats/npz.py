@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from smttask.formats.numpy import AnyArray, is_plain_array, read_array, write_array
+from smttask.formats.rooted import Rooted
 from smttask.typing.jsonform import from_json, to_json
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ TREE = "tree.json"
 STORED = 0  # zip's number for a member that is not compressed
 
 
-class NpzFormat:
+class NpzFormat(Rooted):
     """A value as a zip file of its JSON form and its large arrays.
 
     Loaded arrays are read-only.
@@ -54,7 +55,7 @@ class NpzFormat:
         import zipfile  # with its compressors 10 ms, which only these files need
 
         members = _Members(value)
-        tree = to_json(value, on_large=members.add)
+        tree = to_json(value, on_large=members.add, root=self.root)
         with zipfile.ZipFile(_Forward(file), "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
             archive.writestr(zipfile.ZipInfo(TREE), json.dumps(tree, allow_nan=False) + "\n")
             for name, array in members.arrays.items():
@@ -73,7 +74,7 @@ class NpzFormat:
                 arrays = {info.filename.removesuffix(".npy"): _read_member(file, info) for info in infos}
             except (zipfile.BadZipFile, struct.error) as error:
                 raise ValueError(f"it is no whole .npz file: {error}") from error
-        return from_json(tree, get_large=arrays.__getitem__)
+        return from_json(tree, get_large=arrays.__getitem__, root=self.root)
 
 
 class _Members:

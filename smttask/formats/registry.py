@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from smttask.errors import OutputError, StorageError, short_repr
@@ -14,9 +15,10 @@ from smttask.formats.json import JsonFormat
 from smttask.formats.npz import NpzFormat
 from smttask.formats.numpy import NpyFormat, is_plain_array
 from smttask.formats.pickle import PickleFormat
+from smttask.formats.rooted import rooted
 from smttask.formats.text import BytesFormat, TextFormat
 from smttask.protocols import Format
-from smttask.typing.jsonform import to_json
+from smttask.typing.jsonform import from_json, to_json
 
 __all__ = [
     "INLINE_BYTES",
@@ -64,12 +66,17 @@ class Choice:
     text: str | None = None
 
 
-def choose(value: object) -> Choice:
+def choose(value: object, root: Path | None = None) -> Choice:
     """The format for `value`, and its JSON form where that was made to know.
 
     Registered formats come first, the latest before others; then ``.npy`` for
     arrays, those for figures, tables and xarray's objects, text and bytes for
     long strings and bytes, ``.npz`` for what holds large arrays, JSON for all else.
+
+    Parameters
+    ----------
+    root
+        Folder of the project: paths inside are written relative to it.
 
     Raises
     ------
@@ -81,14 +88,14 @@ def choose(value: object) -> Choice:
         return Choice(_JSON, True, to_json(value))
     for format in reversed(_registered):
         if format.accepts(value):
-            return Choice(format)
+            return Choice(rooted(format, root))
     if is_plain_array(value):
         return Choice(_NPY)
     if _FIGURE.accepts(value):
         return Choice(_FIGURE)
     for format in _library_formats(kind.__module__.partition(".")[0]):
         if format.accepts(value):
-            return Choice(format)
+            return Choice(rooted(format, root))
     if kind is bytes and len(value) > INLINE_BYTES:  # type: ignore[arg-type]
         return Choice(_BYTES)
     if kind is str and len(value) > INLINE_BYTES and _TEXT.accepts(value):  # type: ignore[arg-type]
@@ -101,9 +108,9 @@ def choose(value: object) -> Choice:
         return "x" if is_plain_array(array) else None
 
     try:
-        tree = to_json(value, on_large=note)
+        tree = to_json(value, on_large=note, root=root)
         if has_large:
-            return Choice(_NPZ)
+            return Choice(rooted(_NPZ, root))
         text = _JSON.text(tree)
     except (TypeError, ValueError, RecursionError) as error:
         raise OutputError(
@@ -114,7 +121,7 @@ def choose(value: object) -> Choice:
         ) from error
     if len(text) <= INLINE_BYTES:
         return Choice(_JSON, True, tree)
-    return Choice(_JSON, False, tree, text)
+    return Choice(rooted(_JSON, root), False, tree, text)
 
 
 def format_for(value: object) -> Format:
@@ -133,17 +140,18 @@ def format_for(value: object) -> Format:
     return choose(value).format
 
 
-def load_inline(name: str, tree: Any) -> Any:
-    """The value whose JSON form `tree` stands in a manifest.
+def load_inline(name: str, tree: Any, root: Path | None = None) -> Any:
+    """The value whose JSON form `tree` stands in a manifest of the project in the folder `root`.
 
     Raises
     ------
     ValueError
-        If `name` is not the JSON format, or `tree` is no JSON form.
+        If `name` is not the JSON format, or `tree` is no JSON form; or it holds a path inside a project
+        and no `root` is given.
     """
     if name != _JSON.name:
         raise ValueError(f"values of the format {name!r} do not stand in manifests")
-    return _JSON.from_tree(tree) if isinstance(tree, (dict, list)) else tree
+    return from_json(tree, root=root) if isinstance(tree, (dict, list)) else tree
 
 
 def _library_formats(library: str) -> Sequence[Format]:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from smttask.extras import is_installed, require
+from smttask.formats.rooted import Rooted
 from smttask.protocols import Format
 from smttask.typing.jsonform import from_json, to_json
 from smttask.typing.registry import entry_of
@@ -32,7 +33,7 @@ _EXACT_NAMES = frozenset(
 _UNITS = ("ms", "us", "ns")
 
 
-class ParquetFormat:
+class ParquetFormat(Rooted):
     """A DataFrame as ``.parquet``, as pandas and others read it.
 
     Examples
@@ -63,10 +64,10 @@ class ParquetFormat:
     def save(self, value: Any, file: BinaryIO) -> None:
         """Write `value` with pandas' own notes about it, and ours."""
         arrow, parquet = require("pyarrow"), require("pyarrow.parquet")
-        table = arrow.Table.from_pandas(value)
+        table = arrow.Table.from_pandas(value if _is_plain(value.attrs) else _without_attributes(value))
         notes = {"freq": getattr(value.index, "freqstr", None), "attrs": dict(value.attrs)}
         table = table.replace_schema_metadata(
-            {**table.schema.metadata, _KEY: json.dumps(to_json(notes)).encode()}
+            {**table.schema.metadata, _KEY: json.dumps(to_json(notes, root=self.root)).encode()}
         )
         parquet.write_table(table, file)
 
@@ -74,11 +75,26 @@ class ParquetFormat:
         """Read the frame; `mmap` makes no difference."""
         table = require("pyarrow.parquet").ParquetFile(path).read()
         frame = table.to_pandas()
-        notes = from_json(json.loads(table.schema.metadata[_KEY]))
+        notes = from_json(json.loads(table.schema.metadata[_KEY]), root=self.root)
         if notes["freq"] is not None and isinstance(frame.index, pd.DatetimeIndex | pd.TimedeltaIndex):
             frame.index.freq = notes["freq"]
         frame.attrs = notes["attrs"]
         return frame
+
+
+def _is_plain(attributes: dict[Any, Any]) -> bool:
+    try:
+        json.dumps(attributes)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _without_attributes(frame: Any) -> Any:
+    """The frame for pandas' own notes, which warn of what JSON has no form for; ours have all attributes."""
+    bare = frame.copy(deep=False)
+    bare.attrs = {}
+    return bare
 
 
 def _is_exact(dtype: Any) -> bool:
@@ -101,7 +117,7 @@ def _is_text(values: Any) -> bool:
     return TEXT_IS_OBJECT and values.dtype == object and {str}.issuperset(map(type, values))
 
 
-class HDF5Format:
+class HDF5Format(Rooted):
     """A DataFrame or Series as ``.h5``: a dataset for each column, and a text that says what they are.
 
     Times are integers in the unit that the dataset's attribute ``dtype`` states.
@@ -132,7 +148,8 @@ class HDF5Format:
         memory = io.BytesIO()
         with require("h5py").File(memory, "w") as store:
             members = _Members(store, plain)
-            tree = {f"${entry.name}": to_json(plain, on_large=members.add, large_bytes=0)}  # type: ignore[union-attr]
+            form = to_json(plain, on_large=members.add, large_bytes=0, root=self.root)
+            tree = {f"${entry.name}": form}  # type: ignore[union-attr]
             text = np.frombuffer(json.dumps(tree, allow_nan=False).encode("ascii"), dtype=np.uint8)
             store.create_dataset("smttask_tree", data=text)
         file.write(memory.getbuffer())
@@ -141,7 +158,7 @@ class HDF5Format:
         """Read the table; `mmap` makes no difference."""
         with require("h5py").File(path, "r") as store:
             tree = json.loads(store["smttask_tree"][()].tobytes())
-            return from_json(tree, get_large=lambda name: _read_member(store[name]))
+            return from_json(tree, get_large=lambda name: _read_member(store[name]), root=self.root)
 
 
 class _Members:

@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 
 from smttask.extras import is_installed, require
+from smttask.formats.rooted import Rooted
 from smttask.protocols import Format
 from smttask.typing.jsonform import from_json, to_json
 from smttask.typing.registry import entry_of
@@ -33,7 +34,7 @@ _RESERVED = frozenset({"_FillValue", "coordinates", "dtype"})
 _ARRAY_NAME = "__xarray_dataarray_variable__"  # what xarray calls the variable of an array without name
 
 
-class NetCDFFormat:
+class NetCDFFormat(Rooted):
     """A DataArray or Dataset as ``.nc``; `xarray.open_dataset` shows it with its coordinates.
 
     Examples
@@ -76,7 +77,7 @@ class NetCDFFormat:
             ]
             if others:
                 store.attrs["coordinates"] = " ".join(others)
-            notes = json.dumps(to_json({entry.name: plain}), allow_nan=False)
+            notes = json.dumps(to_json({entry.name: plain}, root=self.root), allow_nan=False)
             for n, start in enumerate(range(0, len(notes), _NOTES_BYTES)):
                 store.attrs[f"{_NOTES}_{n}"] = notes[start : start + _NOTES_BYTES]
         file.write(memory.getbuffer())
@@ -87,7 +88,7 @@ class NetCDFFormat:
             pieces: list[str] = []
             while f"{_NOTES}_{len(pieces)}" in store.attrs:
                 pieces.append(store.attrs[f"{_NOTES}_{len(pieces)}"])
-            ((name, plain),) = from_json(json.loads("".join(pieces))).items()
+            ((name, plain),) = from_json(json.loads("".join(pieces)), root=self.root).items()
             for group in ("coords", "variables"):
                 for part in plain[group].values():
                     part["values"] = _read(store[part.pop("stored")], np.dtype(part.pop("dtype")))

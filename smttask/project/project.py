@@ -86,7 +86,7 @@ class Project:
         if self._data is None or self._data[0] != dirs:
             from smttask.storage.datastore import DataStore  # brings numpy, which completion does not need
 
-            self._data = dirs, DataStore(self.root / dirs[0], self.root / dirs[1])
+            self._data = dirs, DataStore(self.root / dirs[0], self.root / dirs[1], root=self.root)
         return self._data[1]
 
     @property
@@ -143,7 +143,7 @@ class Project:
         With None it is the one that Sumatra's project file names.
         """
         if isinstance(path, str):
-            path = parse_url(path) if is_url(path) else Path(path)
+            path = self._parsed(path, "given") if is_url(path) else Path(path)
         input_dir = self.root / self.setting("input_store")
         output_dir = self.root / self.setting("output_store")
         durability = self.setting("durability")
@@ -168,18 +168,21 @@ class Project:
 
         return SQLiteRecordStore(self.root / at, self.name, **options)
 
+    def _parsed(self, url: str, origin: str) -> StoreURL:
+        try:
+            return parse_url(url)
+        except ValueError as error:
+            raise ProjectError(
+                f"Project {self.name!r} cannot use that record store.",
+                f"found: {error}\nstands in: {origin}",
+                "correct it there: postgresql://user@host:port/database",
+            ) from None
+
     def _own_record_store(self) -> StoreURL | str:
         told = self._sumatra.get("record_store", {}).get("db_file")
         if not is_url(told):
             return told if isinstance(told, str) and "://" not in told else DEFAULT_RECORD_STORE
-        try:
-            url = parse_url(told)
-        except ValueError as error:
-            raise ProjectError(
-                f"The record store of {self.root} cannot be used.",
-                f"file: {self.root / MARK}\nfound: {error}",
-                "correct `db_file` in that file",
-            ) from None
+        url = self._parsed(told, f"`db_file` in {self.root / MARK}")
         if url.password is not None:
             warn(
                 f"{self.root / MARK} holds a password, for all who may read it; {PLACES_OF_PASSWORDS}.",

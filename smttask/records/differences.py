@@ -218,7 +218,7 @@ class _Walk:
                 for name, one, other in parts:
                     yield from self.forms(place + name, one, other, old, new, depth)
                 return
-        yield InputDifference(place, left, right)
+        yield InputDifference(place, _told(left, old), _told(right, new))
 
     def references(
         self, place: str, left: JSON, right: JSON, old: Described, new: Described, depth: int
@@ -306,6 +306,11 @@ def _container(form: JSON) -> tuple[str, JSON]:
 def _kind(described: Described) -> tuple[JSON, ...]:
     entry = described.entry or {}
     return entry.get("identity") or (entry.get("module"), entry.get("name"))
+
+
+def _told(form: JSON, described: Described) -> JSON:
+    """What a difference says of a form: a task by its name too."""
+    return form if task_reference(form) is None else _named(form, described.upstream(form))
 
 
 def _named(reference: JSON, described: Described | None) -> JSON:

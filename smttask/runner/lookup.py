@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from smttask.code.fingerprint import changed_parts
 from smttask.errors import (
     CodeChangedError,
     CodeChangedWarning,
@@ -61,8 +60,8 @@ def _serves_other_code(unit: Unit, project: Project, head: Head, code: str) -> b
     policy = unit.code_policy or project.setting("on_code_change")
     if policy in ("recompute", "ignore"):
         return bool(policy == "ignore")
-    changed = _changed_code(unit, head)
     if policy == "error":
+        changed = _changed_code(unit, project, head)
         raise CodeChangedError(
             f"Task {unit.name!r} ({unit.key.name}): its result was made by other code.",
             f"changed: {', '.join(changed)}\nresult: {head.label}",
@@ -72,6 +71,7 @@ def _serves_other_code(unit: Unit, project: Project, head: Head, code: str) -> b
             label=head.label,
         )
     if (fact := (project.root, unit.name, head.code, code)) not in _told:
+        changed = _changed_code(unit, project, head)
         _told.add(fact)
         warn(
             f"Task {unit.name!r} loads results made by other code: {', '.join(changed)}. "
@@ -111,17 +111,13 @@ def _serves_other_packages(unit: Unit, project: Project, head: Head, policy: str
     return True
 
 
-def _changed_code(unit: Unit, head: Head) -> list[str]:
+def _changed_code(unit: Unit, project: Project, head: Head) -> list[str]:
     """Which functions differ from those that made the result, in words."""
     try:
         rest = read_rest(head)
     except (DamagedResultError, OSError) as error:
         return [f"unknown, its manifest cannot be read ({error})"]
-    changed = changed_parts(rest["functions"], unit.fingerprint.parts)
-    now = unit.upstream_codes()
-    for digest, used in rest["upstream"].items():
-        if digest in now and now[digest] != used["code"]:
-            changed.append(f"upstream task {used['name']} ({digest}) changed")
+    changed = unit.changed_code(rest, project.data.output_dir)
     if not changed and (earlier := rest.get("continued_from")):
         changed.append(f"it continued from {earlier['label']}, which other code made")
     return changed or ["code that cannot be followed"]

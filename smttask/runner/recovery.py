@@ -84,14 +84,14 @@ def take_in_journals(project: Project, *, wait: bool = False) -> Intake:
         return Intake()
 
 
-def _settle(project: Project, records: RunRecords, run: OpenRun) -> str:
-    """Close the record of a run whose process is dead; its status then."""
+def _settle(project: Project, records: RunRecords, run: OpenRun) -> None:
+    """Close the record of a run whose process is dead."""
     try:
         head = read_head(project.data.output_dir / run.manifest)
         rest = read_rest(head)
     except (FileNotFoundError, DamagedResultError):
         records.mark_killed(run.label, outcome="The process ended before the run did.")
-        return "killed"
+        return
     records.close_record(
         run.label,
         status="finished",
@@ -100,7 +100,6 @@ def _settle(project: Project, records: RunRecords, run: OpenRun) -> str:
         output_data=output_keys(head, project),
         stdout_stderr=rest["output_text"],
     )
-    return "finished"
 
 
 def output_keys(head: Head, project: Project) -> list[DataKey]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from smttask.code.fingerprint import CodeFingerprint
@@ -43,8 +44,16 @@ class Unit(Protocol):
     def is_same(self, rest: Mapping[str, Any]) -> bool:
         """Whether a stored result whose manifest has this rest is of the same inputs."""
 
-    def upstream_codes(self) -> Mapping[str, str]:
-        """Name of an upstream task and its digest -> combined code fingerprint as loaded."""
+    def changed_code(self, rest: Mapping[str, Any], results: Path) -> list[str]:
+        """Which functions are others than those that made the result with this rest, in words.
+
+        Those of the tasks it depends on are told with the name of their task, as far as is known.
+
+        Parameters
+        ----------
+        results
+            The output store, where the manifests of upstream results are.
+        """
 
     def call(self) -> Any:
         """Compute; what the function returned."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from smttask.errors import DamagedResultError, ResultNotFoundError, StorageError
 from smttask.formats.registry import get_format, load_inline
+from smttask.formats.rooted import rooted
 from smttask.hashing import PARALLEL_BYTES, FileHashing, hash_file
 from smttask.storage.atomic import read_link, storage_error, unlink_if_there
 from smttask.storage.damage import DamageKeeper, DamageWitness, OnDamaged
@@ -43,6 +44,9 @@ class DataStore:
         The input store: links to the latest results.
     output_dir
         The output store: all results. Neither folder needs to exist yet.
+    root
+        Folder of the project: paths inside, in results, are kept relative to it, so that it can be
+        moved and copied. None: all are absolute.
     only_looks
         Leave damaged results where they are.
     """
@@ -52,13 +56,19 @@ class DataStore:
         input_dir: str | os.PathLike[str],
         output_dir: str | os.PathLike[str],
         *,
+        root: Path | None = None,
         only_looks: bool = False,
     ) -> None:
         self.input_dir = Path(os.path.abspath(input_dir))
         self.output_dir = Path(os.path.abspath(output_dir))
+        self.root = root
         self.values = ValueStore(self.output_dir)
         self._links = str(self.input_dir)
         self._damage = DamageWitness() if only_looks else DamageKeeper()
+
+    def only_looking(self) -> DataStore:
+        """The same results, of which damaged ones are left where they are."""
+        return DataStore(self.input_dir, self.output_dir, root=self.root, only_looks=True)
 
     # What is there
 
@@ -161,7 +171,7 @@ class DataStore:
             raise damaged(head.file, f"output {name!r} is a pickle, which its task does not declare")
         if entry.file is None:
             try:
-                return load_inline(entry.format, entry.json)
+                return load_inline(entry.format, entry.json, self.root)
             except (ValueError, TypeError, LookupError) as error:
                 raise _unloadable(head.file, entry.format, error) from error
         path = f"{os.path.dirname(head.file)}/{entry.file}"
@@ -186,7 +196,7 @@ class DataStore:
         StorageError
             If the output store cannot be written.
         """
-        return NewRun(self.input_dir, self.output_dir, self._to_results, key, started)
+        return NewRun(self.input_dir, self.output_dir, self._to_results, self.root, key, started)
 
     def put_value(self, value: Any) -> str:
         """Keep a large input once, in ``.values``; returns the blake3 it is found by."""
@@ -311,7 +321,7 @@ class DataStore:
         return is_same(rest)
 
     def _load_file(self, path: str, entry: OutputEntry, *, check: bool, mmap: bool) -> Any:
-        format = get_format(entry.format)
+        format = rooted(get_format(entry.format), self.root)
         try:
             _check_size(path, entry.size)
             for name, size, blake3 in entry.also:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 from smttask.errors import DamagedResultError, StorageError
 from smttask.formats.file import FileFormat
 from smttask.formats.registry import Choice, choose
+from smttask.formats.rooted import rooted
 from smttask.hashing import HashingFile, hash_file
 from smttask.protocols import Format
 from smttask.storage.atomic import (
@@ -53,6 +54,8 @@ class NewRun:
         The two stores.
     to_results
         The output store relative to the input store, links resolved.
+    root
+        Folder of the project, to which paths in outputs are written relative; None: absolute.
     started
         With a time zone; moved on by microseconds until the label is free.
     """
@@ -60,9 +63,16 @@ class NewRun:
     label: str
 
     def __init__(
-        self, input_dir: Path, output_dir: Path, to_results: str, key: Key, started: datetime
+        self,
+        input_dir: Path,
+        output_dir: Path,
+        to_results: str,
+        root: Path | None,
+        key: Key,
+        started: datetime,
     ) -> None:
         self._key = key
+        self._root = root
         self._links = f"{input_dir}/{key.link_folder}"
         self._link_folders = [self._links, f"{input_dir}/{key.folder}", str(input_dir)]
         up = "../" * (1 + key.link_folder.count("/"))
@@ -144,7 +154,7 @@ class NewRun:
         StorageError
             If the file cannot be written; nothing of it is left.
         """
-        choice = choose(value) if format is None else Choice(format)
+        choice = choose(value, self._root) if format is None else Choice(rooted(format, self._root))
         if not inline and choice.is_inline:
             choice = Choice(choice.format)
         format = choice.format

@@ -19,7 +19,7 @@ __all__ = ["code_differences"]
 
 MAX_UPSTREAM = 100  # tasks whose code is compared one by one
 
-Rest = dict[str, Any]
+Rest = Mapping[str, Any]
 
 
 def code_differences(

@@ -21,7 +21,6 @@ from smttask.runner.packages import changed_packages
 from smttask.runner.unit import Unit
 from smttask.storage.atomic import read_link
 from smttask.storage.damage import find_aside
-from smttask.storage.datastore import DataStore
 from smttask.storage.layout import link_name
 from smttask.storage.manifest import Head, read_head, read_rest
 from smttask.tasks.codechanges import code_differences
@@ -67,7 +66,7 @@ class _Inquiry:
         self.session = session
         self.only_sizes = only_sizes
         self.code = session.expected_code(task)
-        self.store = DataStore(project.data.input_dir, project.data.output_dir, only_looks=True)
+        self.store = project.data.only_looking()
 
     def answer(self) -> Explanation:
         damages: list[tuple[Path, str]] = []

@@ -159,7 +159,7 @@ class Iterative(Recorded[R]):
         if explanation.hit or project is None:
             return explanation
         code = session.expected_code(self)
-        store = DataStore(project.data.input_dir, project.data.output_dir, only_looks=True)
+        store = project.data.only_looking()
         for n in store.iterations(self.stored_key(), self._parameter).below(self._n):
             unit = _EarlierUnit(self, session, options, project, n)
             head = store.find(unit.key, code, unit.is_same)

@@ -23,6 +23,7 @@ from smttask.records.record import DataKey
 from smttask.runner import UnitFacts
 from smttask.storage.manifest import Head
 from smttask.storage.newrun import NewRun
+from smttask.tasks.codechanges import code_differences
 from smttask.tasks.composition import iter_leaves
 from smttask.tasks.description import describe_task
 from smttask.tasks.evaluation import RunOptions, Session
@@ -73,9 +74,10 @@ class StoredUnit:
         """Whether a stored result whose manifest has this rest is of the same inputs."""
         return still_stand(rest["defaults"], self.session.standing_defaults(self.task))
 
-    def upstream_codes(self) -> Mapping[str, str]:
-        """Record key of an upstream task -> combined code fingerprint as loaded."""
-        return {parent.record_key: self.session.expected_code(parent) for parent in self.task.upstream}
+    def changed_code(self, rest: Mapping[str, Any], results: Path) -> list[str]:
+        """Which functions of it and of the tasks it depends on are others than then, in words."""
+        differences = code_differences(self.task, self.fingerprint.parts, rest, self.session, results)
+        return [str(difference) for difference in differences]
 
     def call(self) -> Any:
         """Compute; what the function returned."""

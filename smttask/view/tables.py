@@ -133,7 +133,9 @@ def _outputs(view: RecordStoreView, manifest: str, wanted: Wanted) -> dict[str, 
             try:
                 is_inline = entry.file is None
                 found[name or UNNAMED_OUTPUT] = (
-                    load_inline(entry.format, entry.json) if is_inline else head.output_path(name)
+                    load_inline(entry.format, entry.json, view.project.root)
+                    if is_inline
+                    else head.output_path(name)
                 )
             except (SmttaskError, ValueError, TypeError, LookupError):
                 found[name or UNNAMED_OUTPUT] = entry.json

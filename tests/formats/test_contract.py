@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from smttask.errors import DescriptionError
 from smttask.formats.figures import FigureFormat
 from smttask.formats.json import JsonFormat
 from smttask.formats.npz import NpzFormat
@@ -345,3 +346,25 @@ def test_a_zip_file_that_is_not_ours_is_an_error(tmp_path):
     np.savez_compressed(tmp_path / "y.npz", **{"tree.json": big})
     with pytest.raises(KeyError):
         NpzFormat().load(tmp_path / "y.npz")
+
+
+@pytest.mark.parametrize("format", [JsonFormat(), NpzFormat(), ParquetFormat(), HDF5Format(), NetCDFFormat()])
+def test_paths_inside_a_project_are_those_of_whoever_reads(format, tmp_path):
+    """Paths elsewhere stay; so do all if no project is named, and then none of a project can be read."""
+    inside, outside = tmp_path / "one" / "a" / "x.txt", tmp_path / "x.txt"
+    value = {"inside": inside, "outside": outside, "big": big}
+    if isinstance(format, ParquetFormat | HDF5Format):
+        value = pd.DataFrame({"a": [1.5]})
+        value.attrs = {"inside": inside, "outside": outside}
+    if isinstance(format, NetCDFFormat):
+        value = FIELD.copy()
+        value.attrs = {"inside": inside, "outside": outside}
+    for root, expected in ((tmp_path / "one", tmp_path / "two" / "a" / "x.txt"), (None, inside)):
+        with open(tmp_path / "file", "wb") as file:
+            (format if root is None else format.at(root)).save(value, file)
+        loaded = format.at(tmp_path / "two").load(tmp_path / "file")
+        paths = getattr(loaded, "attrs", loaded)
+        assert (paths["inside"], paths["outside"]) == (expected, outside)
+        if root is not None:
+            with pytest.raises(DescriptionError, match="no project is known"):
+                format.load(tmp_path / "file")

@@ -45,6 +45,18 @@ def test_a_difference_is_named_by_its_place(old: Any, new: Any, expected: list[s
     assert differing_inputs(described({"x": old, "y": 1}), described({"x": new, "y": 1})) == ["x"]
 
 
+def test_a_task_that_a_value_replaces_is_told_by_its_name() -> None:
+    """Or that replaces a value; one that is not known any more, by its digest."""
+    elsewhere = {"run": ({"tasks": {"d157": {"name": "Base", "inputs": {}}}}, "d157")}
+    for reference, name in (
+        ({"$task": "d157", "label": "run"}, "Base (d157)"),
+        ({"$task": "d157"}, "task d157"),
+    ):
+        task, value = (described({"x": x}, upstream=elsewhere) for x in (reference, 3.0))
+        for old, new, texts in ((task, value, (name, "3.0")), (value, task, ("3.0", name))):
+            assert [each.texts for each in find_differences(old, new)] == [texts]
+
+
 def test_equal_inputs_do_not_differ() -> None:
     """Nor does the run that an upstream result came from."""
     old = {"x": [{"$task": "3f", "label": "2026_3f"}], "y": MODEL}
@@ -80,7 +92,7 @@ def test_lists_of_tasks_are_told_item_by_item() -> None:
     new = described({"xs": [{"$task": "77"}, {"$task": "3f"}]})
     new.tree["tasks"] |= {"77": {**source, "inputs": {"degree": 2}}, "3f": source}
     told = [f"{each.place}: {' -> '.join(each.texts)}" for each in find_differences(old, new)]
-    assert told == ["xs[0].degree: 1 -> 2", "xs[1]: none -> task 3f"]
+    assert told == ["xs[0].degree: 1 -> 2", "xs[1]: none -> Source (3f)"]
 
 
 def test_an_upstream_task_of_another_kind_or_without_record_is_named_whole() -> None:

@@ -108,8 +108,19 @@ def test_changed_code_of_an_upstream_task_is_named(lab: Any) -> None:
     tasks = lab.load("tasks")
     tasks.Twice(tasks.Square(3)).run()
     tasks = change(lab, "**2", "**3")
-    with pytest.warns(CodeChangedWarning, match="upstream task Square .* changed"):
+    with pytest.warns(CodeChangedWarning, match=r"helpers:power changed \(in upstream task Square"):
         assert tasks.Twice(tasks.Square(3)).run() == 18.0
+
+
+def test_changed_code_behind_an_upstream_task_is_named_as_its_own(lab: Any) -> None:
+    """The task in between, whose own functions are as they were, is not blamed."""
+    tasks = lab.load("tasks")
+    tasks.Twice(tasks.Twice(tasks.Square(3))).run()
+    tasks = change(lab, "**2", "**3")
+    with pytest.warns(
+        CodeChangedWarning, match=r"code: helpers:power changed \(in upstream task Square \w+\)\. "
+    ):
+        assert tasks.Twice(tasks.Twice(tasks.Square(3))).run() == 36.0
 
 
 def test_a_result_of_an_old_upstream_value_says_so_as_long_as_it_is_used(lab: Any) -> None:
