@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smttask.cli.completion import complete_labels
 from smttask.cli.filters import filter_options, narrowed
 from smttask.cli.quantities import Duration, Size, size_text
 from smttask.errors import InputError, LockError
@@ -127,7 +128,7 @@ def delete() -> None:
 
 
 @delete.command()
-@click.argument("labels", nargs=-1, required=True, metavar="LABELS...")
+@click.argument("labels", nargs=-1, required=True, metavar="LABELS...", shell_complete=complete_labels)
 @_with_safety
 def record(labels: tuple[str, ...], **safety: bool) -> None:
     """Delete these runs; a LABEL may be cut short where it stays unique.
