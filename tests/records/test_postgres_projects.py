@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from smttask.errors import ProjectError
 from smttask.project.sumatra import name_record_store
 from smttask.testing import PostgresServer, ScratchProject, postgres_server, scratch_project
 
@@ -85,6 +86,16 @@ def test_a_password_in_sumatras_entry_is_warned_of(url: str, tmp_path: Path) -> 
         assert told.stdout == "9.0\n"
         assert "it belongs in ~/.pgpass" in told.stderr
         assert "word%401" not in told.stderr
+
+
+def test_an_entry_of_sumatra_that_names_no_database_is_an_error(tmp_path: Path) -> None:
+    with scratch_project(tmp_path / "p", {"tasks.py": TASKS}, record_store=False) as lab:
+        name_record_store(lab.root, "postgresql://me:secret@host")
+        with pytest.raises(ProjectError, match="cannot use that record store") as caught:
+            _ = lab.project.records
+        assert "names no database" in str(caught.value)
+        assert "`db_file`" in str(caught.value)
+        assert "secret" not in str(caught.value)
 
 
 def test_without_the_server_results_are_stored_and_their_records_come_back(
