@@ -1,19 +1,18 @@
 """What journals hold, brought into the record store: each line once, whenever this is done and cut short.
 
-Which lines were taken is known by the labels in the store; how far a journal was read stands beside
-it, ``<name>.taken``, and only saves time.
+Which lines were taken is known by the records in the store; how far a journal was read stands beside
+it, ``<name>.taken``, and only saves time. What a process wrote counts more than that others took it for dead.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from smttask.errors import InputError, RecordNotFoundError, RecordStoreError
 from smttask.records.journal import journal_paths
@@ -25,6 +24,8 @@ from smttask.records.journalfile import (
     read_record,
 )
 from smttask.records.process import is_dead
+from smttask.records.query import Selection
+from smttask.records.reading import split_status
 from smttask.records.runs import OpenRun
 from smttask.records.stores import SQLRecordStore
 
@@ -58,7 +59,7 @@ class Intake:
     damaged: list[tuple[str, str]] = field(default_factory=list)
 
 
-def take_in(folder: Path, store: SQLRecordStore, settle: Callable[[OpenRun], str]) -> Intake:
+def take_in(folder: Path, store: SQLRecordStore, settle: Callable[[OpenRun], None]) -> Intake:
     """Bring what the journals in `folder` hold into `store`; for one process at a time.
 
     Journals whose processes are gone are removed, others read on the next time.
@@ -66,7 +67,7 @@ def take_in(folder: Path, store: SQLRecordStore, settle: Callable[[OpenRun], str
     Parameters
     ----------
     settle
-        Closes the record of a run whose process is dead, and tells its status then.
+        Closes the record of a run whose process is dead.
 
     Raises
     ------
@@ -100,25 +101,23 @@ class _Taken:
 
     def __init__(self, path: str) -> None:
         self.state_path = f"{path}.taken"
-        told = self._read()
-        self.killed: set[str] = set(told.get("killed", ()))
-        self.saved_offset = int(told.get("offset", 0))
+        self.saved_offset = self._read()
         self.file = JournalFile(path, self.saved_offset)
         self.is_dead = False
 
-    def _read(self) -> Mapping[str, Any]:
+    def _read(self) -> int:
         try:
-            told = json.loads(Path(self.state_path).read_bytes())
-        except (FileNotFoundError, ValueError):  # never taken, or killed while that was noted
-            return {}
-        return told if isinstance(told, dict) else {}
+            return int(json.loads(Path(self.state_path).read_bytes())["offset"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):  # never taken, or killed while noting it
+            return 0
 
     def save(self) -> None:
-        told = {"offset": self.file.offset, "killed": sorted(self.killed)}
-        Path(self.state_path).write_text(json.dumps(told))
+        """Note how far it was read."""
+        Path(self.state_path).write_text(json.dumps({"offset": self.file.offset}))
         self.saved_offset = self.file.offset
 
     def remove(self) -> None:
+        """Remove it, and what was noted."""
         for path in (self.file.path, self.state_path):
             with suppress(FileNotFoundError):
                 os.unlink(path)
@@ -127,12 +126,12 @@ class _Taken:
 class _Taking:
     """One intake of all journals of a project."""
 
-    def __init__(self, store: SQLRecordStore, settle: Callable[[OpenRun], str]) -> None:
+    def __init__(self, store: SQLRecordStore, settle: Callable[[OpenRun], None]) -> None:
         self.done = Intake()
         self._store = store
         self._settle = settle
         self._open = {run.label for run in store.open_runs()}
-        self._postponed: list[tuple[_Taken, Line]] = []
+        self._postponed: list[Line] = []
 
     def take(self, taken: _Taken) -> None:
         """Take the new lines of a journal."""
@@ -149,8 +148,8 @@ class _Taking:
             try:
                 if "open" in line:
                     self._take_open(taken, line)
-                elif not self._take_end(taken, line):
-                    self._postponed.append((taken, line))
+                elif not self._take_end(line):
+                    self._postponed.append(line)
             except (KeyError, ValueError, TypeError, AttributeError, InputError):
                 n_damaged += 1
         if n_damaged := n_damaged + taken.file.n_damaged:
@@ -159,9 +158,9 @@ class _Taking:
 
     def take_postponed(self) -> None:
         """Take the ends of runs that stand in another journal than their beginnings."""
-        for taken, line in self._postponed:
+        for line in self._postponed:
             with suppress(KeyError, ValueError, TypeError, AttributeError, InputError):
-                self._take_end(taken, line)
+                self._take_end(line)
 
     def finish(self, taken: _Taken, now_s: float) -> None:
         """Settle what a dead process left open, and remove its journal or note how far it was read."""
@@ -174,12 +173,11 @@ class _Taking:
             for run in self._store.open_runs():
                 if run.process == process:
                     with suppress(LookupError):  # deleted meanwhile
-                        if self._settle(run) == "killed":
-                            taken.killed.add(run.label)
+                        self._settle(run)
                         self.done.settled.append(run.label)
         if is_over or silent_s > REMOVED_AFTER_S:
             taken.remove()
-        elif taken.file.offset != taken.saved_offset or taken.killed:
+        elif taken.file.offset != taken.saved_offset:
             taken.save()
 
     def _take_open(self, taken: _Taken, line: Line) -> None:
@@ -190,11 +188,13 @@ class _Taking:
         self._open.add(record.label)
         self.done.opened.append(record.label)
 
-    def _take_end(self, taken: _Taken, line: Line) -> bool:
+    def _take_end(self, line: Line) -> bool:
         """Whether the record was found that `line` completes, now or earlier."""
         label = line["close"] if "close" in line else line["killed"]
-        if label not in self._open and label not in taken.killed:
-            return self._store.has(label)
+        if label not in self._open:
+            status = self._status(label)
+            if status != "killed" or line.get("status", "killed") == "killed":
+                return status is not None
         try:
             if "killed" in line:
                 self._store.mark_killed(label, outcome=line["outcome"])
@@ -203,9 +203,12 @@ class _Taking:
         except RecordNotFoundError:  # deleted meanwhile
             return True
         self._open.discard(label)
-        taken.killed.discard(label)
         self.done.closed.append(label)
         return True
+
+    def _status(self, label: str) -> str | None:
+        rows = self._store.columns(Selection().with_labels(label), ["tags"])
+        return split_status(rows[0][0])[0] if rows else None
 
     def _close(self, label: str, line: Line) -> None:
         self._store.close_record(

@@ -139,6 +139,23 @@ def test_a_process_of_another_host_is_dead_after_15_minutes_of_silence_and_may_c
     assert not path.exists()
 
 
+def test_what_a_process_wrote_counts_more_than_its_death(lab):
+    """Whoever settles its open run before its last lines were taken in does not know of them."""
+    code = "import tasks\ntry: tasks.Square(-1.0).run()\nexcept ValueError: pass"
+    lab.run(code, SMTTASK_RECORD_STORE="journal")
+    (path,) = journals(lab)
+    text = path.read_text()
+    path.write_text(text[: text.index('{"close"')])
+    elsewhere(path)
+    take_in_journals(lab.project)
+    (label,) = lab.project.records.labels()
+    lab.project.records.mark_killed(label)
+    path.write_text(text)
+    take_in_journals(lab.project)
+    assert statuses(lab) == [("Square", "crashed")]
+    assert lab.project.records.get(label).outcome == "ValueError: negative"
+
+
 def test_half_a_line_is_taken_when_it_is_whole(lab):
     """Its writer was killed, or is about to write the rest; nothing is taken twice."""
     lab.run("import tasks; tasks.Square(2.0).run()", SMTTASK_RECORD_STORE="journal")
