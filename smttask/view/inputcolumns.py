@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from smttask.errors import SmttaskError
@@ -18,7 +18,7 @@ __all__ = ["InputColumns"]
 
 JSON = Any
 
-BATCH = 2_000  # records whose parameters are in memory at once
+BATCH = 500  # records whose parameters are in memory at once
 N_KEPT = 10_000  # cells remembered, as most inputs of a study stand at few values
 PLAIN = frozenset({str, int, float, bool, type(None)})
 NAMES_CLASS = {"$dataclass", "$model", "$enum"}  # shown as text: it sorts, groups, and needs no import
@@ -58,17 +58,21 @@ class InputColumns:
         """Read the parameters of these records, which stand at `start` and after."""
         selection = Selection().with_ids(ids)
         rows = {row[0]: row[1:] for row in self._store.columns(selection, ["id", "parameters", "digest"])}
-        like: dict[tuple[str, ...], list[tuple[int, dict[str, JSON], tuple[str, str]]]] = {}
+        # Records with the same names of inputs are turned into columns together
+        positions: dict[tuple[str, ...], list[int]] = {}
+        sources: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        values: dict[tuple[str, ...], list[Iterable[JSON]]] = {}
         for position, record_id in enumerate(ids, start):
-            content, digest = rows.get(record_id, ("", ""))  # it was removed meanwhile
+            source = content, digest = rows.get(record_id, ("", ""))  # it was removed meanwhile
             forms = self._forms(read_json(content), digest)
-            like.setdefault(tuple(forms), []).append((position, forms, (content, digest)))
-        for names, group in like.items():
-            columns = zip(*[forms.values() for _, forms, _ in group], strict=True)
-            for name, found in zip(names, columns, strict=names != ()):
+            names = tuple(forms)
+            positions.setdefault(names, []).append(position)
+            sources.setdefault(names, []).append(source)
+            values.setdefault(names, []).append(forms.values())
+        for names, places in positions.items():
+            for name, found in zip(names, zip(*values[names], strict=True), strict=names != ()):
                 column = self.columns.setdefault(name, [None] * self._n_records)
-                cells = self._shown(found, [source for _, _, source in group])
-                for (position, _, _), cell in zip(group, cells, strict=True):
+                for position, cell in zip(places, self._shown(found, sources[names]), strict=True):
                     column[position] = cell
 
     def _forms(self, tree: JSON, digest: str) -> dict[str, JSON]:
