@@ -385,3 +385,13 @@ def test_a_scratch_project_leaves_nothing_behind(tmp_path):
         assert git(scratch.root, "status", "--porcelain") == " M scratch_code.py"
     assert "scratch_code" not in sys.modules
     assert (sys.path, os.getcwd(), current_project()) == before
+
+
+def test_with_a_journal_the_record_store_to_look_at_is_the_projects_own(make):
+    """Runs of this process go to the journal; what is shown are the records that were taken in."""
+    project = make("lab")
+    (project.root / "pyproject.toml").write_text('[tool.smttask]\nrecord_store = "other.records"\n')
+    with config.use(record_store="journal"):
+        assert project.records.path == project.root / "other.records"
+        assert project.run_records is project.journal
+    assert project.run_records is project.records

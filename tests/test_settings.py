@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -234,3 +235,12 @@ def test_the_environment_may_hold_a_url_with_its_password(config, monkeypatch):
     assert str(url) == "postgresql://me@host:5433/db?sslmode=require"
     assert "ss@" not in repr(config) + repr(url)
     assert pickle.loads(pickle.dumps(url)).password is None
+
+
+def test_a_journal_is_no_file_unless_its_path_says_so(config):
+    """The word chooses journals of records; a path, or `./journal`, a file."""
+    config.record_store = "journal"
+    assert config.record_store == "journal"
+    for file in ("./journal", Path("journal")):
+        config.record_store = file
+        assert config.record_store == Path("journal")
