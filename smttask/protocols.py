@@ -6,19 +6,22 @@ formats only by their protocols, so each can be replaced and tested on its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from smttask.executors.outcome import Outcome
+    from smttask.executors.progress import Display
+    from smttask.executors.work import Work
     from smttask.records.editing import Edit
     from smttask.records.query import Selection
     from smttask.records.record import DataKey, Dependency, Record
     from smttask.records.runs import OpenRun, PastRun
 
-__all__ = ["Format", "RecordStore", "RunRecords", "Runnable", "ViewRegistry", "view_registry"]
+__all__ = ["Executor", "Format", "RecordStore", "RunRecords", "Runnable", "ViewRegistry", "view_registry"]
 
 
 class Runnable:
@@ -55,7 +58,9 @@ class Format(Protocol):
 
     `name` stands in manifests and is a promise; `suffix` ends the file's name. A format
     of several files also has `companions`, the suffixes of the others, and
-    ``save_companion(suffix, value, file)``; `load` finds them beside the first.
+    ``save_companion(suffix, value, file)``; `load` finds them beside the first. A format
+    whose files hold paths has `at(root)`: the same for the project in the folder `root`,
+    to which it writes them relative, so that the project can be moved and copied.
     """
 
     name: str
@@ -196,6 +201,40 @@ class RecordStore(RunRecords, Protocol):
 
     def close(self) -> None:
         """Give back what this process holds; the next use opens it again."""
+        ...
+
+
+class Executor(Protocol):
+    """Where works are run: other processes, threads, other hosts.
+
+    Every executor passes the tests of ``tests/executors/test_contract.py``.
+    """
+
+    name: str
+
+    def run(self, works: Iterator[Work], told: Display) -> Generator[Outcome, None, None]:
+        """Run all `works`, and yield what became of each, in the order in which that happens.
+
+        Closing the generator ends what runs. An error of one work is its outcome; what is
+        raised concerns all of them.
+
+        Parameters
+        ----------
+        works
+            Read in the thread that asks for outcomes, only so far ahead as is needed to keep all busy.
+        told
+            Is told what begins (`started`), what is left without an outcome (`idle`), what
+            is known of what runs (`watched`), and, at least five times a second while it waits for outcomes,
+            to `refresh`. Outcomes are told to it by who asks for them.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Stop, from a signal handler or another thread; returns at once.
+
+        The first time, running tasks are stopped, so that their records say killed, and nothing new
+        begins; `run` yields their outcomes and ends. Called again, all is ended within a second.
+        """
         ...
 
 

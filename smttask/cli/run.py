@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -15,17 +14,25 @@ import click
 from smttask.cli.completion import complete_task_files
 from smttask.cli.quantities import Duration
 from smttask.errors import DescriptionError, SmttaskError
+from smttask.executors.choosing import make_executor
 from smttask.executors.files import check_paths, iter_files
-from smttask.executors.local import run_files
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Summary
 from smttask.executors.progress import Display, Lines, counts_text, report
+from smttask.executors.running import run_works, works_of_files
 from smttask.settings import JOURNAL
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...", shell_complete=complete_task_files)
 @click.option("-n", "n", type=click.IntRange(min=1), default=1, show_default=True, help="Worker processes.")
+@click.option(
+    "--executor",
+    type=click.Choice(["process", "thread", "dask", "slurm"]),
+    default="process",
+    show_default=True,
+    help="Where the tasks run.",
+)
 @click.option("--keep", is_flag=True, help="Leave the files of finished tasks; else they are removed.")
 @click.option("--recompute", is_flag=True, help="Run tasks although their results are stored.")
 @click.option(
@@ -53,6 +60,7 @@ from smttask.settings import JOURNAL
 def run(
     paths: tuple[str, ...],
     n: int,
+    executor: str,
     keep: bool,
     recompute: bool,
     record: bool | None,
@@ -98,7 +106,8 @@ def run(
             summary = _run_here(files, instructions, Lines(quiet=quiet))
         else:
             display = partial(_display, verbose=verbose, quiet=quiet)
-            summary = run_files(files, n=n, instructions=instructions, display=display, shows_output=verbose)
+            runs_on = make_executor(executor, n=n, instructions=instructions, shows_output=verbose)
+            summary = run_works(works_of_files(files), runs_on, display)
         status = _finish(summary, paths, verbose=verbose, quiet=quiet, keeps=instructions.keep)
     sys.exit(status)
 
@@ -175,16 +184,16 @@ def _run_here(files: Iterator[str], instructions: Instructions, display: Display
     summary = Summary()
     begin = time.monotonic()
     with TaskFiles(instructions) as task_files:
-        for path in files:
+        for work in works_of_files(files):
             begin_task = time.monotonic()
             try:
-                outcome = replace(task_files.run(os.path.abspath(path)), path=path)
+                outcome = task_files.run(work)
             except Exception as error:  # noqa: BLE001 - whatever a task raises is what the debugger is for
-                outcome = describe_failure(path, error, time.monotonic() - begin_task)
+                outcome = describe_failure(work, error, time.monotonic() - begin_task)
                 click.echo(f"{outcome.error}\n{outcome.details}", err=True)
                 pdb.post_mortem(error.__traceback__)
             summary.add(outcome)
             display.planned(summary.counts.total(), is_all=False)
-            display.finished(0, outcome)
+            display.finished(outcome)
     summary.duration_s = time.monotonic() - begin
     return summary

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from smttask.executors.outcome import Outcome
 from smttask.executors.progress import Display, Pace, duration_text, outcome_text, task_name
+from smttask.executors.work import Work
 
 __all__ = ["LiveDisplay"]
 
@@ -53,13 +54,17 @@ class LiveDisplay(Display):
         """See `Display`."""
         self._n_planned, self._is_all = n, is_all
 
-    def started(self, worker: int, path: str) -> None:
+    def started(self, worker: int, work: Work) -> None:
         """See `Display`."""
-        self._running[worker] = task_name(path), monotonic()
+        self._running[worker] = task_name(work.name), monotonic()
 
-    def finished(self, worker: int, outcome: Outcome) -> None:
+    def idle(self, worker: int) -> None:
         """See `Display`."""
         self._running.pop(worker, None)
+
+    def finished(self, outcome: Outcome) -> None:
+        """See `Display`."""
+        self._running.pop(outcome.worker, None)
         self._n_finished += 1
         self._n_failed += outcome.is_failure
         self._pace.add(monotonic())

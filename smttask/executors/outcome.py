@@ -1,4 +1,4 @@
-"""What became of description files."""
+"""What became of works."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ Status = Literal["computed", "found", "gone", "failed", "killed"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one description file.
+    """What became of one `Work`.
 
     Parameters
     ----------
+    name, number
+        Those of the work.
     status
         ``"computed"``; ``"found"``: was stored or in memory; ``"gone"``: the file is not there
         any more, another process was faster; ``"failed"``; ``"killed"``.
     duration_s
-        From reading the file to the stored result.
+        From reading the description to the stored result, of the last attempt.
     error
         The error in one line; empty if it went well.
     details
@@ -30,15 +32,31 @@ class Outcome:
         Whether `details` is the rest of a message of smttask.
     is_lost
         Whether it went well and the result ends with the process, as those of memoized tasks do.
+    reason
+        Why the task is run, as its record has it.
+    peak_bytes
+        Most memory of the process that ran it, while it ran it; 0 if that is not known.
+    value
+        The result as a pickle, if it was wanted and is not stored.
+    attempts
+        How often it was tried.
+    worker
+        Number of the worker, from 1 on; 0 if none had it.
     """
 
-    path: str
+    name: str
     status: Status
     duration_s: float = 0.0
     error: str = ""
     details: str = ""
     is_ours: bool = False
     is_lost: bool = False
+    number: int = 0
+    reason: str = ""
+    peak_bytes: int = 0
+    value: bytes | None = None
+    attempts: int = 1
+    worker: int = 0
 
     @property
     def is_failure(self) -> bool:
@@ -48,18 +66,18 @@ class Outcome:
 
 @dataclass
 class Summary:
-    """What became of the files of one run.
+    """What became of all that was run together.
 
     Attributes
     ----------
     counts
-        Number of files by `Outcome.status`.
+        Number of works by `Outcome.status`.
     failures
         Those that failed or were killed; their files are still there.
     n_lost
-        Files whose results were not stored; they are still there.
+        Works whose results were not stored; files are still there.
     n_left
-        Files that were not begun.
+        Works that were not begun.
     signal
         Number of the signal that ended the run early; None if none did.
     """

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from smttask import errors
 from smttask.executors.messages import Instructions, decoded, encoded
+from smttask.executors.work import Work
 
 __all__ = ["Event", "WorkerProcess", "status_text"]
 
@@ -39,8 +40,8 @@ class WorkerProcess:
 
     Attributes
     ----------
-    path
-        The description file that it holds; None if it is idle.
+    work
+        What it holds; None if it is idle.
     is_ready
         Whether it said that it can take files.
     """
@@ -54,7 +55,7 @@ class WorkerProcess:
         passes_output: bool = False,
     ) -> None:
         self.number = number
-        self.path: str | None = None
+        self.work: Work | None = None
         self.since = 0.0
         self.is_ready = False
         self._events = events
@@ -77,10 +78,10 @@ class WorkerProcess:
 
     # -- orders
 
-    def run(self, path: str, now: float) -> None:
-        """Hand it the file `path` at the time `now`."""
-        self.path, self.since = path, now
-        self._write(encoded("run", path=os.path.abspath(path)))  # tasks may change its working directory
+    def run(self, work: Work, now: float) -> None:
+        """Hand it `work` at the time `now`."""
+        self.work, self.since = work, now
+        self._write(encoded("run", **work.sendable().to_message()))
 
     def dismiss(self) -> None:
         """Let it end after the task that it runs."""
@@ -121,6 +122,8 @@ class WorkerProcess:
                 kind, content = decoded(line)
             except ValueError:  # cut short by the end of the worker
                 continue
+            if n_bytes := content.pop("n_value_bytes", 0):
+                content["value"] = stream.read(n_bytes)
             self._events.put((self, kind, content))
 
     def _read_output(self, stream: IO[bytes]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
-from typing import Self, get_args
+from collections.abc import Iterator, Mapping
+from typing import Any, Self, get_args
 
 import click
 
 from smttask.executors.files import SUFFIX
 from smttask.executors.outcome import Outcome, Status, Summary
+from smttask.executors.work import Work
 
 __all__ = ["Display", "Lines", "Pace", "counts_text", "duration_text", "report", "task_name"]
 
@@ -30,11 +31,17 @@ class Display:
     def planned(self, n: int, *, is_all: bool) -> None:
         """So many files are known by now; `is_all` if that is all of them."""
 
-    def started(self, worker: int, path: str) -> None:
-        """The worker with this number began the file `path`."""
+    def started(self, worker: int, work: Work) -> None:
+        """The worker with this number began `work`, which may be a part of another one (`Work.part`)."""
 
-    def finished(self, worker: int, outcome: Outcome) -> None:
-        """The worker with this number came to an end with a file."""
+    def watched(self, worker: int, facts: Mapping[str, Any]) -> None:
+        """What is known of the task that the worker runs: its reason, its memory, its own progress."""
+
+    def idle(self, worker: int) -> None:
+        """The worker left what it began without an outcome: a part is done, or it is tried later."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """A work came to an end."""
 
     def output(self, text: str) -> None:
         """Tasks printed `text`, whole lines."""
@@ -64,7 +71,7 @@ class Lines(Display):
         """See `Display`."""
         self._total = str(n) if is_all else f"{n}+"
 
-    def finished(self, worker: int, outcome: Outcome) -> None:
+    def finished(self, outcome: Outcome) -> None:
         """See `Display`."""
         self._n_finished += 1
         if not self._quiet:
@@ -140,7 +147,7 @@ def duration_text(duration_s: float) -> str:
 
 def outcome_text(outcome: Outcome) -> str:
     """One line on what became of a file."""
-    line = f"{outcome.status:<8} {task_name(outcome.path)}"
+    line = f"{outcome.status:<8} {task_name(outcome.name)}"
     if outcome.status == "gone":
         return line
     return (
@@ -159,7 +166,7 @@ def report(summary: Summary, *, verbose: bool = False, keeps: bool = False) -> I
         yield f"{n} of {total} task{'' if total == 1 else 's'} failed; {stays}:"
     told: set[str] = set()
     for outcome in summary.failures:
-        yield f"  {outcome.path}: {outcome.error}"
+        yield f"  {outcome.name}: {outcome.error}"
         if outcome.details and (verbose or (outcome.is_ours and outcome.details not in told)):
             told.add(outcome.details)
             yield from (f"    {line}" for line in outcome.details.splitlines())

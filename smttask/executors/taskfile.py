@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import sys
 import traceback
 from contextlib import ExitStack
@@ -14,17 +15,21 @@ from types import TracebackType
 from typing import Any
 
 from smttask import errors
-from smttask.errors import DescriptionError, SmttaskError
+from smttask.errors import DescriptionError, OutputError, SmttaskError
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome, Status
+from smttask.executors.work import Work
 from smttask.project import Project, current_project, find_project, use_project
 from smttask.settings import config
 from smttask.tasks import Task
+from smttask.tasks.description import iter_described
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.explanation import Explanation
 
 __all__ = ["TaskFiles", "describe_failure"]
 
+MOST_LINE = 1000
+MOST_DETAILS = 50_000
 PACKAGE_DIR = os.path.dirname(os.path.abspath(errors.__file__)) + os.sep
 
 
@@ -96,33 +101,54 @@ class TaskFiles:
                 return None
             raise
 
-    def run(self, path: str) -> Outcome:
-        """Run the task in the file `path`, and remove the file if result and record are safe.
+    def run(self, work: Work) -> Outcome:
+        """Run the task of `work`, and remove its file if result and record are safe.
 
         Whatever the task raises comes through, so that a debugger may look at it.
         """
         begin = perf_counter()
-        task = self.load(path)
+        task = self.load_work(work)
         if task is None:
-            return Outcome(path, "gone")
+            return Outcome(work.name, "gone", number=work.number)
         orders = self.instructions
         options = RunOptions(
-            recompute=orders.recompute,
+            recompute=orders.recompute and not work.part,
             reason=orders.reason,
             asked=bool(orders.record),
-            source=self._source(path),
+            source=self._source(work.path) if work.path else "",
         )
         with Session.current() as session:
-            session.evaluate(task, options)
+            value = session.evaluate(task, options)
         duration_s = perf_counter() - begin
         if (unrecorded := getattr(task, "record_error", None)) is not None:
             line = f"stored, but not recorded: {unrecorded.what}"
-            return replace(describe_failure(path, unrecorded, duration_s), error=line)
+            return replace(describe_failure(work, unrecorded, duration_s), error=line)
         is_stored = self._is_stored(task)
-        if is_stored and not orders.keep:
-            Path(path).unlink(missing_ok=True)
+        if work.path and not work.part and is_stored and not orders.keep:
+            Path(work.path).unlink(missing_ok=True)
         status: Status = "computed" if task.last_hit == "computed" else "found"
-        return Outcome(path, status, duration_s, is_lost=not is_stored)
+        return Outcome(
+            work.name,
+            status,
+            duration_s,
+            is_lost=not is_stored,
+            number=work.number,
+            reason=orders.reason or task.reason,
+            value=_pickled(value, task) if work.wants_value and not is_stored else None,
+        )
+
+    def load_work(self, work: Work) -> Task[Any] | None:
+        """The task that `work` wants to be run; None if its file is gone."""
+        if work.task is not None:
+            return work.task
+        if work.description:
+            with config.use(trusted_packages=(*config.trusted_packages, *work.trusts)):
+                task: Task[Any] | None = Task.from_desc(work.description)
+        else:
+            task = self.load(work.path)
+        if task is None or not work.part:
+            return task
+        return next(part for part in iter_described(task) if part.description_key == work.part)
 
     def explain(self, path: str, *, only_sizes: bool = False) -> Explanation | None:
         """Whether the result of the task in the file `path` is stored, and why; None if the file is gone.
@@ -162,17 +188,45 @@ def _import(module: str, folder: str) -> None:
         ) from error
 
 
-def describe_failure(path: str, error: BaseException, duration_s: float) -> Outcome:
-    """The outcome of the file `path` whose task raised `error`."""
+def _pickled(value: Any, task: Task[Any]) -> bytes:
+    """The result of `task` as it is sent to who asked for it."""
+    try:
+        return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        raise OutputError(
+            f"The result of task {task.name!r} ({task.description_key}) cannot be sent from its worker.",
+            f"found: {type(value).__name__}, which cannot be pickled ({type(error).__name__}: {error})",
+            "run it with executor='thread', or as an input of a task whose result can",
+        ) from error
+
+
+def describe_failure(work: Work, error: BaseException, duration_s: float) -> Outcome:
+    """The outcome of `work` whose task raised `error`; of long texts the ends."""
     is_ours = isinstance(error, SmttaskError)
     if isinstance(error, SmttaskError):
         line, details = error.what, "\n".join(part for part in (error.found, error.remedy) if part)
     else:
-        first = str(error).strip().partition("\n")[0]
+        first = _text(error).strip().partition("\n")[0]
         line = f"{type(error).__name__}: {first}" if first else type(error).__name__
         trace = _of_user(error.__traceback__)
         details = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
-    return Outcome(path, "failed", duration_s, line, details, is_ours)
+    return Outcome(
+        work.name, "failed", duration_s, line[:MOST_LINE], _cut(details), is_ours, number=work.number
+    )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001 - the error's own code, which fails too
+        return f"(its message cannot be made: {type(failure).__name__})"
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MOST_DETAILS:
+        return text
+    half = MOST_DETAILS // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters …\n{text[-half:]}"
 
 
 def _of_user(trace: TracebackType | None) -> TracebackType | None:

@@ -28,6 +28,7 @@ from smttask.executors.messages import Instructions, decoded, encoded
 from smttask.executors.outcome import Outcome
 from smttask.executors.signals import STOP_SIGNALS
 from smttask.executors.taskfile import TaskFiles, describe_failure
+from smttask.executors.work import Work
 from smttask.records.capture import captured_output
 
 __all__ = ["main"]
@@ -65,9 +66,11 @@ class Worker:
         self._may_stop = False
         self._is_stopped = False
 
-    def send(self, kind: str, **content: Any) -> None:
+    def send(self, kind: str, *, value: bytes | None = None, **content: Any) -> None:
         """Tell the parent something; any thread may, and no signal cuts it."""
         line = encoded(kind, **content)
+        if value is not None:
+            line = encoded(kind, n_value_bytes=len(value), **content) + value
         was_stopped = self._is_stopped
         may_stop, self._may_stop = self._may_stop, False
         try:
@@ -125,8 +128,13 @@ class Worker:
                 stack.enter_context(files)
                 max_processes = files.max_processes
             except SmttaskError as error:
-                message = {"what": error.what, "found": error.found, "remedy": error.remedy}
-                self.send("broken", type=type(error).__name__, **message)
+                self.send(
+                    "broken",
+                    type=type(error).__name__,
+                    what=error.what,
+                    found=error.found,
+                    remedy=error.remedy,
+                )
                 return
             self.send(
                 "ready", max_processes=max_processes, root=str(files.project.root) if files.project else ""
@@ -136,19 +144,19 @@ class Worker:
                     line = orders.readline()
                 if not line:
                     return
-                self._run(files, decoded(line)[1]["path"])
+                self._run(files, Work.from_message(decoded(line)[1]))
 
-    def _run(self, files: TaskFiles, path: str) -> None:
+    def _run(self, files: TaskFiles, work: Work) -> None:
         folder, begin = os.getcwd(), perf_counter()
         try:
             with self._stoppable():
-                outcome = files.run(path)
+                outcome = files.run(work)
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, fails that task alone
             duration_s = perf_counter() - begin
             if self._is_stopped and isinstance(error, KeyboardInterrupt):
-                outcome = Outcome(path, "killed", duration_s, "stopped")
+                outcome = Outcome(work.name, "killed", duration_s, "stopped", number=work.number)
             else:
-                outcome = describe_failure(path, error, duration_s)
+                outcome = describe_failure(work, error, duration_s)
         finally:
             os.chdir(folder)
         self.send("outcome", **asdict(outcome))

@@ -6,10 +6,11 @@ import os
 import pytest
 
 from smttask.errors import DescriptionError, SettingError
+from smttask.executors.choosing import make_executor
 from smttask.executors.files import iter_files
-from smttask.executors.local import run_files
 from smttask.executors.messages import Instructions
 from smttask.executors.progress import Display
+from smttask.executors.running import run_works, works_of_files
 from smttask.testing import scratch_project
 
 TASKS = """
@@ -102,10 +103,14 @@ def run(lab, *, n=1, **options):
     watcher = options.pop("watcher", Watcher())
     shows_output = options.pop("shows_output", False)
     instructions = Instructions(start=str(lab.root), **options)
-    files = iter_files([str(lab.todo)])
     return run_files(
-        files, n=n, instructions=instructions, display=lambda: watcher, shows_output=shows_output
+        [str(lab.todo)], n=n, instructions=instructions, display=lambda: watcher, shows_output=shows_output
     )
+
+
+def run_files(paths, display=Display, **options):
+    executor = make_executor("process", **options)
+    return run_works(works_of_files(iter_files(paths)), executor, display)
 
 
 def left(lab):
@@ -243,7 +248,7 @@ def test_bad_files_fail_alone(lab):
     summary = run(lab)
     assert (summary.counts, left(lab)) == ({"failed": 4, "computed": 1}, sorted(changes))
     assert all(
-        outcome.is_ours and os.path.basename(outcome.path) in outcome.error for outcome in summary.failures
+        outcome.is_ours and os.path.basename(outcome.name) in outcome.error for outcome in summary.failures
     )
 
 
@@ -275,7 +280,7 @@ def test_a_task_that_changes_the_working_directory_disturbs_no_other(lab, monkey
     lab.tasks.Fail(how="wander").save(lab.todo)
     lab.tasks.Square(x=1).save(lab.todo)
     monkeypatch.chdir(lab.root)
-    assert run_files(iter_files(["todo"])).counts == {"computed": 2}
+    assert run_files(["todo"]).counts == {"computed": 2}
 
 
 def test_a_module_to_import_that_is_missing_ends_all(lab):

@@ -1,12 +1,14 @@
 """What a run tells of itself."""
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
 from smttask.executors.live import LiveDisplay
 from smttask.executors.outcome import Outcome, Summary
 from smttask.executors.progress import Lines, Pace, counts_text, report
+from smttask.executors.work import Work
 
 
 def outcomes():
@@ -64,10 +66,10 @@ def test_lines_say_how_many_of_how_many(capsys):
     """The total has a plus while more files may come; quiet ones say nothing."""
     display = Lines()
     display.planned(4, is_all=False)
-    display.finished(1, outcomes()[0])
+    display.finished(outcomes()[0])
     display.planned(6, is_all=True)
-    display.finished(1, outcomes()[1])
-    Lines(quiet=True).finished(1, outcomes()[0])
+    display.finished(outcomes()[1])
+    Lines(quiet=True).finished(outcomes()[0])
     assert capsys.readouterr().out.splitlines() == [
         "[1/4+] computed A__1  0.50 s",
         "[2/6] failed   A__2: ValueError: no",
@@ -90,10 +92,10 @@ def test_the_live_table_shows_running_tasks_rate_and_failures():
     display = LiveDisplay(Console(file=out, force_terminal=True, width=100, no_color=True))
     with display:
         display.planned(3, is_all=True)
-        display.started(1, "t/A__1.taskdesc.json")
-        display.started(2, "t/A__2.taskdesc.json")
+        display.started(1, Work("t/A__1.taskdesc.json"))
+        display.started(2, Work("t/A__2.taskdesc.json"))
         display.refresh()
-        display.finished(2, outcomes()[1])
+        display.finished(replace(outcomes()[1], worker=2))
         display.tell("[look] here")
         display._refreshed = 0.0
         display.refresh()

@@ -1,0 +1,73 @@
+"""One work run in this process, whoever it belongs to: a thread, a Dask worker, a Slurm job."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextvars import Context
+from time import perf_counter
+
+from smttask.errors import SmttaskError
+from smttask.executors.messages import Instructions
+from smttask.executors.outcome import Outcome
+from smttask.executors.taskfile import TaskFiles, describe_failure
+from smttask.executors.work import Work
+
+__all__ = ["run_work"]
+
+_entering = threading.Lock()
+_entered: dict[tuple[int, Instructions], tuple[Context, TaskFiles]] = {}
+
+
+def run_work(work: Work, instructions: Instructions) -> Outcome:
+    """What became of `work`, run here and now; never raises but for `KeyboardInterrupt`.
+
+    The project is entered once per process; threads may call this at the same time.
+    Arguments and outcome can be pickled if `Work.sendable` was called. A change of the working
+    directory by the task is undone where one task at a time runs.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the run was stopped; its record then says killed.
+    """
+    begin = perf_counter()
+    try:
+        context, files = _files(instructions)
+    except SmttaskError as error:
+        return describe_failure(work, error, perf_counter() - begin)
+    return context.copy().run(run_safely, files, work)
+
+
+def run_safely(files: TaskFiles, work: Work) -> Outcome:
+    """What became of `work`; whatever the task raises is a failure of that task alone."""
+    begin = perf_counter()
+    folder = _working_directory()
+    try:
+        return files.run(work)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit too fails that task alone
+        return describe_failure(work, error, perf_counter() - begin)
+    finally:
+        if folder and folder != _working_directory():
+            os.chdir(folder)
+
+
+def _files(instructions: Instructions) -> tuple[Context, TaskFiles]:
+    """The project as entered in a context of its own, once in this process."""
+    key = os.getpid(), instructions
+    with _entering:
+        if key not in _entered:
+            context = Context()
+            files = TaskFiles(instructions)
+            context.run(files.__enter__)
+            _entered[key] = context, files
+    return _entered[key]
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,90 @@
+"""One thing to run: a description file, or a task of the calling process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from smttask.errors import NotRecordableError
+
+if TYPE_CHECKING:
+    from smttask.tasks import Task
+
+__all__ = ["Work", "work_of_task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One thing to run; exactly one of `path`, `description` and `task` says what.
+
+    Parameters
+    ----------
+    name
+        For people: the path as the user gave it; of a task without a file its name and digest.
+    number
+        Its place among all that are run together; what became of it is told under this number.
+    path
+        Absolute path of a description file, which is removed when result and record are safe.
+    description
+        JSON text of a description.
+    task
+        The task itself; only for those who run it in this process.
+    part
+        Key of a task that the described one depends on: only that one is run, and no file removed.
+    trusts
+        Top-level packages whose modules the description may name besides those that settings trust.
+    wants_value
+        Whether a result that is not stored is to come back with the outcome.
+    """
+
+    name: str
+    number: int = 0
+    path: str = ""
+    description: str = ""
+    task: Task[Any] | None = None
+    part: str = ""
+    trusts: tuple[str, ...] = ()
+    wants_value: bool = False
+
+    def sendable(self) -> Work:
+        """The same for another process, with the task as its description.
+
+        Raises
+        ------
+        NotRecordableError
+            If no other process could import the task.
+        """
+        if self.task is None:
+            return self
+        from smttask.tasks.description import iter_described, pickled_task  # the task brought it already
+
+        packages = set()
+        for described in iter_described(self.task):
+            if reason := described.unsavable:
+                raise NotRecordableError(
+                    f"Task {described.name!r} ({described.description_key}) cannot run in another process.",
+                    f"found: {reason}, from where no other process can import it",
+                    "move it to a module of the project, at the top level, or run it with executor='thread'",
+                )
+            packages.add(described.home_module.partition(".")[0])
+        return replace(self, task=None, description=pickled_task(self.task), trusts=tuple(sorted(packages)))
+
+    def to_message(self) -> dict[str, Any]:
+        """Its fields as JSON, those at their default left out; see `sendable`."""
+        fields = {name: getattr(self, name) for name in ("path", "description", "part", "wants_value")}
+        given = {name: value for name, value in fields.items() if value}
+        if self.trusts:
+            given["trusts"] = list(self.trusts)
+        return {"name": self.name, "number": self.number, **given}
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Work:
+        """What `to_message` gave."""
+        return cls(**{**message, "trusts": tuple(message.get("trusts", ()))})
+
+
+def work_of_task(task: Task[Any], number: int) -> Work:
+    """The work to run `task`, a task of this process, and to bring its result."""
+    name = f"{task.name}__{task.description_key}"
+    return Work(name, number, task=task, wants_value=True)
