@@ -17,6 +17,7 @@ from smttask.protocols import view_registry
 if TYPE_CHECKING:
     from smttask import errors, typing
     from smttask.formats.registry import register_format
+    from smttask.headway import progress
     from smttask.project import config
     from smttask.runner import output_dir
     from smttask.tasks import (
@@ -71,6 +72,7 @@ __all__ = [
     "expand",
     "find_tasks",
     "output_dir",
+    "progress",
     "register_format",
     "register_type",
     "run_workflow",
@@ -94,6 +96,7 @@ _HOME = {
     "register_format": "smttask.formats.registry",
     "register_type": "smttask.typing",
     "output_dir": "smttask.runner",
+    "progress": "smttask.headway",
     "config": "smttask.project",  # which tells it where the current project's settings are
 }
 
