@@ -287,7 +287,12 @@ class PostgresDatabase:
             cursor_factory=psycopg.RawCursor,
             client_encoding="UTF8",
             connect_timeout=int(CONNECT_S),
+            fallback_application_name="smttask",
+            # a server that vanished without a word is noticed in 45 s while an answer is awaited
             tcp_user_timeout=5000,
+            keepalives_idle=30,
+            keepalives_interval=5,
+            keepalives_count=3,
         )
         connection.adapters.register_loader("timestamptz", _TimestampText)
         connection.adapters.register_loader("inet", psycopg.types.string.TextLoader)
