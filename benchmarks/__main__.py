@@ -1,4 +1,4 @@
-"""One table of times, each beside its peer: ``python -m benchmarks [ROW …] [--json FILE]``."""
+"""One table of times, each beside its peer: ``python -m benchmarks [ROW …] [--postgres] [--json FILE]``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import platform
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 
@@ -25,8 +27,11 @@ def main() -> int:
     begin = perf_counter()
     print(HEADER, flush=True)
     results = []
-    with tempfile.TemporaryDirectory(prefix="smttask-bench-", ignore_cleanup_errors=True) as folder:
-        bench = Workbench(TINY if arguments.tiny else FULL, Path(folder))
+    with (
+        tempfile.TemporaryDirectory(prefix="smttask-bench-", ignore_cleanup_errors=True) as folder,
+        _databases(arguments.postgres) as new_database,
+    ):
+        bench = Workbench(TINY if arguments.tiny else FULL, Path(folder), new_database)
         for row in rows:
             result = _measured(row, bench)
             results.append(result)
@@ -38,6 +43,18 @@ def main() -> int:
         arguments.json.write_text(text + "\n", encoding="utf-8")
     is_good = [not result.error if arguments.tiny else result.holds for result in results]
     return 0 if all(is_good) else 1
+
+
+@contextmanager
+def _databases(is_postgres: bool) -> Iterator[Callable[[], str] | None]:
+    """What gives new databases, of a server that ends with the block."""
+    if not is_postgres:
+        yield None
+        return
+    from smttask.testing import postgres_server
+
+    with postgres_server() as server:
+        yield lambda: server.new_database(empty=True)
 
 
 def _summary(results: list[Result], taken_s: float) -> str:
@@ -72,6 +89,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", help="only these rows")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there, in seconds")
+    parser.add_argument(
+        "--postgres", action="store_true", help="100 000 records: on a PostgreSQL server of their own"
+    )
     parser.add_argument("--tiny", action="store_true", help="each row once on next to no data: does it run?")
     arguments = parser.parse_args()
     if unknown := [key for key in arguments.rows if key not in keys]:

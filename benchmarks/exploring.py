@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.measure import OURS, Round, Samples, alternate, once, repeated
-from benchmarks.raw import open_store
+from benchmarks.raw import RawPostgres, open_raw
 from benchmarks.study import TASK, open_study, range_of_a_fiftieth
 from benchmarks.trackers import mlflow_search
 from benchmarks.workbench import PROCESSES, Workbench, run_process
 from smttask import RSView
+from smttask.project import get_project
 from smttask.testing import ScratchProject
 
 __all__ = [
@@ -48,16 +49,19 @@ RECORD = (
     " ORDER BY r.timestamp DESC"
 )
 WITH_PARAMETERS = " JOIN django_store_parameterset p ON p.id = r.parameters_id"
-COUPLING = """json_extract(p.content, '$.tasks."' || s.digest || '".inputs.coupling')"""
-IN_RANGE = f"{WITH_PARAMETERS} WHERE s.task = '{TASK}' AND {COUPLING} >= ? AND {COUPLING} < ?"
+COUPLING = {
+    "SQLite": """json_extract(p.content, '$.tasks."' || s.digest || '".inputs.coupling')""",
+    "PostgreSQL": "CAST(CAST(p.content AS json) #>> ARRAY['tasks', s.digest, 'inputs', 'coupling'] AS float)",
+}
+IN_RANGE = f"{WITH_PARAMETERS} WHERE s.task = '{TASK}' AND {{0}} >= ? AND {{0}} < ?"
 ALL = RECORD.format("", "")
 ALL_WITH_INPUTS = RECORD.format(", s.digest, p.content", WITH_PARAMETERS)
-FOUND = RECORD.format("", IN_RANGE)
+FOUND = {kind: RECORD.format("", IN_RANGE.format(coupling)) for kind, coupling in COUPLING.items()}
 NEWEST = f"{ALL} LIMIT {N_SHOWN}"
 LATEST = f"{ALL} LIMIT 1"
 BY_LABEL = RECORD.format("", " WHERE r.label = ?")
 COUNT = "SELECT count(*) FROM django_store_record"
-TAG = "INSERT OR IGNORE INTO django_store_tag (name) VALUES ('mine')"
+TAG = "INSERT INTO django_store_tag (name) VALUES ('mine') ON CONFLICT DO NOTHING"
 TAGGED = f"(SELECT db_id FROM django_store_record ORDER BY timestamp DESC LIMIT {N_TAGGED})"
 LINK_TAG = (
     "INSERT INTO django_store_taggeditem (object_id, content_type_id, tag_id)"
@@ -66,10 +70,14 @@ LINK_TAG = (
 )
 UPDATE_TAGS = f"UPDATE django_store_record SET tags = tags || ',mine' WHERE db_id IN {TAGGED}"
 # What grows with the inputs and dependencies of a run, whoever keeps them
-OF_INPUTS_AND_LINKS = (
-    "SELECT sum(pgsize) FROM dbstat WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name IN"
-    " ('django_store_parameterset', 'smttask_parameter', 'django_store_record_dependencies'))"
-)
+OF_INPUTS_AND_LINKS = "('django_store_parameterset', 'smttask_parameter', 'django_store_record_dependencies')"
+SIZES = {
+    "SQLite": "SELECT sum(pgsize), sum(CASE WHEN name IN (SELECT name FROM sqlite_master"
+    f" WHERE tbl_name IN {OF_INPUTS_AND_LINKS}) THEN pgsize END) FROM dbstat",
+    "PostgreSQL": "SELECT sum(pg_total_relation_size(oid)), sum(CASE WHEN relname IN"
+    f" {OF_INPUTS_AND_LINKS} THEN pg_total_relation_size(oid) END)"
+    " FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+}
 
 
 def count(bench: Workbench) -> Samples:
@@ -125,7 +133,7 @@ def find_range(bench: Workbench) -> Samples:
             raise RuntimeError(f"{len(found())} runs in the range instead of {n_records // 100}")
         contenders = {
             OURS: once(found),
-            "raw SQL": once(lambda: pd.read_sql_query(FOUND, raw, params=(lower, upper))),
+            "raw SQL": once(lambda: _table(raw, FOUND[_kind(raw)], (lower, upper))),
             **_rounds(mlflow_search(bench.folder / "mlflow", n_tracked)),
         }
         return alternate(bench.scale.slow_rounds, contenders)
@@ -136,7 +144,7 @@ def frame(bench: Workbench) -> Samples:
     with _study(bench) as (_, raw):
         contenders = {
             OURS: once(lambda: RSView().dframe()),
-            "raw SQL": once(lambda: pd.read_sql_query(ALL, raw)),
+            "raw SQL": once(lambda: _table(raw, ALL)),
         }
         return alternate(bench.scale.few_rounds, contenders)
 
@@ -165,17 +173,22 @@ def frame_memory(bench: Workbench) -> Samples:
 
 def raw_frame(root: Path) -> pd.DataFrame:
     """The table of all records with their inputs, by SQL and pandas alone."""
-    raw = open_store(root / ".smt" / "records")
+    raw = open_raw(get_project(root))
     found = _frame_of_inputs(raw)
     raw.close()
     return found
 
 
 def _frame_of_inputs(raw: Any) -> pd.DataFrame:
-    table = pd.read_sql_query(ALL_WITH_INPUTS, raw)
+    table = _table(raw, ALL_WITH_INPUTS)
     pairs = zip(table.pop("content"), table.pop("digest"), strict=True)
     inputs = [json.loads(content)["tasks"][digest]["inputs"] for content, digest in pairs]
     return table.join(pd.DataFrame(inputs).add_prefix("inputs."))
+
+
+def _table(raw: Any, sql: str, values: Sequence[Any] = ()) -> pd.DataFrame:
+    cursor = raw.execute(sql, values)
+    return pd.DataFrame.from_records(cursor.fetchall(), columns=[column[0] for column in cursor.description])
 
 
 def _parse(texts: list[str]) -> None:
@@ -203,7 +216,7 @@ def tag(bench: Workbench) -> Samples:
             "raw SQL": once(tag_raw, after=untag),
         }
         samples = alternate(bench.scale.slow_rounds, contenders)
-        return {**samples, **_tag_of_sumatra(scratch)}
+        return {**samples, **(_tag_of_sumatra(scratch) if _kind(raw) == "SQLite" else {})}
 
 
 def _tag_of_sumatra(scratch: ScratchProject) -> Samples:
@@ -227,10 +240,9 @@ def list_command(bench: Workbench) -> Samples:
 
 def size(bench: Workbench) -> Samples:
     """Bytes of the database for a record, besides its inputs and its links to dependencies."""
-    with _study(bench) as (scratch, raw):
+    with _study(bench) as (_, raw):
         n_records = raw.execute(COUNT).fetchone()[0]
-        whole = (scratch.root / ".smt" / "records").stat().st_size
-        inputs_and_links = raw.execute(OF_INPUTS_AND_LINKS).fetchone()[0]
+        whole, inputs_and_links = map(float, raw.execute(SIZES[_kind(raw)]).fetchone())
         return {
             OURS: [(whole - inputs_and_links) / n_records],
             "inputs and links": [inputs_and_links / n_records],
@@ -241,9 +253,13 @@ def size(bench: Workbench) -> Samples:
 def _study(bench: Workbench) -> Iterator[tuple[ScratchProject, Any]]:
     """The study, and a plain connection to its record store."""
     with open_study(bench, bench.scale.n_many) as scratch:
-        raw = open_store(scratch.root / ".smt" / "records")
+        raw = open_raw(scratch.project)
         yield scratch, raw
         raw.close()
+
+
+def _kind(raw: Any) -> str:
+    return "PostgreSQL" if isinstance(raw, RawPostgres) else "SQLite"
 
 
 def _quick(bench: Workbench, ours: Callable[[], object], sql: str) -> Samples:

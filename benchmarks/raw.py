@@ -7,12 +7,18 @@ import json
 import os
 import sqlite3
 import struct
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from blake3 import blake3
 from pydantic import BaseModel
 
-__all__ = ["RawHit", "RawRun", "open_store"]
+from smttask.project import Project
+from smttask.records.dialect import translated
+from smttask.records.sqlite import SQLiteRecordStore
+
+__all__ = ["RawHit", "RawPostgres", "RawRun", "open_raw", "open_store"]
 
 #: Dependencies that one raw record names.
 N_DEPENDENCIES = 15
@@ -59,6 +65,31 @@ def open_store(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
     return connection
+
+
+class RawPostgres:
+    """A plain connection to a PostgreSQL database that takes SQL in SQLite's words."""
+
+    def __init__(self, url: str) -> None:
+        import psycopg
+
+        self._connection = psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor)
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        """A cursor, as `sqlite3.Connection.execute` gives it."""
+        return self._connection.execute(translated(sql.replace("BEGIN IMMEDIATE", "BEGIN")), list(values))
+
+    def close(self) -> None:
+        """End it."""
+        self._connection.close()
+
+
+def open_raw(project: Project) -> sqlite3.Connection | RawPostgres:
+    """A plain connection to the record store of `project`."""
+    store = project.records
+    if isinstance(store, SQLiteRecordStore):
+        return open_store(store.path)
+    return RawPostgres(store.address)
 
 
 class RawRun:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ from benchmarks.raw import open_store
 from benchmarks.study import open_study
 from benchmarks.workbench import Workbench
 from smttask import RSView
+from smttask.records.deletion import delete_records
+from smttask.records.query import Selection
 from smttask.records.record import Record
 from smttask.records.stores import SQLRecordStore
 from smttask.testing import ScratchProject
@@ -26,6 +27,8 @@ __all__ = ["explain_miss", "filter_records", "save_among_many", "table", "table_
 
 #: Records in the small store that the large one is compared with.
 N_FEW = 100
+#: How the labels of saved records begin.
+SAVED = "saved-"
 
 RAW_TABLE = (
     "SELECT r.label, s.task, r.timestamp, r.duration, r.tags, r.reason, r.outcome, r.version, r.main_file,"
@@ -101,23 +104,23 @@ def save_among_many(bench: Workbench) -> Samples:
     # SQLite moves its log into the file every hundred records: each turn has some of that
     scale = replace(bench.scale, round_s=8 * bench.scale.round_s)
     rounds: dict[str, Round] = {}
+    stores = []
     for name, n_records in ((OURS, bench.scale.n_many), (f"at {N_FEW}", N_FEW)):
         with open_study(bench, n_records) as scratch:
-            template = scratch.project.records.get(RSView().latest.label)
-            path = bench.folder / f"growing-{n_records}"
-            scratch.project.records.close()
-            shutil.copyfile(scratch.root / ".smt" / "records", path)
-            rounds[name] = repeated(scale, _saving(scratch.project.records_at(path), template))
+            store = scratch.project.records
+            stores.append(store)
+            rounds[name] = repeated(scale, _saving(store, store.get(RSView().latest.label)))
     samples = alternate(scale.slow_rounds, rounds)
-    for n_records in (bench.scale.n_many, N_FEW):
-        (bench.folder / f"growing-{n_records}").unlink()
+    for store in stores:
+        delete_records(store, store.labels(Selection().with_label(SAVED)))
+        store.close()
     return samples
 
 
 def _saving(store: SQLRecordStore, template: Record) -> Any:
     def save(number: int) -> None:
         digest = f"f{number:019x}"
-        label = f"saved-{number:06d}"
+        label = f"{SAVED}{number:06d}"
         record = replace(
             template,
             label=label,

@@ -266,7 +266,7 @@ ROWS = (
         5,
         None,
         exploring.frame_with_inputs,
-        (Peer("raw SQL"), Peer("json.loads")),
+        (Peer("raw SQL", 3.0), Peer("json.loads")),
     ),
     Row(
         "all-memory",

@@ -26,7 +26,10 @@ def open_study(bench: Workbench, n_records: int) -> Iterator[ScratchProject]:
     """A project with so many records, in use for the block; made once."""
     root = bench.folder / f"study-{n_records}"
     if not root.exists():
-        with bench.project(root=root) as scratch:
+        files = {}
+        if bench.new_database is not None:
+            files["pyproject.toml"] = f'[tool.smttask]\nrecord_store = "{bench.new_database()}"\n'
+        with bench.project(files, root=root) as scratch:
             _fill(scratch, n_records)
     scratch = ScratchProject(root)
     with use_project(scratch.project):
