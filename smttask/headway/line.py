@@ -10,7 +10,8 @@ from html import escape
 from typing import Any
 from uuid import uuid4
 
-from smttask.headway.position import Position, bar_text, duration_text
+from smttask.headway.position import Position
+from smttask.headway.text import bar_text, duration_text, printable
 
 __all__ = ["LineSink"]
 
@@ -77,7 +78,7 @@ def _find_display() -> Show | None:
 def _write_line(text: str) -> None:
     width = shutil.get_terminal_size().columns - 1  # a line that breaks could not be erased
     try:
-        sys.__stderr__.write(ERASE_LINE + text[:width])  # type: ignore[union-attr] # caught
+        sys.__stderr__.write(ERASE_LINE + printable(text)[:width])  # type: ignore[union-attr] # caught
         sys.__stderr__.flush()  # type: ignore[union-attr]
     except (AttributeError, OSError, ValueError, UnicodeError):  # it is gone, or cannot show bars
         pass

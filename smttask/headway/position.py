@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Level", "Position", "bar_text", "duration_text"]
+__all__ = ["Level", "Position"]
 
 #: Items done, how many there are (None: unknown), what they are in the plural.
 Level = tuple[int, int | None, str]
@@ -72,31 +72,3 @@ def _level_text(level: Level) -> str:
     n, total, what = level
     of_all = "" if total is None else f" of {total}"
     return f"{n}{of_all} {what}".rstrip()
-
-
-def bar_text(share: float, width: int = 20) -> str:
-    """A bar of letters, filled up to `share`, and the percentage.
-
-    Examples
-    --------
-    >>> bar_text(0.5, width=4)
-    '██░░  50%'
-    """
-    n_filled = round(share * width)
-    return f"{'█' * n_filled}{'░' * (width - n_filled)} {share:4.0%}"
-
-
-def duration_text(duration_s: float) -> str:
-    """Seconds for people.
-
-    Examples
-    --------
-    >>> duration_text(0.0123), duration_text(75), duration_text(9000)
-    ('0.01 s', '1 min 15 s', '2 h 30 min')
-    """
-    if duration_s < 60:
-        return f"{duration_s:.2f} s" if duration_s < 10 else f"{duration_s:.0f} s"
-    minutes, seconds = divmod(round(duration_s), 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds} s"
-    return f"{minutes // 60} h {minutes % 60} min"

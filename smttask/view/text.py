@@ -9,6 +9,8 @@ from functools import wraps
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from smttask.headway.text import printable
+
 if TYPE_CHECKING:
     from smttask.view.records import RecordView
     from smttask.view.store import RecordStoreView
@@ -34,8 +36,6 @@ SHORTENED = ("task", "tags", "reason")  # where the terminal is narrow
 SHORTEST = 12
 T = TypeVar("T")
 
-LONGEST = 2_000  # characters of one value; outcomes and reasons may hold anything
-
 
 def safely(encode: Callable[[str], T]) -> Callable[[Callable[[Any], T]], Callable[[Any], T]]:
     """Let what displays give something in any case: where there is an error, its text, through `encode`."""
@@ -52,15 +52,6 @@ def safely(encode: Callable[[str], T]) -> Callable[[Callable[[Any], T]], Callabl
         return shown
 
     return safe
-
-
-def printable(text: object) -> str:
-    """`text` on one line, without characters that a terminal would obey."""
-    whole = str(text)
-    cut = whole if len(whole) <= LONGEST else whole[:LONGEST] + "…"
-    return "".join(
-        letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in cut
-    ).strip()
 
 
 _CELLS: Mapping[str, Callable[[RecordView], str]] = {
