@@ -36,6 +36,7 @@ else:
 __all__ = ["PostgresDatabase"]
 
 CONNECT_S = 4.0  # for the name of the server to be found, and all of its addresses tried
+SLOW_S = 1.0  # a server that takes longer to be missed is left alone for ten times as long
 N_ATTEMPTS = 4  # of a transaction that another one stood in the way of
 CONTENTION = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
@@ -110,7 +111,7 @@ class PostgresDatabase:
 
     Passwords come from the environment (``PGPASSWORD``), ``~/.pgpass`` or the URL of
     the environment. A lost connection is made anew at the next use. While a server
-    does not answer, only every tenth moment is spent on trying.
+    does not answer, at most a tenth of the time is spent on trying.
 
     Parameters
     ----------
@@ -249,8 +250,9 @@ class PostgresDatabase:
                 self._connection = self._opened(makes=makes)
                 self._failure = None
             except psycopg.Error as error:
-                told = self._told(error)
-                self._failure = time.monotonic() + 10 * (time.monotonic() - begun), told
+                told, took_s = self._told(error), time.monotonic() - begun
+                if took_s > SLOW_S:
+                    self._failure = time.monotonic() + 10 * took_s, told
                 raise told from error
             self._on_open()
         elif makes and not self._is_checked:

@@ -132,7 +132,17 @@ class PostgresServer:
 
     def initialize(self) -> None:
         """Make the data folder."""
-        command: list[str | Path] = [self.programs / "initdb", "-D", self._data, "-U", USER, "-A", "trust", "-E", "UTF8"]
+        command: list[str | Path] = [
+            self.programs / "initdb",
+            "-D",
+            self._data,
+            "-U",
+            USER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
         done = subprocess.run(
             [*command, "--locale=C", "--no-sync"],
             capture_output=True,
