@@ -16,6 +16,7 @@ from smttask.protocols import view_registry
 
 if TYPE_CHECKING:
     from smttask import errors, typing
+    from smttask.executors.tasks import run_tasks
     from smttask.formats.registry import register_format
     from smttask.headway import progress
     from smttask.project import config
@@ -75,6 +76,7 @@ __all__ = [
     "progress",
     "register_format",
     "register_type",
+    "run_tasks",
     "run_workflow",
     "set_workflow_args",
     "task_from_record",
@@ -94,6 +96,7 @@ _HOME = {
     **dict.fromkeys(["ParamColl", "SeedGenerator", "SeedStream", "expand"], "smttask.workflows"),
     **dict.fromkeys(["run_workflow", "set_workflow_args"], "smttask.workflows"),
     "register_format": "smttask.formats.registry",
+    "run_tasks": "smttask.executors.tasks",
     "register_type": "smttask.typing",
     "output_dir": "smttask.runner",
     "progress": "smttask.headway",

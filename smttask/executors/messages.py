@@ -29,6 +29,8 @@ class Instructions:
         Replaces the reason in each description.
     record_store
         Absolute path or URL of another record store.
+    settings
+        Names and values (texts, numbers, tuples of texts) of settings that hold besides.
     """
 
     start: str = ""
@@ -38,11 +40,15 @@ class Instructions:
     record: bool | None = None
     reason: str | None = None
     record_store: str | None = None
+    settings: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Self:
         """The instructions whose fields came as a message."""
-        return cls(**{**message, "imports": tuple(message["imports"])})
+        settings = tuple(
+            (name, tuple(value) if isinstance(value, list) else value) for name, value in message["settings"]
+        )
+        return cls(**{**message, "imports": tuple(message["imports"]), "settings": settings})
 
 
 def encoded(kind: str, **content: Any) -> bytes:

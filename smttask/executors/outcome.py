@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["Outcome", "Status", "Summary"]
+__all__ = ["Here", "Outcome", "Status", "Summary"]
 
 Status = Literal["computed", "found", "gone", "failed", "killed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """A value that is handed over within a process."""
+
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,9 @@ class Outcome:
     peak_bytes
         Most memory of the process that ran it, while it ran it; 0 if that is not known.
     value
-        The result as a pickle, if it was wanted and is not stored.
+        The result, if it was wanted and is not stored: a pickle, or `Here` in the same process.
+    raised
+        The error of a failed work, if its result was wanted, in the same form.
     attempts
         How often it was tried.
     worker
@@ -54,7 +63,8 @@ class Outcome:
     number: int = 0
     reason: str = ""
     peak_bytes: int = 0
-    value: bytes | None = None
+    value: bytes | Here | None = None
+    raised: bytes | Here | None = None
     attempts: int = 1
     worker: int = 0
 

@@ -122,8 +122,8 @@ class WorkerProcess:
                 kind, content = decoded(line)
             except ValueError:  # cut short by the end of the worker
                 continue
-            if n_bytes := content.pop("n_value_bytes", 0):
-                content["value"] = stream.read(n_bytes)
+            for field, n_bytes in content.pop("bytes_of", {}).items():
+                content[field] = stream.read(n_bytes)
             self._events.put((self, kind, content))
 
     def _read_output(self, stream: IO[bytes]) -> None:

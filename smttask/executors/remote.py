@@ -13,7 +13,7 @@ from smttask.executors.outcome import Outcome
 from smttask.executors.taskfile import TaskFiles, describe_failure
 from smttask.executors.work import Work
 
-__all__ = ["run_work"]
+__all__ = ["run_safely", "run_work"]
 
 _entering = threading.Lock()
 _entered: dict[tuple[int, Instructions], tuple[Context, TaskFiles]] = {}
@@ -24,7 +24,7 @@ def run_work(work: Work, instructions: Instructions) -> Outcome:
 
     The project is entered once per process; threads may call this at the same time.
     Arguments and outcome can be pickled if `Work.sendable` was called. A change of the working
-    directory by the task is undone where one task at a time runs.
+    directory is undone when no task runs.
 
     Raises
     ------
@@ -42,16 +42,37 @@ def run_work(work: Work, instructions: Instructions) -> Outcome:
 def run_safely(files: TaskFiles, work: Work) -> Outcome:
     """What became of `work`; whatever the task raises is a failure of that task alone."""
     begin = perf_counter()
-    folder = _working_directory()
-    try:
-        return files.run(work)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - SystemExit too fails that task alone
-        return describe_failure(work, error, perf_counter() - begin)
-    finally:
-        if folder and folder != _working_directory():
-            os.chdir(folder)
+    with _home:
+        try:
+            return files.run(work)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit too fails that task alone
+            return describe_failure(work, error, perf_counter() - begin)
+
+
+class _Home:
+    """The working directory from before the first of the tasks that run now; the last one returns to it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_inside = 0
+        self._folder = ""
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._n_inside:
+                self._folder = _working_directory()
+            self._n_inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            if not self._n_inside and self._folder and self._folder != _working_directory():
+                os.chdir(self._folder)
+
+
+_home = _Home()
 
 
 def _files(instructions: Instructions) -> tuple[Context, TaskFiles]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,8 @@ class Running:
     ----------
     most_ahead
         How many works are read before their turn; None: all, to know how many they are.
+    n_total
+        How many they are, where that is known.
     """
 
     def __init__(
@@ -71,15 +73,16 @@ class Running:
         display: Callable[[], Display] = Display,
         *,
         most_ahead: int | None = None,
+        n_total: int | None = None,
     ) -> None:
         self.summary = Summary()
         self._executor = executor
         self._told = _Told(display, self._between)
-        self._plan = _Plan(works, self._told, most_ahead)
+        self._plan = _Plan(works, self._told, most_ahead, n_total)
         self._running: set[int] = set()
         self._says_stopping = False
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Generator[Outcome, None, None]:
         """Run; yields outcomes as they come. Closed early, it ends what runs."""
         begin = monotonic()
         outcomes = self._executor.run(self._plan, self._told)
@@ -115,14 +118,16 @@ class Running:
 class _Plan(Iterator[Work]):
     """The works to come, of which some are read before their turn."""
 
-    def __init__(self, works: Iterable[Work], told: Display, most_ahead: int | None) -> None:
+    def __init__(
+        self, works: Iterable[Work], told: Display, most_ahead: int | None, n_total: int | None
+    ) -> None:
         self.n_planned = 0
         self._works = iter(works)
         self._told = told
         self._most_ahead = most_ahead
         self._ahead: deque[Work] = deque()
         self._is_all = False
-        self._total = len(works) if isinstance(works, Sized) else None
+        self._total = n_total
 
     def __next__(self) -> Work:
         if not self._ahead:

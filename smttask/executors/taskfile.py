@@ -17,7 +17,7 @@ from typing import Any
 from smttask import errors
 from smttask.errors import DescriptionError, OutputError, SmttaskError
 from smttask.executors.messages import Instructions
-from smttask.executors.outcome import Outcome, Status
+from smttask.executors.outcome import Here, Outcome, Status
 from smttask.executors.work import Work
 from smttask.project import Project, current_project, find_project, use_project
 from smttask.settings import config
@@ -77,14 +77,15 @@ class TaskFiles:
 
     def _settings(self) -> dict[str, Any]:
         """Settings that hold while files are run."""
-        chosen: dict[str, Any] = {}
+        chosen: dict[str, Any] = dict(self.instructions.settings)
         if self.instructions.record is not None:
             chosen["record"] = self.instructions.record
         if self.instructions.record_store is not None:
             chosen["record_store"] = self.instructions.record_store
         if self.instructions.imports:
             packages = [module.partition(".")[0] for module in self.instructions.imports]
-            chosen["trusted_packages"] = tuple(dict.fromkeys([*config.trusted_packages, *packages]))
+            trusted = chosen.get("trusted_packages", config.trusted_packages)
+            chosen["trusted_packages"] = tuple(dict.fromkeys([*trusted, *packages]))
         return chosen
 
     @property
@@ -134,7 +135,7 @@ class TaskFiles:
             is_lost=not is_stored,
             number=work.number,
             reason=orders.reason or task.reason,
-            value=_pickled(value, task) if work.wants_value and not is_stored else None,
+            value=_handed_over(value, work, task) if work.wants_value and not is_stored else None,
         )
 
     def load_work(self, work: Work) -> Task[Any] | None:
@@ -188,8 +189,10 @@ def _import(module: str, folder: str) -> None:
         ) from error
 
 
-def _pickled(value: Any, task: Task[Any]) -> bytes:
-    """The result of `task` as it is sent to who asked for it."""
+def _handed_over(value: Any, work: Work, task: Task[Any]) -> bytes | Here:
+    """The result of `task` as who asked for it gets it."""
+    if work.task is not None:
+        return Here(value)
     try:
         return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     except Exception as error:
@@ -211,8 +214,27 @@ def describe_failure(work: Work, error: BaseException, duration_s: float) -> Out
         trace = _of_user(error.__traceback__)
         details = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
     return Outcome(
-        work.name, "failed", duration_s, line[:MOST_LINE], _cut(details), is_ours, number=work.number
+        work.name,
+        "failed",
+        duration_s,
+        line[:MOST_LINE],
+        _cut(details),
+        is_ours,
+        number=work.number,
+        raised=_raised(error, work) if work.wants_value else None,
     )
+
+
+def _raised(error: BaseException, work: Work) -> bytes | Here | None:
+    """The error as who asked for the result gets it; None if it cannot be sent."""
+    if work.task is not None:
+        return Here(error)
+    try:
+        pickled = pickle.dumps(error, protocol=pickle.HIGHEST_PROTOCOL)
+        pickle.loads(pickled)  # noqa: S301 - what was just made; many errors cannot be made again
+    except Exception:  # noqa: BLE001 - any code of the error's class may run
+        return None
+    return pickled
 
 
 def _text(error: BaseException) -> str:

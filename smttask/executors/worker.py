@@ -66,11 +66,15 @@ class Worker:
         self._may_stop = False
         self._is_stopped = False
 
-    def send(self, kind: str, *, value: bytes | None = None, **content: Any) -> None:
+    def send(self, kind: str, **content: Any) -> None:
         """Tell the parent something; any thread may, and no signal cuts it."""
-        line = encoded(kind, **content)
-        if value is not None:
-            line = encoded(kind, n_value_bytes=len(value), **content) + value
+        data = {name: value for name, value in content.items() if isinstance(value, bytes)}
+        if data:
+            sizes = {name: len(value) for name, value in data.items()}
+            content = {name: value for name, value in content.items() if name not in data}
+            line = b"".join([encoded(kind, bytes_of=sizes, **content), *data.values()])
+        else:
+            line = encoded(kind, **content)
         was_stopped = self._is_stopped
         may_stop, self._may_stop = self._may_stop, False
         try:
