@@ -190,9 +190,8 @@ def remember_sources(module_name: str) -> None:
     for name in names:
         module = sys.modules.get(name)
         # what cffi puts among the modules says that it is one, and has no dictionary
-        if not issubclass(type(module), ModuleType):
+        if not isinstance(module, ModuleType) or not issubclass(type(module), ModuleType):
             continue
-        assert isinstance(module, ModuleType)
         file = _source_file(_namespace(module))
         if file and (name == module_name or not is_installed(file)):
             source_of(name, _namespace(module))
