@@ -60,3 +60,10 @@ def test_pandas_is_loaded_by_the_first_table_only(lab: SimpleNamespace) -> None:
     code = "import sys; from smttask import RSView; v = RSView(); v.latest, repr(v), v[0].get_param('x')"
     assert scratch.run(f"{code}; print('pandas' in sys.modules)").stdout.strip() == "False"
     assert sys.modules["pandas"] is pd
+
+
+def test_equal_inputs_of_two_records_are_two_cells(lab: SimpleNamespace) -> None:
+    """Whoever changes a list in one cell changes no other."""
+    cells = lab.view.filter.task("Square").dframe(parameters=True)["inputs.tags"]
+    cells[0].append("b")
+    assert list(cells[1:]) == [["a"]] * 3
