@@ -28,8 +28,8 @@ from smttask.storage.layout import Key, iteration_suffix
 from smttask.storage.manifest import Head
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.explanation import Explanation
-from smttask.tasks.fitting import can_fit
 from smttask.tasks.inputs import upstream_tasks
+from smttask.tasks.kinds import can_fit
 from smttask.tasks.memory import memory
 from smttask.tasks.outputs import TaskOutput
 from smttask.tasks.recorded import Recorded

@@ -72,7 +72,7 @@ def prepared(annotation: Any, typevars: Mapping[Any, Any] | None = None, inside:
     if origin in _ONCE:
         return _instance_of(origin)
     if origin is Iterable:
-        return Annotated[Any, _IterableNode(prepared(args[0], typevars, inside))]
+        return Annotated[Any, _IterableNode(prepared(args[0] if args else Any, typevars, inside))]
     new_args = tuple(prepared(arg, typevars, inside) if arg is not ... else arg for arg in args)
     if _is_plain_dataclass(origin):
         node = DataclassNode(origin, inside, dict(zip(origin.__parameters__, new_args, strict=False)))

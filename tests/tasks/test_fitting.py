@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from smttask import MemoizedTask, NonMemoizedTask, TaskOutput
 from smttask.errors import InputError
-from smttask.tasks.fitting import _TAKEN, can_fit
+from smttask.tasks.kinds import _TAKEN, can_fit
 from smttask.typing import Array
 from smttask.typing.validation import Validator
 
@@ -25,8 +25,8 @@ SAMPLES: dict[Any, list[Any]] = {
     int: [0, 1, -3],
     float: [0.0, 1.0, 2.5],
     complex: [1 + 0j, 2j],
-    str: ["", "1", "1.5", "true", "1j"],
-    bytes: [b"", b"1", b"true"],
+    str: ["", "1", "1.5", "true", "1j", "2026-01-01", "10:00", "P1D"],
+    bytes: [b"", b"1", b"true", b"2026-01-01", b"10:00", b"P1D"],
     list: [[], [1.0], [("a", 1)]],
     tuple: [(), (1,), (1.0, 2.0)],
     set: [set(), {1}],

@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+import typing
 from collections.abc import Iterator
 from dataclasses import InitVar, dataclass, field
 from enum import IntEnum
@@ -338,3 +339,10 @@ def test_annotations_are_shown_as_they_are_written():
     assert annotation_name(list[Array[float]]) == "list[an array of float64]"
     assert annotation_name(None) == "None"
     assert repr(Validator(int | None)) == "Validator(int | None)"
+
+
+@pytest.mark.parametrize("annotation", [typing.Iterable, typing.Sequence, typing.Mapping])
+def test_a_container_without_item_types_takes_any_items(annotation):
+    """As those of typing are written without brackets."""
+    value = {"a": 1} if annotation is typing.Mapping else [1, "a"]
+    assert Validator(annotation)(value) == value
