@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from smttask.records.conditions import ParameterTest
-from smttask.records.database import IDS, TEXTS, Row
+from smttask.records.database import TEXTS, Row
 from smttask.records.parameterindex import BELOW, CONSTANTS, is_indexed_text, place_text
 from smttask.records.parameters import Step
 from smttask.records.query import Selection
@@ -18,13 +18,14 @@ Query = Callable[[str, Sequence[Any]], list[Row]]
 Steps = tuple[Step, ...]
 
 PLACES = f"SELECT id, path FROM smttask_place WHERE path IN {TEXTS}"
+NOWHERE = -1  # the key of no place
 N_RUNS = "SELECT count(*) FROM smttask_run"
 # What has no number and no text is not indexed, and may stand or lead where the test asks
 UNKNOWN = "number IS NULL AND text IS NULL"
 FIND = (
-    f"SELECT record_id FROM smttask_parameter WHERE place_id IN {IDS}"
+    "SELECT record_id FROM smttask_parameter WHERE place_id IN ({})"
     f" AND ({{}} OR {UNKNOWN} OR text = '{BELOW}')"
-    f" UNION ALL SELECT record_id FROM smttask_parameter WHERE place_id IN {IDS} AND {UNKNOWN}"
+    f" UNION ALL SELECT record_id FROM smttask_parameter WHERE place_id IN ({{}}) AND {UNKNOWN}"
 )
 # Integers beyond 2**53 are rounded, and rounding keeps only this much of their order
 OPERATORS = {"==": "=", ">=": ">=", "<=": "<=", ">": ">=", "<": "<="}
@@ -57,13 +58,18 @@ def find_candidates(tests: Sequence[ParameterTest], query: Query) -> set[int] | 
     places = _places(conditions, query)
 
     def found(steps: Steps) -> set[int]:
-        above = [key for end in range(len(steps)) for key in places[steps[:end]]]
-        sql = FIND.format(" AND ".join(condition for condition, _ in conditions[steps]))
-        values = [value for _, value in conditions[steps]]
-        rows = query(sql, (json.dumps(places[steps]), *values, json.dumps(above)))
-        return {row[0] for row in rows}
+        # one mark for each, as PostgreSQL reads the whole table for what it does not see
+        at = places[steps] or [NOWHERE]
+        above = [key for end in range(len(steps)) for key in places[steps[:end]]] or [NOWHERE]
+        tests, values = zip(*conditions[steps], strict=True)
+        sql = FIND.format(_marks(at), " AND ".join(tests), _marks(above))
+        return {row[0] for row in query(sql, (*at, *values, *above))}
 
     return set.intersection(*map(found, conditions))
+
+
+def _marks(keys: Sequence[int]) -> str:
+    return ", ".join("?" * len(keys))
 
 
 def _places(wanted: Iterable[Steps], query: Query) -> dict[Steps, list[int]]:
