@@ -8,26 +8,40 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from queue import SimpleQueue
 from typing import IO, Any
 
 from smttask import errors
+from smttask.executors.backlog import Item
+from smttask.executors.forking import ChildProcess, start_forked
 from smttask.executors.messages import Instructions, decoded, encoded
-from smttask.executors.work import Work
 
 __all__ = ["Event", "WorkerProcess", "status_text"]
 
-#: The worker that tells (None: this process itself), the kind of message, its content.
-Event = tuple["WorkerProcess | None", str, dict[str, Any]]
+#: The worker that tells (None: this process itself), the kind of message, its content, what it had.
+Event = tuple["WorkerProcess | None", str, dict[str, Any], "Item | None"]
 
 #: The search path is set before smttask is imported, which need not be installed.
 START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
-    "from smttask.executors.worker import main; main()"
+    "from smttask.executors.worker import main; main(int(sys.argv.pop()))"
 )
 KEPT_OUTPUT_BYTES = 2**16
+MOST_EVENTS = 2000
+#: Each worker is one of several: its numerical libraries leave the other cores to them.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 LINGER_S = 0.5  # how long to wait for output when child processes of a dead worker hold the pipes
 
 
@@ -40,10 +54,16 @@ class WorkerProcess:
 
     Attributes
     ----------
-    work
+    item
         What it holds; None if it is idle.
+    since
+        When it got that.
     is_ready
-        Whether it said that it can take files.
+        Whether it said that it can take works.
+    is_dismissed
+        Whether it gets no more.
+    ended_for
+        Why it was stopped or ended by us; empty if it was not.
     """
 
     def __init__(
@@ -52,21 +72,21 @@ class WorkerProcess:
         events: SimpleQueue[Event],
         *,
         number: int,
+        on_free: Callable[[WorkerProcess, dict[str, Any]], None],
+        start_method: str = "spawn",
         passes_output: bool = False,
     ) -> None:
         self.number = number
-        self.work: Work | None = None
+        self.item: Item | None = None
+        self.is_dismissed = False
+        self.ended_for = ""
+        self._on_free = on_free
         self.since = 0.0
         self.is_ready = False
         self._events = events
         self._passes_output = passes_output
         self._output = b""
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", START, json.dumps(_search_path())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        self._process: ChildProcess = start_forked() if start_method == "fork" else _start_fresh()
         self._write(encoded("begin", **asdict(instructions)))
         readers = [
             threading.Thread(target=self._read_messages, args=[self._process.stdout], daemon=True),
@@ -78,13 +98,27 @@ class WorkerProcess:
 
     # -- orders
 
-    def run(self, work: Work, now: float) -> None:
-        """Hand it `work` at the time `now`."""
-        self.work, self.since = work, now
-        self._write(encoded("run", **work.sendable().to_message()))
+    def take(self, item: Item, now: float) -> None:
+        """Hold `item` from the time `now` on."""
+        self.item, self.since, self.ended_for = item, now, ""
+
+    def release(self) -> Item | None:
+        """Hold nothing any more; what it held."""
+        item, self.item = self.item, None
+        return item
+
+    def send_item(self, item: Item, *, splits: bool) -> None:
+        """Tell it to begin `item`, which it holds; `splits`: it may ask for parts to be run first."""
+        self._write(encoded("run", **item.work.to_message(), splits=splits))
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
 
     def dismiss(self) -> None:
         """Let it end after the task that it runs."""
+        self.is_dismissed = True
         stdin = self._process.stdin
         if stdin is not None:
             with suppress(OSError):
@@ -98,9 +132,10 @@ class WorkerProcess:
         """End it at once."""
         self._process.kill()
 
-    def wait(self) -> None:
-        """Return when the process has ended."""
-        self._process.wait()
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Return when the process has ended, or the time is over."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(None if timeout_s is None else max(timeout_s, 0.0))
 
     def _write(self, line: bytes) -> None:
         stdin = self._process.stdin
@@ -122,9 +157,14 @@ class WorkerProcess:
                 kind, content = decoded(line)
             except ValueError:  # cut short by the end of the worker
                 continue
-            for field, n_bytes in content.pop("bytes_of", {}).items():
-                content[field] = stream.read(n_bytes)
-            self._events.put((self, kind, content))
+            sizes = content.pop("bytes_of", {})
+            content.update({field: stream.read(n_bytes) for field, n_bytes in sizes.items()})
+            if any(len(content[field]) < n_bytes for field, n_bytes in sizes.items()):
+                continue
+            if kind == "outcome":
+                self._on_free(self, content)
+            else:
+                self._events.put((self, kind, content, None))
 
     def _read_output(self, stream: IO[bytes]) -> None:
         open_line = b""
@@ -137,14 +177,28 @@ class WorkerProcess:
 
     def _pass_on(self, output: bytes) -> None:
         if output and self._passes_output:
-            self._events.put((self, "output", {"text": output.decode(errors="replace").removesuffix("\n")}))
+            while self._events.qsize() > MOST_EVENTS and self._process.poll() is None:
+                time.sleep(0.01)  # the worker waits, too, when its pipe is full
+            text = output.decode(errors="replace").removesuffix("\n")
+            self._events.put((self, "output", {"text": text}, None))
 
     def _watch(self, readers: list[threading.Thread]) -> None:
         """Tell the end of the process; end of file is no sign, as its children may hold the pipes."""
         status = self._process.wait()
         for reader in readers:
             reader.join(LINGER_S)
-        self._events.put((self, "ended", {"status": status}))
+        self._events.put((self, "ended", {"status": status}, None))
+
+
+def _start_fresh() -> ChildProcess:
+    threads = dict.fromkeys(THREAD_VARIABLES, "1")
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", START, str(os.getpid()), json.dumps(_search_path())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**threads, **os.environ},
+    )
 
 
 def _search_path() -> list[str]:

@@ -18,6 +18,7 @@ from smttask import errors
 from smttask.errors import DescriptionError, OutputError, SmttaskError
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Here, Outcome, Status
+from smttask.executors.parts import Outlook, look_ahead
 from smttask.executors.work import Work
 from smttask.project import Project, current_project, find_project, use_project
 from smttask.settings import config
@@ -137,6 +138,13 @@ class TaskFiles:
             reason=orders.reason or task.reason,
             value=_handed_over(value, work, task) if work.wants_value and not is_stored else None,
         )
+
+    def look_ahead(self, work: Work) -> Outlook:
+        """What to do before `work` is run; nothing where results are not stored."""
+        if self.project is None or not self.project.setting("record"):
+            return Outlook()
+        task = self.load_work(work)
+        return Outlook() if task is None else look_ahead(task)
 
     def load_work(self, work: Work) -> Task[Any] | None:
         """The task that `work` wants to be run; None if its file is gone."""

@@ -7,23 +7,23 @@ stderr, to the parent.
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import logging
 import os
 import signal
-import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from time import perf_counter
 from types import FrameType
 from typing import Any, BinaryIO
 
 from smttask.errors import SmttaskError, SmttaskWarning
+from smttask.executors.memory import kill_family, peak_bytes, reset_peak
 from smttask.executors.messages import Instructions, decoded, encoded
 from smttask.executors.outcome import Outcome
 from smttask.executors.signals import STOP_SIGNALS
@@ -33,17 +33,30 @@ from smttask.records.capture import captured_output
 
 __all__ = ["main"]
 
-PR_SET_PDEATHSIG = 1
+PARENT_LOOK_S = 0.5
+ALONE_S = 10.0
 
 
-def main() -> None:
-    """Serve the parent until it says no more or ends."""
+def main(parent: int) -> None:
+    """Serve the process `parent` until it says no more or ends."""
     orders, answers = _own_channels()
     worker = Worker(answers)
     worker.watch_signals()
+    threading.Thread(target=_watch_parent, args=[parent], daemon=True, name="smttask-parent").start()
     faulthandler.enable(os.dup(2))  # not through the pipe below, whose reader dies with the process
     with suppress(KeyboardInterrupt, BrokenPipeError), captured_output(descriptors=True):
         worker.serve(orders)
+
+
+def _watch_parent(parent: int) -> None:
+    """Stop when the parent has ended, however it did: it will not insist, so we do."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_LOOK_S)
+    end = time.monotonic() + ALONE_S
+    while time.monotonic() < end:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(2 * PARENT_LOOK_S)
+    kill_family(os.getpid())
 
 
 def _own_channels() -> tuple[BinaryIO, BinaryIO]:
@@ -98,8 +111,6 @@ class Worker:
                 ):  # a task's own child processes end as they would elsewhere
                     default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
                     os.register_at_fork(after_in_child=partial(signal.signal, number, default))
-        if sys.platform == "linux":  # elsewhere the task that runs when the parent is killed is completed
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Raise once; Ctrl-C reaches us from the terminal and again from the parent."""
@@ -148,13 +159,34 @@ class Worker:
                     line = orders.readline()
                 if not line:
                     return
-                self._run(files, Work.from_message(decoded(line)[1]))
+                message = decoded(line)[1]
+                may_split = message.pop("splits")
+                work = Work.from_message(message)
+                if not self._is_put_off(files, work, may_split=may_split):
+                    self._run(files, work)
+
+    def _is_put_off(self, files: TaskFiles, work: Work, *, may_split: bool) -> bool:
+        """Whether something else should be done before `work`; the parent is told what."""
+        try:
+            outlook = files.look_ahead(work)
+        except Exception:  # noqa: BLE001 - running it meets the same error, and tells it
+            return False
+        if outlook.holder:
+            self.send("outcome", status="busy", holder=outlook.holder)
+        elif outlook.parts and may_split:
+            parts = [(part.description_key, f"{part.name}__{part.description_key}") for part in outlook.parts]
+            self.send("outcome", status="split", parts=parts)
+        else:
+            return False
+        return True
 
     def _run(self, files: TaskFiles, work: Work) -> None:
         folder, begin = os.getcwd(), perf_counter()
         try:
+            reset_peak()
             with self._stoppable():
                 outcome = files.run(work)
+            outcome = replace(outcome, peak_bytes=peak_bytes())
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, fails that task alone
             duration_s = perf_counter() - begin
             if self._is_stopped and isinstance(error, KeyboardInterrupt):

@@ -1,6 +1,6 @@
 """Look up, compute, store, record: the way of one result that is kept."""
 
-from smttask.runner.computing import compute_stored
+from smttask.runner.computing import compute_stored, find_computing
 from smttask.runner.lookup import find_any_code, find_stored, load_stored
 from smttask.runner.recovery import settle_open_runs, take_in_journals
 from smttask.runner.unit import Stored, Unit, UnitFacts
@@ -12,6 +12,7 @@ __all__ = [
     "UnitFacts",
     "compute_stored",
     "find_any_code",
+    "find_computing",
     "find_stored",
     "load_stored",
     "output_dir",

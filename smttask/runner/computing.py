@@ -33,12 +33,12 @@ from smttask.runner.lookup import find_stored, load_stored
 from smttask.runner.recovery import output_keys, settle_open_runs
 from smttask.runner.unit import Stored, Unit, UnitFacts
 from smttask.runner.workplace import working_in
-from smttask.storage.layout import output_file_name
-from smttask.storage.locks import computing
+from smttask.storage.layout import Key, output_file_name
+from smttask.storage.locks import computing, find_holder
 from smttask.storage.manifest import Head
 from smttask.storage.newrun import NewRun
 
-__all__ = ["compute_stored"]
+__all__ = ["compute_stored", "find_computing"]
 
 logger = logging.getLogger("smttask")
 
@@ -65,7 +65,7 @@ def compute_stored(
     StorageError
         If the result cannot be written.
     """
-    lock = project.root / ".smt" / "locks" / f"{unit.key.folder}-{unit.key.name}.lock"
+    lock = _lock_path(project, unit.key)
     with computing(lock, on_wait=lambda text: logger.warning("%s: %s", unit.name, text)):
         if not recompute and (head := find_stored(unit, project, code)) is not None:
             stored = load_stored(head, project, mmap=mmap, may_unpickle=unit.may_unpickle)
@@ -76,6 +76,15 @@ def compute_stored(
         started = datetime.now(UTC)
         with project.data.start(unit.key, started) as new_run:
             return _Run(unit, project, facts, state, started, new_run).finish()
+
+
+def find_computing(project: Project, key: Key) -> str:
+    """Who computes the result of `key` at the moment, in words; empty if nobody does."""
+    return find_holder(_lock_path(project, key))
+
+
+def _lock_path(project: Project, key: Key) -> str:
+    return f"{project.root}/.smt/locks/{key.folder}-{key.name}.lock"
 
 
 def _usable_code(unit: Unit, project: Project) -> RepositoryState:
