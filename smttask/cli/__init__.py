@@ -25,6 +25,8 @@ INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 COMMANDS = {
     "project": ("smttask.cli.project:project", "Make or clone a project, or show its state."),
     "run": ("smttask.cli.run:run", "Run the tasks that description files hold."),
+    "snakemake": ("smttask.cli.snakemake:snakemake", "Write a Snakefile that runs description files."),
+    "status": ("smttask.cli.status:status", "Show what runs, waits and failed in a folder of tasks."),
     "explain": ("smttask.cli.explain:explain", "Tell why tasks would be found or computed."),
     "store": ("smttask.cli.store:store", "List, check, mend and clean results and records."),
     "debug": ("smttask.cli.debug:debug", "Look into description files, and compare runs."),

@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 import click
 
 from smttask.cli.completion import complete_task_files
+from smttask.cli.displays import RunDisplays
 from smttask.cli.quantities import Duration
 from smttask.errors import DescriptionError, SmttaskError
 from smttask.executors.choosing import make_executor
 from smttask.executors.files import check_paths, iter_files
+from smttask.executors.lines import Lines
 from smttask.executors.messages import Instructions
-from smttask.executors.outcome import Summary
-from smttask.executors.progress import Display, Lines, counts_text, report
+from smttask.executors.outcome import Outcome, Summary
+from smttask.executors.progress import Display, counts_text, report, slowest_text
 from smttask.executors.running import run_works, works_of_files
 from smttask.settings import JOURNAL
 
@@ -55,6 +56,15 @@ from smttask.settings import JOURNAL
 @click.option(
     "--pdb", "debug", is_flag=True, help="Run in one process; a task that fails opens the debugger."
 )
+@click.option(
+    "--progress-interval",
+    "interval_s",
+    type=Duration(),
+    metavar="30s",
+    help="Plain lines that say how far all is, so often; 0: a line for each task.  "
+    "[default: a table in a terminal, else 0]",
+)
+@click.option("--report", "report_file", metavar="FILE", help="Write an HTML page on the run at its end.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what tasks print, and whole tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only failures.")
 def run(
@@ -71,6 +81,8 @@ def run(
     wait_s: float,
     dry_run: bool,
     debug: bool,
+    interval_s: float | None,
+    report_file: str | None,
     verbose: bool,
     quiet: bool,
 ) -> None:
@@ -100,25 +112,21 @@ def run(
     _wait(wait_s, quiet)
     files = iter_files(paths, reverse=reverse)
     if dry_run:
-        status = _look_up(files, paths, instructions)
-    else:
-        if debug:
-            summary = _run_here(files, instructions, Lines(quiet=quiet))
-        else:
-            display = partial(_display, verbose=verbose, quiet=quiet)
-            runs_on = make_executor(executor, n=n, instructions=instructions, shows_output=verbose)
-            summary = run_works(works_of_files(files), runs_on, display)
-        status = _finish(summary, paths, verbose=verbose, quiet=quiet, keeps=instructions.keep)
+        sys.exit(_look_up(files, paths, instructions))
+    if debug:
+        lines = Lines(quiet=quiet)
+        summary = _run_here(files, instructions, lines)
+        sys.exit(
+            _finish(summary, paths, lines.slowest, verbose=verbose, quiet=quiet, keeps=instructions.keep)
+        )
+    displays = RunDisplays(paths, executor, n, interval_s, report_file, verbose=verbose, quiet=quiet)
+    with displays:
+        runs_on = make_executor(executor, n=n, instructions=instructions, shows_output=verbose)
+        displays.summary = summary = run_works(works_of_files(files), runs_on, displays.make)
+        status = _finish(
+            summary, paths, displays.slowest, verbose=verbose, quiet=quiet, keeps=instructions.keep
+        )
     sys.exit(status)
-
-
-def _display(*, verbose: bool, quiet: bool) -> Display:
-    """A live table in a terminal, else lines."""
-    if quiet or not sys.stdout.isatty():
-        return Lines(quiet=quiet)
-    from smttask.executors.live import LiveDisplay  # brings rich, while the workers are starting
-
-    return LiveDisplay(verbose=verbose)
 
 
 def _wait(wait_s: float, quiet: bool) -> None:
@@ -129,13 +137,23 @@ def _wait(wait_s: float, quiet: bool) -> None:
         time.sleep(wait_s)
 
 
-def _finish(summary: Summary, paths: tuple[str, ...], *, verbose: bool, quiet: bool, keeps: bool) -> int:
+def _finish(
+    summary: Summary,
+    paths: tuple[str, ...],
+    slowest: Sequence[Outcome],
+    *,
+    verbose: bool,
+    quiet: bool,
+    keeps: bool,
+) -> int:
     """Tell what came of all; the exit status."""
     if not summary.counts and summary.signal is None:
         raise _nothing(paths)
     for line in report(summary, verbose=verbose, keeps=keeps):
         click.echo(line, err=True)
     if not quiet:
+        if len(slowest) > 1 and (line := slowest_text(slowest)):
+            click.echo(line)
         click.echo(counts_text(summary))
     return summary.exit_status
 

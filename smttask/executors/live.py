@@ -11,17 +11,23 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from smttask.executors.course import Course, Underway
 from smttask.executors.outcome import Outcome
-from smttask.executors.progress import Display, Pace, duration_text, outcome_text, task_name
-from smttask.executors.work import Work
+from smttask.executors.progress import outcome_text, task_name
+from smttask.headway.text import duration_text, memory_text, printable, printable_lines
 
 __all__ = ["LiveDisplay"]
 
 REFRESH_S = 0.2
 MOST_ROWS = 12
+MOST_FAILURES = 20  # lines above the table; all stand in the summary
+WIDE = 100  # columns from which on there is room for reasons
+NARROW = 60  # below this, for no bars
+BAR_WIDTH = 30
+BAR_OF_TASK = 10
 
 
-class LiveDisplay(Display):
+class LiveDisplay(Course):
     """The running tasks and a bar with rate, time left and failures; failures stay above as lines.
 
     Parameters
@@ -31,16 +37,10 @@ class LiveDisplay(Display):
     """
 
     def __init__(self, console: Console | None = None, *, verbose: bool = False) -> None:
+        super().__init__()
         self._verbose = verbose
-        self._console = console or Console()
+        self._console = console or Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._running: dict[int, tuple[str, float]] = {}
-        self._n_planned = 0
-        self._is_all = False
-        self._n_finished = 0
-        self._n_failed = 0
-        self._begin = monotonic()
-        self._pace = Pace(self._begin)
         self._refreshed = 0.0
 
     def __enter__(self) -> Self:
@@ -48,36 +48,24 @@ class LiveDisplay(Display):
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._live.update(Text(""))  # nothing is drawn once more where the table was
         self._live.stop()
-
-    def planned(self, n: int, *, is_all: bool) -> None:
-        """See `Display`."""
-        self._n_planned, self._is_all = n, is_all
-
-    def started(self, worker: int, work: Work) -> None:
-        """See `Display`."""
-        self._running[worker] = task_name(work.name), monotonic()
-
-    def idle(self, worker: int) -> None:
-        """See `Display`."""
-        self._running.pop(worker, None)
 
     def finished(self, outcome: Outcome) -> None:
         """See `Display`."""
-        self._running.pop(outcome.worker, None)
-        self._n_finished += 1
-        self._n_failed += outcome.is_failure
-        self._pace.add(monotonic())
-        if outcome.is_failure or self._verbose:
+        super().finished(outcome)
+        if self._verbose or (outcome.is_failure and self.n_failed <= MOST_FAILURES):
             self._console.print(Text(outcome_text(outcome), style="red" if outcome.is_failure else ""))
+        elif outcome.is_failure and self.n_failed == MOST_FAILURES + 1:
+            self._console.print(Text("Further failures are told in the end.", style="red"))
 
     def output(self, text: str) -> None:
         """See `Display`."""
-        self._console.print(Text(text))
+        self._console.print(Text(printable_lines(text)))
 
     def tell(self, text: str) -> None:
         """See `Display`."""
-        self._console.print(Text(text, style="yellow"))
+        self._console.print(Text(printable_lines(text), style="yellow"))
 
     def refresh(self) -> None:
         """See `Display`."""
@@ -85,26 +73,68 @@ class LiveDisplay(Display):
             self._refreshed = now
             self._live.update(self._picture(now), refresh=True)
 
-    def _picture(self, now: float) -> Group:
-        table = Table(box=None, show_header=False, padding=(0, 1))
-        oldest_first = sorted(self._running.items(), key=lambda item: item[1][1])
-        for number, (name, since) in oldest_first[:MOST_ROWS]:
-            table.add_row(f"worker {number}", Text(name), duration_text(now - since))
-        if len(oldest_first) > MOST_ROWS:
-            table.add_row("", f"and {len(oldest_first) - MOST_ROWS} more", "")
-        bar = Table.grid(padding=(0, 1))
-        bar.add_row(
-            ProgressBar(total=self._n_planned or None, completed=self._n_finished, width=30),
-            self._numbers(now),
-        )
-        return Group(table, bar)
+    # -- the picture; made anew for the size that the terminal has now
 
-    def _numbers(self, now: float) -> Text:
-        total = f"{self._n_planned}{'' if self._is_all else '+'}"
-        text = Text(f"{self._n_finished}/{total}  {self._pace.rate(now):.1f}/s")
-        left_s = self._pace.seconds_left(self._n_planned - self._n_finished, now)
-        if left_s is not None:
-            text.append(f"  {duration_text(left_s)} left")
-        if self._n_failed:
-            text.append(f"  {self._n_failed} failed", style="red")
-        return text
+    def _picture(self, now: float) -> Group:
+        width, height = self._console.size
+        oldest_first = self.oldest_first
+        n_rows = max(min(MOST_ROWS, height - 3), 0)
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for most in _widths(width):
+            table.add_column(no_wrap=True, overflow="ellipsis", max_width=most)
+        for each in oldest_first[:n_rows]:
+            table.add_row(*_row(each, now, width))
+        parts: list[Table | Text] = [table] if oldest_first and n_rows else []
+        if n_rows and len(oldest_first) > n_rows:
+            parts.append(Text(f"and {len(oldest_first) - n_rows} more"))
+        return Group(*parts, self._total(now, width))
+
+    def _total(self, now: float, width: int) -> Table | Text:
+        numbers = Text(no_wrap=True, overflow="ellipsis")
+        numbers.append(f"{self.n_finished}/{self.n_planned}{'' if self.is_all else '+'}")
+        if self.n_failed:
+            numbers.append(f"  {self.n_failed} failed", style="red")
+        numbers.append(f"  {len(self.underway)} running  {self.rate(now):.1f}/s")
+        if (left_s := self.seconds_left(now)) is not None:
+            numbers.append(f"  {duration_text(left_s)} left")
+        if self.memory_bytes:
+            numbers.append(f"  {memory_text(self.memory_bytes)}")
+        if width < NARROW:
+            return numbers
+        grid = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=self.n_planned or None, completed=self.n_finished, width=BAR_WIDTH)
+        grid.add_row(bar, numbers)
+        return grid
+
+
+def _widths(width: int) -> list[int | None]:
+    """The most that the columns of `_row` take of a terminal that is so wide."""
+    if width >= WIDE:
+        return [None, width // 3, width // 4, None, None, None]
+    return [width // 2, None, None, None] if width >= NARROW else [max(width - 8, 1), None]
+
+
+def _row(each: Underway, now: float, width: int) -> list[Text | ProgressBar | Table]:
+    """The cells of one worker, as many as there is room for."""
+    name = printable(task_name(each.work.name))
+    if each.task:
+        name += f" ← {printable(each.task)}"
+    share = each.position.share if each.position is not None else None
+    since = Text(duration_text(now - each.begin), justify="right")
+    if width < NARROW:
+        return [Text(name), Text(f"{share:.0%}") if share is not None else since]
+    far: Text | Table = Text(printable(each.position.text()) if each.position is not None else "")
+    if share is not None:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row(ProgressBar(total=1.0, completed=share, width=BAR_OF_TASK), far)
+        far = grid
+    memory = Text(memory_text(each.memory_bytes) if each.memory_bytes else "", justify="right")
+    cells: list[Text | ProgressBar | Table] = [Text(name), far, memory, since]
+    if width < WIDE:
+        return cells
+    return [
+        Text(f"worker {each.worker}", style="dim"),
+        Text(name),
+        Text(printable(each.told_reason)),
+        *cells[1:],
+    ]

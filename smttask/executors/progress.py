@@ -1,22 +1,20 @@
-"""How far a run is: lines of text, and the pace from which a display tells the time left."""
+"""What a run tells while it goes on, and in the end."""
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import indent
 from typing import Any, Self, get_args
-
-import click
 
 from smttask.executors.files import SUFFIX
 from smttask.executors.outcome import Outcome, Status, Summary
 from smttask.executors.work import Work
+from smttask.headway.text import duration_text, printable, printable_lines
 
-__all__ = ["Display", "Lines", "Pace", "counts_text", "duration_text", "report", "task_name"]
+__all__ = ["Display", "counts_text", "outcome_text", "report", "slowest_text", "task_name"]
 
-PACE_OVER_S = 30.0
-PACE_OVER_N = 20
+WORTH_NAMING_S = 1.0
 
 
 class Display:
@@ -35,7 +33,7 @@ class Display:
         """The worker with this number began `work`, which may be a part of another one (`Work.part`)."""
 
     def watched(self, worker: int, facts: Mapping[str, Any]) -> None:
-        """What is known of the task that the worker runs: its reason, its memory, its own progress."""
+        """What is known of the task that the worker runs; see `smttask.executors.course.Underway`."""
 
     def idle(self, worker: int) -> None:
         """The worker left what it began without an outcome: a part is done, or it is tried later."""
@@ -53,71 +51,6 @@ class Display:
         """Called again and again, at least five times a second."""
 
 
-class Lines(Display):
-    """A line of plain text for each finished file.
-
-    Parameters
-    ----------
-    quiet
-        Show only what should not be missed.
-    """
-
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._n_finished = 0
-        self._total = "?"
-
-    def planned(self, n: int, *, is_all: bool) -> None:
-        """See `Display`."""
-        self._total = str(n) if is_all else f"{n}+"
-
-    def finished(self, outcome: Outcome) -> None:
-        """See `Display`."""
-        self._n_finished += 1
-        if not self._quiet:
-            click.echo(f"[{self._n_finished}/{self._total}] {outcome_text(outcome)}")
-
-    def output(self, text: str) -> None:
-        """See `Display`."""
-        click.echo(text)
-
-    def tell(self, text: str) -> None:
-        """See `Display`."""
-        click.echo(text, err=True)
-
-
-class Pace:
-    """Files finished per second, lately: over the last 30 s, or the last 20 files if these are fewer.
-
-    Examples
-    --------
-    >>> pace = Pace(begin=0.0)
-    >>> for second in range(1, 5):
-    ...     pace.add(second)
-    >>> pace.rate(now=4.0), pace.seconds_left(8, now=4.0)
-    (1.0, 8.0)
-    """
-
-    def __init__(self, begin: float) -> None:
-        self._times = deque([begin])
-
-    def add(self, now: float) -> None:
-        """Count a file that is finished `now`, in seconds."""
-        self._times.append(now)
-        while len(self._times) > PACE_OVER_N and self._times[0] < now - PACE_OVER_S:
-            self._times.popleft()
-
-    def rate(self, now: float) -> float:
-        """Files per second; 0 before the first."""
-        elapsed_s = now - self._times[0]
-        return (len(self._times) - 1) / elapsed_s if elapsed_s > 0 else 0.0
-
-    def seconds_left(self, n_files: int, now: float) -> float | None:
-        """Seconds that so many files will take; None before anything is known."""
-        rate = self.rate(now)
-        return n_files / rate if rate else None
-
-
 def task_name(path: str) -> str:
     """The file's name without what all have.
 
@@ -129,30 +62,16 @@ def task_name(path: str) -> str:
     return os.path.basename(path).removesuffix(SUFFIX)
 
 
-def duration_text(duration_s: float) -> str:
-    """Seconds for people.
-
-    Examples
-    --------
-    >>> duration_text(0.0123), duration_text(75), duration_text(9000)
-    ('0.01 s', '1 min 15 s', '2 h 30 min')
-    """
-    if duration_s < 60:
-        return f"{duration_s:.2f} s" if duration_s < 10 else f"{duration_s:.0f} s"
-    minutes, seconds = divmod(round(duration_s), 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def outcome_text(outcome: Outcome) -> str:
     """One line on what became of a file."""
-    line = f"{outcome.status:<8} {task_name(outcome.name)}"
+    line = f"{outcome.status:<8} {printable(task_name(outcome.name))}"
     if outcome.status == "gone":
         return line
-    return (
-        f"{line}: {outcome.error}" if outcome.is_failure else f"{line}  {duration_text(outcome.duration_s)}"
-    )
+    if outcome.attempts > 1:
+        line += f" (attempt {outcome.attempts})"
+    if outcome.is_failure:
+        return f"{line}: {printable(outcome.error)}"
+    return f"{line}  {duration_text(outcome.duration_s)}"
 
 
 def report(summary: Summary, *, verbose: bool = False, keeps: bool = False) -> Iterator[str]:
@@ -166,14 +85,29 @@ def report(summary: Summary, *, verbose: bool = False, keeps: bool = False) -> I
         yield f"{n} of {total} task{'' if total == 1 else 's'} failed; {stays}:"
     told: set[str] = set()
     for outcome in summary.failures:
-        yield f"  {outcome.name}: {outcome.error}"
+        yield f"  {printable(outcome.name)}: {printable(outcome.error)}"
         if outcome.details and (verbose or (outcome.is_ours and outcome.details not in told)):
             told.add(outcome.details)
-            yield from (f"    {line}" for line in outcome.details.splitlines())
+            yield from indent(printable_lines(outcome.details), "    ").splitlines()
     if summary.n_lost and not keeps:
         yield f"{_files(summary.n_lost)} still there: the results were kept in memory only."
     if summary.n_left:
         yield f"{_files(summary.n_left)} not begun."
+    if summary.signal is not None and (summary.failures or summary.n_left):
+        yield "What was stopped has no result; what was finished is stored. The same command continues."
+
+
+def slowest_text(outcomes: Sequence[Outcome]) -> str:
+    """A line that names those of `outcomes`, the longest first, that took a second or more; else empty.
+
+    Examples
+    --------
+    >>> slowest_text([Outcome("A__1", "computed", 75.0), Outcome("A__2", "found", 0.1)])
+    'slowest: A__1 1 min 15 s'
+    """
+    slow = [outcome for outcome in outcomes if outcome.duration_s >= WORTH_NAMING_S]
+    named = (f"{printable(task_name(each.name))} {duration_text(each.duration_s)}" for each in slow)
+    return f"slowest: {', '.join(named)}" if slow else ""
 
 
 def _files(n: int) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from smttask.storage.manifest import Head
     from smttask.tasks.task import Task
 
-__all__ = ["ReadOnce", "RunOptions", "Session"]
+__all__ = ["ReadOnce", "RunOptions", "Session", "computing_told_to"]
 
 T = TypeVar("T")
 
@@ -100,6 +100,7 @@ class Session:
     def evaluate(self, task: Task[Any], options: RunOptions = DEFAULT_OPTIONS) -> Any:
         """The result of `task`: found, else computed after all that it depends on."""
         expanded: dict[str, tuple[Task[Any], ...]] = {}
+        told = _computing_told.get()
         stack = [task]
         while stack:
             current = stack[-1]
@@ -120,6 +121,8 @@ class Session:
                 if missing:
                     stack.extend(reversed(missing))
                     continue
+            if told is not None:
+                told(current, task, self, mine)
             self._values[key] = current.compute(self, mine)
             stack.pop()
             self._release(expanded[key])
@@ -223,4 +226,18 @@ def _named_code(task: Task[Any], upstream: list[str]) -> str:
     return combined_code(task.code_fingerprint.digest, upstream)
 
 
+#: Called with the task that is computed next, the one asked for, the session and the options.
+Told = Callable[["Task[Any]", "Task[Any]", Session, RunOptions], object]
+
 _session: ContextVar[Session | None] = ContextVar("smttask_session", default=None)
+_computing_told: ContextVar[Told | None] = ContextVar("smttask_computing_told", default=None)
+
+
+@contextmanager
+def computing_told_to(tell: Told) -> Iterator[None]:
+    """Call `tell` before each task that is computed in this thread during the block."""
+    token = _computing_told.set(tell)
+    try:
+        yield
+    finally:
+        _computing_told.reset(token)

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from smttask.executors.course import Pace
+from smttask.executors.lines import Lines
 from smttask.executors.live import LiveDisplay
 from smttask.executors.outcome import Outcome, Summary
-from smttask.executors.progress import Lines, Pace, counts_text, report
+from smttask.executors.progress import counts_text, report
 from smttask.executors.work import Work
 
 

@@ -1,0 +1,216 @@
+"""What a run tells other terminals: a small file that it writes anew every second."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any, Self
+
+from smttask.executors.course import Course, Underway
+from smttask.executors.outcome import Outcome, Summary
+from smttask.records.process import Process, is_dead, this_process
+
+__all__ = ["RUN_DIRS", "StatusFile", "folders_of", "read_status", "run_dir_around"]
+
+FORMAT = 1
+INTERVAL_S = 1.0
+MOST_OF_TIME = 0.02  # that writing may take: large files are written less often
+MOST_FAILURES = 1_000  # in the file of a running run; the last summary has all
+PROJECT_MARK = os.path.join(".smt", "project")
+IN_PROJECT = os.path.join(".smt", "runs")
+ELSEWHERE = os.path.join(".smttask", "runs")
+RUN_DIRS = (IN_PROJECT, ELSEWHERE)
+
+
+def run_dir_around(folder: str) -> str | None:
+    """Where the runs over `folder`, an absolute path, are told: in the innermost project; None outside."""
+    while not os.path.isfile(os.path.join(folder, PROJECT_MARK)):
+        folder, inner = os.path.dirname(folder), folder
+        if folder == inner:
+            return None
+    return os.path.join(folder, IN_PROJECT)
+
+
+def folders_of(paths: Iterable[str]) -> list[str]:
+    """The folders, absolute and without links, in which the files lie that `paths` stand for."""
+    given = {path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths}
+    return sorted({os.path.realpath(folder) for folder in given})
+
+
+class StatusFile(Course):
+    """Keeps ``<host>-<pid>.json`` in ``.smt/runs`` of the projects around the folders that are run.
+
+    Outside of projects it lies in ``.smttask/runs`` of the folder. The file is replaced at once, about
+    every second; afterwards it stays as the summary of the last run, until the next one over the same
+    folders has ended. Where it cannot be written the run goes on without.
+
+    Parameters
+    ----------
+    folders
+        See `folders_of`.
+    executor, n_workers
+        As the user gave them.
+    """
+
+    def __init__(self, folders: Sequence[str], *, executor: str = "", n_workers: int = 1) -> None:
+        super().__init__()
+        process = this_process()
+        self._failures: list[dict[str, Any]] = []
+        self._due = 0.0
+        self._begun = datetime.now(UTC)
+        name = f"{re.sub(r'[^A-Za-z0-9.-]', '_', process.host)}-{process.pid}.json"
+        self._folders = list(folders)
+        homes = {run_dir_around(folder) or os.path.join(folder, ELSEWHERE) for folder in folders}
+        self._paths = [os.path.join(home, name) for home in sorted(homes)]
+        self._fixed = {
+            "format": FORMAT,
+            **asdict(process),
+            "user": _user(),
+            "command": ["smttask", *sys.argv[1:]],
+            "executor": executor,
+            "n_workers": n_workers,
+            "folders": self._folders,
+            "begun": _utc(self._begun),
+        }
+
+    def __enter__(self) -> Self:
+        for path in self._paths:
+            with suppress(OSError):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+        self.refresh()
+        return self
+
+    def finished(self, outcome: Outcome) -> None:
+        """See `Display`."""
+        super().finished(outcome)
+        if outcome.is_failure:
+            failure = {"path": os.path.abspath(outcome.name), "status": outcome.status}
+            self._failures.append({**failure, "error": outcome.error, "at": _utc(datetime.now(UTC))})
+
+    def refresh(self) -> None:
+        """See `Display`."""
+        if (now := monotonic()) >= self._due:
+            self._write(self._content(now))
+            self._due = monotonic() + max(INTERVAL_S, (monotonic() - now) / MOST_OF_TIME)
+
+    def close(self, summary: Summary | None) -> None:
+        """Leave the summary of the run; nothing if it could not begin."""
+        now = monotonic()
+        for at_work in self.oldest_first:  # those that had no time to say what became of them
+            self.idle(at_work.worker)
+        last: dict[str, Any] = {"ended": _utc(datetime.now(UTC)), "seconds_left": None, "failures": self._failures}
+        if summary is not None:
+            last |= {"signal": summary.signal, "n_left": summary.n_left}
+            self._write({**self._content(now), **last})
+        for path in self._paths:
+            self._remove_earlier(os.path.dirname(path))
+            is_of_project = path.endswith(os.path.join(IN_PROJECT, os.path.basename(path)))
+            if summary is None or not (is_of_project or self._failures):
+                with suppress(OSError):
+                    os.unlink(path)
+                    for folder in () if is_of_project else (os.path.dirname(path), _above(path, 2)):
+                        os.rmdir(folder)
+
+    def _content(self, now: float) -> dict[str, Any]:
+        return {
+            **self._fixed,
+            "told": _utc(datetime.now(UTC)),
+            "ended": None,
+            "elapsed_s": round(now - self.begin, 3),
+            "n_planned": self.n_planned,
+            "is_all": self.is_all,
+            "counts": dict(self.counts),
+            "rate": round(self.rate(now), 3),
+            "seconds_left": _rounded(self.seconds_left(now)),
+            "memory_bytes": self.memory_bytes,
+            "running": [_underway(at_work, now) for at_work in self.oldest_first],
+            "n_failures": len(self._failures),
+            "failures": self._failures[-MOST_FAILURES:],
+        }
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        text = json.dumps(content)
+        for path in list(self._paths):
+            try:
+                with open(f"{path}.new", "w", encoding="utf-8") as file:
+                    file.write(text)
+                os.replace(f"{path}.new", path)
+            except OSError:  # read-only, full: others learn nothing, and nothing else is lost
+                with suppress(OSError):
+                    os.unlink(f"{path}.new")
+
+    def _remove_earlier(self, folder: str) -> None:
+        """Remove what runs over the same folders left that had ended before this one began."""
+        with suppress(OSError):
+            for name in os.listdir(folder):
+                path = os.path.join(folder, name)
+                told = None if path in self._paths else read_status(path)
+                if told is None or not set(told["folders"]) <= set(self._folders):
+                    continue
+                if told["ended"] is None:
+                    is_over = is_dead(Process(told["host"], told["pid"], told["start"]))
+                else:
+                    is_over = told["ended"] < _utc(self._begun)
+                if is_over:
+                    os.unlink(path)
+
+
+def read_status(path: str) -> dict[str, Any] | None:
+    """What a `StatusFile` wrote; None if it is gone, or something else."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            told = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) and told.get("format") == FORMAT else None
+
+
+def _underway(at_work: Underway, now: float) -> dict[str, Any]:
+    """What one worker runs, as JSON."""
+    elapsed_s = now - at_work.begin
+    position = at_work.position
+    return {
+        "worker": at_work.worker,
+        "path": at_work.work.path or at_work.work.name,
+        "task": at_work.task,
+        "reason": at_work.told_reason,
+        "since": _utc(datetime.now(UTC) - timedelta(seconds=elapsed_s)),
+        "elapsed_s": round(elapsed_s, 3),
+        "memory_bytes": at_work.memory_bytes,
+        "progress": None
+        if position is None
+        else {
+            "text": position.text(),
+            "share": _rounded(position.share),
+            "seconds_left": _rounded(position.left_s),
+        },
+    }
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 3)
+
+
+def _utc(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
+
+
+def _above(path: str, n: int) -> str:
+    for _ in range(n):
+        path = os.path.dirname(path)
+    return path
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return str(os.getuid()) if hasattr(os, "getuid") else ""
