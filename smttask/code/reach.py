@@ -30,6 +30,9 @@ __all__ = ["Reach"]
 
 Chain = tuple[str, ...]
 
+# What the import system tells a module of the place it lies at, which may move
+PLACES = frozenset({"__cached__", "__file__", "__loader__", "__path__", "__spec__"})
+
 
 class Reach:
     """Everything that is reached from one function or class.
@@ -162,6 +165,8 @@ class Reach:
 
     def _unbound(self, space: Space, name: str, live: object) -> Space | None:
         """Follow a name that no statement of the module binds: star imports, notebooks, injected names."""
+        if name in PLACES:
+            return None
         for node in space.star_imports():
             origin = self._spaces.named(space.absolute(node.level, node.module or ""))
             if origin is not None and (origin.get(name) is not MISSING or origin.bindings(name)):

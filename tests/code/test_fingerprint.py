@@ -187,6 +187,22 @@ def asserting(x):
     return "three"
 
 
+def test_where_a_module_lies_does_not_count(tmp_path, monkeypatch):
+    """A project that was moved, whose code asks for its own `__file__`, keeps its fingerprints."""
+    text = "from pathlib import Path\nHERE = Path(__file__).parent\ndef f(): return HERE, __file__\n"
+    found = []
+    for folder in (tmp_path / "here", tmp_path / "there"):
+        folder.mkdir()
+        (folder / "placed.py").write_text(text)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(folder))
+            patch.delitem(sys.modules, "placed", raising=False)
+            found.append(fingerprint(importlib.import_module("placed").f, CodeScope(folder)))
+        del sys.modules["placed"]
+    assert found[0].parts == found[1].parts
+    assert found[0].digest == found[1].digest
+
+
 def test_functions_of_no_project_count_by_themselves(tmp_path):
     """A memoized task needs no project; its own module counts as if it were one."""
     found = fingerprint(textwrap.indent, CodeScope(tmp_path))
