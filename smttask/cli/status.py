@@ -14,9 +14,10 @@ import click
 
 from smttask.cli.quantities import Duration
 from smttask.errors import DescriptionError
-from smttask.executors.progress import task_name
+from smttask.executors.memory import bytes_text
+from smttask.executors.progress import short_name
 from smttask.executors.standing import FolderStanding, RunStanding, folder_standing
-from smttask.headway.text import bar_text, duration_text, memory_text, printable
+from smttask.headway.text import bar_text, duration_text, printable
 
 MOST_NAMED = 20
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"
@@ -92,7 +93,7 @@ def _run_lines(run: RunStanding, most: int | None) -> Iterator[str]:
         if told["seconds_left"] is not None:
             parts.append(f"{duration_text(told['seconds_left'])} left")
         if told["memory_bytes"]:
-            parts.append(memory_text(told["memory_bytes"]))
+            parts.append(bytes_text(told["memory_bytes"]))
     else:
         parts.append(f"in {duration_text(told['elapsed_s'])}")
     yield f"  {'  '.join(filter(None, parts))}"
@@ -123,7 +124,7 @@ def _state_text(run: RunStanding) -> str:
 
 
 def _work_text(work: dict[str, Any]) -> str:
-    name = printable(task_name(work["path"]))
+    name = short_name(work["path"])
     if work["task"]:
         name += f" ← {printable(work['task'])}"
     parts = [f"worker {work['worker']}", name, duration_text(_age_s(work["since"]))]
@@ -131,7 +132,7 @@ def _work_text(work: dict[str, Any]) -> str:
         bar = "" if far["share"] is None else f"{bar_text(far['share'], 10)} "
         parts.append(bar + printable(far["text"]))
     if work["memory_bytes"]:
-        parts.append(memory_text(work["memory_bytes"]))
+        parts.append(bytes_text(work["memory_bytes"]))
     if work["reason"]:
         parts.append(printable(work["reason"]))
     return "  ".join(parts)

@@ -7,9 +7,10 @@ from time import monotonic
 import click
 
 from smttask.executors.course import Course
+from smttask.executors.memory import bytes_text
 from smttask.executors.outcome import Outcome
-from smttask.executors.progress import outcome_text, task_name
-from smttask.headway.text import duration_text, memory_text, printable
+from smttask.executors.progress import outcome_text, short_name
+from smttask.headway.text import duration_text, printable
 
 __all__ = ["Lines"]
 
@@ -63,9 +64,9 @@ class Lines(Course):
         if (left_s := self.seconds_left(now)) is not None:
             parts.append(f"{duration_text(left_s)} left")
         if self.memory_bytes:
-            parts.append(memory_text(self.memory_bytes))
+            parts.append(bytes_text(self.memory_bytes))
         for oldest in self.oldest_first[:1]:
             far = f", {oldest.position.text()}" if oldest.position is not None else ""
-            name = printable(task_name(oldest.work.name))
+            name = short_name(oldest.work.name)
             parts.append(f"longest: {name} {duration_text(now - oldest.begin)}{printable(far)}")
         return "; ".join(parts)

@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from smttask.executors.course import Course, Underway
+from smttask.executors.memory import bytes_text
 from smttask.executors.outcome import Outcome
-from smttask.executors.progress import outcome_text, task_name
-from smttask.headway.text import duration_text, memory_text, printable, printable_lines
+from smttask.executors.progress import outcome_text, short_name
+from smttask.headway.text import duration_text, printable, printable_lines
 
 __all__ = ["LiveDisplay"]
 
@@ -25,6 +26,8 @@ WIDE = 100  # columns from which on there is room for reasons
 NARROW = 60  # below this, for no bars
 BAR_WIDTH = 30
 BAR_OF_TASK = 10
+PADDING = 2
+FIXED = BAR_OF_TASK + len("999 MB") + len("59 min 59 s") + 5 * PADDING  # what does not give way
 
 
 class LiveDisplay(Course):
@@ -79,10 +82,10 @@ class LiveDisplay(Course):
         width, height = self._console.size
         oldest_first = self.oldest_first
         n_rows = max(min(MOST_ROWS, height - 3), 0)
-        table = Table.grid(padding=(0, 2, 0, 0))
+        table = Table.grid(padding=(0, PADDING, 0, 0))
         for most in _widths(width):
             table.add_column(no_wrap=True, overflow="ellipsis", max_width=most)
-        for each in oldest_first[:n_rows]:
+        for each in sorted(oldest_first[:n_rows], key=lambda each: each.worker):
             table.add_row(*_row(each, now, width))
         parts: list[Table | Text] = [table] if oldest_first and n_rows else []
         if n_rows and len(oldest_first) > n_rows:
@@ -98,7 +101,7 @@ class LiveDisplay(Course):
         if (left_s := self.seconds_left(now)) is not None:
             numbers.append(f"  {duration_text(left_s)} left")
         if self.memory_bytes:
-            numbers.append(f"  {memory_text(self.memory_bytes)}")
+            numbers.append(f"  {bytes_text(self.memory_bytes)}")
         if width < NARROW:
             return numbers
         grid = Table.grid(padding=(0, 1))
@@ -109,32 +112,32 @@ class LiveDisplay(Course):
 
 def _widths(width: int) -> list[int | None]:
     """The most that the columns of `_row` take of a terminal that is so wide."""
-    if width >= WIDE:
-        return [None, width // 3, width // 4, None, None, None]
-    return [width // 2, None, None, None] if width >= NARROW else [max(width - 8, 1), None]
+    if width < NARROW:
+        return [max(width - 8, 1), None]
+    spare = width - FIXED - (len("worker 00") + PADDING if width >= WIDE else 0)
+    if width < WIDE:
+        return [spare * 3 // 5, None, spare * 2 // 5, None, None]
+    return [None, spare * 3 // 8, spare * 2 // 8, None, spare * 3 // 8, None, None]
 
 
-def _row(each: Underway, now: float, width: int) -> list[Text | ProgressBar | Table]:
+def _row(each: Underway, now: float, width: int) -> list[Text | ProgressBar]:
     """The cells of one worker, as many as there is room for."""
-    name = printable(task_name(each.work.name))
+    name = short_name(each.work.name)
     if each.task:
         name += f" ← {printable(each.task)}"
     share = each.position.share if each.position is not None else None
     since = Text(duration_text(now - each.begin), justify="right")
     if width < NARROW:
-        return [Text(name), Text(f"{share:.0%}") if share is not None else since]
-    far: Text | Table = Text(printable(each.position.text()) if each.position is not None else "")
-    if share is not None:
-        grid = Table.grid(padding=(0, 1))
-        grid.add_row(ProgressBar(total=1.0, completed=share, width=BAR_OF_TASK), far)
-        far = grid
-    memory = Text(memory_text(each.memory_bytes) if each.memory_bytes else "", justify="right")
-    cells: list[Text | ProgressBar | Table] = [Text(name), far, memory, since]
+        return [Text(name), Text(f"{share:.0%}", justify="right") if share is not None else since]
+    bar = Text() if share is None else ProgressBar(total=1.0, completed=share, width=BAR_OF_TASK)
+    far = Text(printable(each.position.text()) if each.position is not None else "")
+    memory = Text(bytes_text(each.memory_bytes) if each.memory_bytes else "", justify="right")
+    cells = [Text(name), bar, far, memory, since]
     if width < WIDE:
         return cells
     return [
         Text(f"worker {each.worker}", style="dim"),
-        Text(name),
+        cells[0],
         Text(printable(each.told_reason)),
         *cells[1:],
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent
 from typing import Any, Self, get_args
@@ -12,9 +13,10 @@ from smttask.executors.outcome import Outcome, Status, Summary
 from smttask.executors.work import Work
 from smttask.headway.text import duration_text, printable, printable_lines
 
-__all__ = ["Display", "counts_text", "outcome_text", "report", "slowest_text", "task_name"]
+__all__ = ["Display", "counts_text", "outcome_text", "report", "short_name", "slowest_text", "task_name"]
 
 WORTH_NAMING_S = 1.0
+DIGEST = re.compile(r"__((?:u-)?[0-9a-f]{6})[0-9a-f]{14}(?![0-9a-f])")
 
 
 class Display:
@@ -62,6 +64,17 @@ def task_name(path: str) -> str:
     return os.path.basename(path).removesuffix(SUFFIX)
 
 
+def short_name(path: str) -> str:
+    """The same for a terminal, with so much of the digest as labels of runs have.
+
+    Examples
+    --------
+    >>> short_name("tasks/Grow__88aa01b1c2d3e4f5a6b7__n_5.taskdesc.json")
+    'Grow__88aa01__n_5'
+    """
+    return printable(DIGEST.sub(r"__\1", task_name(path)))
+
+
 def outcome_text(outcome: Outcome) -> str:
     """One line on what became of a file."""
     line = f"{outcome.status:<8} {printable(task_name(outcome.name))}"
@@ -106,7 +119,7 @@ def slowest_text(outcomes: Sequence[Outcome]) -> str:
     'slowest: A__1 1 min 15 s'
     """
     slow = [outcome for outcome in outcomes if outcome.duration_s >= WORTH_NAMING_S]
-    named = (f"{printable(task_name(each.name))} {duration_text(each.duration_s)}" for each in slow)
+    named = (f"{short_name(each.name)} {duration_text(each.duration_s)}" for each in slow)
     return f"slowest: {', '.join(named)}" if slow else ""
 
 

@@ -11,14 +11,15 @@ from datetime import datetime
 from html import escape
 from importlib import resources
 from time import monotonic
-from typing import Any
+from typing import Any, get_args
 
 from smttask.errors import StorageError
 from smttask.executors.course import Course
-from smttask.executors.outcome import Outcome, Summary
+from smttask.executors.memory import bytes_text
+from smttask.executors.outcome import Outcome, Status, Summary
 from smttask.executors.progress import counts_text, task_name
 from smttask.executors.timeline import Bar, timeline
-from smttask.headway.text import duration_text, memory_text
+from smttask.headway.text import duration_text
 
 __all__ = ["Report"]
 
@@ -45,6 +46,10 @@ class _Row:
     def is_failure(self) -> bool:
         return self.status in ("failed", "killed")
 
+    @property
+    def bar(self) -> Bar:
+        return Bar(self.worker, self.begin_s, self.duration_s, self.status, self.name)
+
 
 class Report(Course):
     """Gathers what became of each file, and writes the page at the end.
@@ -65,8 +70,18 @@ class Report(Course):
         self.path = path
         self._begun = datetime.now().astimezone()
         self._rows: list[_Row] = []
+        self._parts: list[Bar] = []  # tasks that others need, run by themselves
         self._whys: dict[str, str] = {}  # each text once: thousands of tasks run for the same reason
         self._write(_page("smttask run", "<p>The run is not over.</p>"))
+
+    def idle(self, worker: int) -> None:
+        """See `Display`."""
+        at_work = self.underway.get(worker)
+        if at_work is not None and at_work.work.part:
+            duration_s = monotonic() - at_work.begin
+            name = task_name(at_work.work.name)
+            self._parts.append(Bar(worker, at_work.begin - self.begin, duration_s, "part", name))
+        super().idle(worker)
 
     def finished(self, outcome: Outcome) -> None:
         """See `Display`."""
@@ -106,10 +121,8 @@ class Report(Course):
             f"<p class=counts>{escape(counts_text(summary))}</p>",
             *_notes(summary),
             "<h2>Timeline</h2>",
-            timeline(
-                [Bar(row.worker, row.begin_s, row.duration_s, row.status, row.name) for row in self._rows],
-                summary.duration_s,
-            ),
+            timeline([*self._parts, *(row.bar for row in self._rows)], summary.duration_s),
+            _legend({bar.status for bar in self._parts} | set(summary.counts)),
             *_failures(rows),
             *_table(rows),
         ]
@@ -148,6 +161,14 @@ def _notes(summary: Summary) -> Iterator[str]:
         yield f"<p>It was stopped by signal {summary.signal}; the same command continues.</p>"
     if summary.n_left:
         yield f"<p>{summary.n_left} files were not begun.</p>"
+
+
+def _legend(statuses: set[str]) -> str:
+    """What the colours of the timeline mean."""
+    told = {"part": "an input of others, computed"}
+    shown = [status for status in (*get_args(Status), "part") if status in statuses]
+    keys = (f"<span class={status}>■</span> {told.get(status, status)}" for status in shown)
+    return f"<p class=legend>{' &nbsp; '.join(keys)}</p>"
 
 
 def _failures(rows: Sequence[_Row]) -> Iterator[str]:
@@ -220,7 +241,7 @@ def _cells(row: _Row) -> list[str]:
         _number(row.duration_s, duration_text(row.duration_s)),
         _number(row.begin_s, duration_text(row.begin_s)),
         _number(row.worker, str(row.worker)),
-        _number(row.peak_bytes, memory_text(row.peak_bytes) if row.peak_bytes else ""),
+        _number(row.peak_bytes, bytes_text(row.peak_bytes) if row.peak_bytes else ""),
         _number(row.attempts, str(row.attempts)),
         f"<td>{escape(row.why)}</td>",
         f"<td>{escape(row.error)}</td>",

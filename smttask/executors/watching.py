@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Watcher"]
 
-SHARE_OF_TIME = 0.01  # that looking for reasons may take; a run costs about as much as its explanation
+SHARE_OF_TIME = 0.01  # that looking for reasons may take: a short run takes no longer than its explanation
+AT_LEAST_S = 0.03  # so that the first tasks, which may be the only ones, are explained
 LONGEST_REASON = 300
 
 
@@ -66,7 +67,7 @@ class Watcher:
 
     def _computing(self, task: Task[Any], target: Task[Any], session: Session, options: RunOptions) -> None:
         begin = perf_counter()
-        allowed_s = SHARE_OF_TIME * (begin - self._begin)
+        allowed_s = AT_LEAST_S + SHARE_OF_TIME * (begin - self._begin)
         why = self._why(task, session, options) if self._explaining_s <= allowed_s else ""
         explained = perf_counter()
         self._explaining_s += explained - begin

@@ -28,6 +28,7 @@ from smttask.executors.messages import Instructions, decoded, encoded
 from smttask.executors.outcome import Outcome
 from smttask.executors.signals import STOP_SIGNALS
 from smttask.executors.taskfile import TaskFiles, describe_failure
+from smttask.executors.watching import Watcher
 from smttask.executors.work import Work
 from smttask.records.capture import captured_output
 
@@ -75,6 +76,7 @@ class Worker:
 
     def __init__(self, answers: BinaryIO) -> None:
         self._answers = answers
+        self._watcher = Watcher(lambda facts: self.send("watched", **facts))
         self._sending = threading.Lock()
         self._may_stop = False
         self._is_stopped = False
@@ -184,7 +186,7 @@ class Worker:
         folder, begin = os.getcwd(), perf_counter()
         try:
             reset_peak()
-            with self._stoppable():
+            with self._watcher.watching(), self._stoppable():
                 outcome = files.run(work)
             outcome = replace(outcome, peak_bytes=peak_bytes())
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, fails that task alone

@@ -1,8 +1,8 @@
-"""Words for a display: durations, sizes, bars, and texts that a terminal may be given."""
+"""Words for a display: durations, bars, and texts that a terminal may be given."""
 
 from __future__ import annotations
 
-__all__ = ["bar_text", "duration_text", "memory_text", "printable"]
+__all__ = ["bar_text", "duration_text", "printable", "printable_lines"]
 
 LONGEST = 2_000  # characters of one text; outcomes and reasons may hold anything
 
@@ -36,17 +36,6 @@ def duration_text(duration_s: float) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
-def memory_text(n_bytes: float) -> str:
-    """Bytes of memory for people.
-
-    Examples
-    --------
-    >>> memory_text(52_000_000), memory_text(1_340_000_000)
-    ('52 MB', '1.3 GB')
-    """
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
-
-
 def printable(text: object) -> str:
     r"""`text` on one line, without characters that a terminal would obey.
 
@@ -62,3 +51,9 @@ def printable(text: object) -> str:
     return "".join(
         letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in cut
     ).strip()
+
+
+def printable_lines(text: str) -> str:
+    """The lines of `text`, each `printable` but for its indentation, as of a traceback."""
+    lines = text.splitlines()
+    return "\n".join(" " * (len(line) - len(line.lstrip(" "))) + printable(line) for line in lines)
