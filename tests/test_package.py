@@ -20,6 +20,17 @@ def test_importing_smttask_brings_nothing_heavy():
     assert not {"numpy", "pydantic", "pandas", "rich", "git", "sqlite3", "IPython"}.intersection(loaded)
 
 
+def test_listing_records_brings_nothing_heavy():
+    """A look at the newest runs takes no time for libraries that only values and tasks need."""
+    code = """
+import sys
+import smttask.cli.listing
+from smttask.view import RSView, RecordView, record_filter
+print(*sys.modules)
+"""
+    assert not {"numpy", "pydantic", "pandas", "rich", "smttask.tasks"}.intersection(python(code).split())
+
+
 def test_every_public_name_is_there():
     """By attribute, by `from smttask import` and in `dir`."""
     code = "from smttask import *; import smttask; print(*(n for n in smttask.__all__ if n in globals()))"

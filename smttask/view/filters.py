@@ -6,19 +6,18 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from smttask.errors import FilterError, InputError, short_repr
 from smttask.protocols import Runnable
 from smttask.records.parameters import Step, path_steps
 from smttask.records.query import Selection
 from smttask.records.record import STATUSES
-from smttask.tasks import Task
-from smttask.typing.jsonform import to_json
 from smttask.view.moments import to_moment, to_span
 from smttask.view.paths import suggestion
 
 if TYPE_CHECKING:
+    from smttask.tasks import Task
     from smttask.view.records import RecordView
     from smttask.view.store import RecordStoreView
 
@@ -80,10 +79,10 @@ class RecordFilter:
         """
         if isinstance(task, str):
             return self._view.narrowed(self._view.selection.with_task(task))
-        if isinstance(task, type) and issubclass(task, Task):
+        if isinstance(task, type) and issubclass(task, Runnable):
             selection = self._view.selection.with_task(task.__name__, task.__wrapped__.__module__)
             return self._view.narrowed(selection)
-        if isinstance(task, Task):
+        if isinstance(task, Runnable):
             return self._view.narrowed(self._view.selection.with_digest(task.digest))
         raise InputError(
             f"{short_repr(task)} is no task.",
@@ -211,20 +210,21 @@ class RecordFilter:
         DescriptionError
             If a value is none that a task could have.
         """
+        from smttask.view.restoring import wanted_form
+
         selection = self._view.selection
         paths = [str(path) for values in (eq, ge, le, gt, lt, isclose) for path in values or {}]
         for operator, values in (("==", eq), (">=", ge), ("<=", le), (">", gt), ("<", lt)):
             for path, value in (values or {}).items():
                 if operator != "==":
                     _check_order(path, value)
-                form = to_json(_plain(value), on_task=_reference)
-                selection = selection.with_parameters({str(path): form}, operator)
+                selection = selection.with_parameters({str(path): wanted_form(value)}, operator)
         for path, value in (isclose or {}).items():
             if isinstance(value, bool) or not isinstance(value, Real):
                 raise _no_order(path, value, "a number")
             number, width = float(value), atol + rtol * abs(float(value))
-            selection = selection.with_parameters({str(path): to_json(number - width)}, ">=")
-            selection = selection.with_parameters({str(path): to_json(number + width)}, "<=")
+            selection = selection.with_parameters({str(path): wanted_form(number - width)}, ">=")
+            selection = selection.with_parameters({str(path): wanted_form(number + width)}, "<=")
         return self._view.narrowed(selection, paths=paths)
 
     def match(self, ref: RecordView | str | Task[Any], *but: str) -> RecordStoreView:
@@ -356,14 +356,3 @@ def _matching(
         else:
             selection = selection.with_parameter(place, form)
     return selection
-
-
-def _reference(task: Runnable) -> dict[str, str]:
-    return {"$task": cast("Task[Any]", task).record_key}
-
-
-def _plain(value: Any) -> Any:
-    """What is looked for in the form that finds most: a numpy scalar as a number, a tuple as a list."""
-    if type(value) is tuple:
-        return list(value)
-    return value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value

@@ -13,13 +13,11 @@ from glob import escape
 from typing import TYPE_CHECKING, Any
 
 from smttask.errors import DamagedResultError, DescriptionError
-from smttask.project import Project, use_project
+from smttask.project import Project
 from smttask.records.parameters import Step, find_parameter, find_parts, path_steps, read_json
 from smttask.records.query import Selection
 from smttask.records.stores import SQLRecordStore
 from smttask.storage.manifest import read_head, read_rest
-from smttask.tasks import construction, lookup
-from smttask.typing.jsonform import from_json
 
 if TYPE_CHECKING:
     from smttask.tasks import Task
@@ -71,15 +69,9 @@ class Parameters:
 
     def value(self, form: JSON) -> Any:
         """The value of a JSON form that stands in the parameters."""
-        with use_project(self._project):
-            return from_json(
-                form,
-                get_task=self.load_task,
-                get_large=self._project.data.get_value,
-                get_class=lookup.get_class,
-                get_definition=lookup.get_definition,
-                root=self._project.root,
-            )
+        from smttask.view.restoring import restored_value
+
+        return restored_value(self._project, form, self.load_task)
 
     def inputs(self) -> dict[str, JSON]:
         """The JSON form of each input by name; empty if the record describes no task."""
@@ -100,9 +92,10 @@ class Parameters:
                 "look at them: record.parameters",
             )
         entries = self._entries()
+        from smttask.view.restoring import restored_task
+
         tree = {**self.tree, "task": digest or self.tree.get("task"), "tasks": entries}
-        with use_project(self._project):
-            return construction.load_task(tree, get_large=self._project.data.get_value)
+        return restored_task(self._project, tree)
 
     def _entries(self) -> dict[str, JSON]:
         """The descriptions of this task and all it depends on, by digest, from all their records."""

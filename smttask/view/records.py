@@ -20,7 +20,6 @@ from smttask.storage.layout import SUFFIX_MARK, Key
 from smttask.storage.manifest import Head, read_head
 from smttask.view import html, text
 from smttask.view.dependencies import Dependencies
-from smttask.view.outputs import load_output
 from smttask.view.parameters import Parameters
 from smttask.view.paths import ParameterValues, computed, value_of
 
@@ -289,6 +288,8 @@ class RecordView:
         StorageError
             If it is a pickle, and the task, as found today, does not declare it so.
         """
+        from smttask.view.outputs import load_output
+
         return load_output(self, self._project, name)
 
     @property

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from smttask.errors import InputError, short_repr
 from smttask.extras import require
+from smttask.protocols import Runnable
 from smttask.records.query import Selection
-from smttask.tasks import Task
 from smttask.view import html, text
-from smttask.view.compare import RecordComparison, compare_records
 from smttask.view.export import export_records
 from smttask.view.filters import RecordFilter
 from smttask.view.grouping import group_key, input_paths
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from rich.console import RenderableType
+
+    from smttask.tasks import Task
+    from smttask.view.compare import RecordComparison
 
 __all__ = ["RecordStoreView"]
 
@@ -83,7 +85,7 @@ class RecordStoreView(RecordSequence):
         everything = self._only(Selection())
         if isinstance(ref, str):
             return everything[ref]
-        if isinstance(ref, Task):
+        if isinstance(ref, Runnable):
             return everything.filter.task(ref).latest
         raise InputError(
             f"{short_repr(ref)} is no record.",
@@ -108,6 +110,8 @@ class RecordStoreView(RecordSequence):
         RecordNotFoundError
             If there is no such record.
         """
+        from smttask.view.compare import compare_records
+
         return compare_records(self.get_reference(old), self.get_reference(new))
 
     def splitby(self, *names: str) -> dict[Any, RecordStoreView]:

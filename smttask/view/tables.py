@@ -14,11 +14,11 @@ from smttask.records.differences import MISSING
 from smttask.records.parameters import form_text
 from smttask.records.reading import split_status
 from smttask.storage.manifest import read_head
-from smttask.tasks.explanation import Difference
 from smttask.view.inputcolumns import InputColumns
 from smttask.view.progress import watched
 
 if TYPE_CHECKING:
+    from smttask.tasks.explanation import Difference
     from smttask.view.store import RecordStoreView
 
 __all__ = ["comparison_frame", "difference_frame", "record_frame", "summary_frame"]
