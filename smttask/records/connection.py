@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import sqlite3
@@ -25,6 +26,8 @@ CHECKPOINT_PAGES = 8_000
 # SQLite may give up on these before its timeout, which does not cover all of its locks
 PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 PAUSE_S = 0.005
+# What a thread that outlives the others may hold up the end of the process
+EXIT_S = 1.0
 MEMORY = ":memory:"
 
 Result = TypeVar("Result")
@@ -97,6 +100,7 @@ class SQLiteDatabase:
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         _follow_forks()
+        _close_at_exit()
         _databases.add(self)
 
     @property
@@ -163,6 +167,16 @@ class SQLiteDatabase:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def close_at_exit(self) -> None:
+        """Close, unless a thread that goes on holds the connection."""
+        if self._lock.acquire(timeout=EXIT_S):
+            try:
+                self.close()
+            except sqlite3.Error:
+                pass  # nobody is left to tell; the log stays and is taken in by the next
+            finally:
+                self._lock.release()
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None or self._identity() != self._file:
@@ -300,3 +314,18 @@ def _follow_forks() -> None:
             after_in_parent=lambda: release(in_child=False),
             after_in_child=lambda: release(in_child=True),
         )
+
+
+@functools.cache
+def _close_at_exit() -> None:
+    """Close all databases when the process ends; once a process, when the first one is made.
+
+    Whoever closes last moves the log into the database. A log that stayed would be lost to those
+    who copy the file alone, and spoil the copy that they put in its place.
+    """
+
+    def close_all() -> None:
+        for database in list(_databases):
+            database.close_at_exit()
+
+    atexit.register(close_all)

@@ -159,6 +159,9 @@ def _make(path: Path) -> None:
         connection.execute("VACUUM")  # or the pages keep their size
         connection.execute(f"PRAGMA journal_mode = {journal_mode_for(path)}")
         connection.close()
+        # SQLite would take the log of a database that was removed for that of the new one, and spoil it
+        for ending in ("-wal", "-shm", "-journal"):
+            Path(f"{path}{ending}").unlink(missing_ok=True)
         os.replace(name, path)
     finally:
         for rubbish in path.parent.glob(f"{os.path.basename(name)}*"):
@@ -349,7 +352,8 @@ ANSWERS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("SQLITE_NOTADB", "SQLITE_CORRUPT"),
         "is damaged",
-        "restore it from a copy, or move it away: stored results are still found",
+        "stored results are still found; move it away, with the files of its name that end in -wal and -shm, "
+        "and make the records again: smttask store rebuild",
     ),
     (
         ("SQLITE_CANTOPEN",),

@@ -153,6 +153,43 @@ def test_a_store_that_was_removed_is_made_anew(
     assert store.labels() == [make_record(2).label]
 
 
+WRITER = """
+import os, sys
+from pathlib import Path
+from smttask.records.connection import SQLiteDatabase
+
+path = Path(sys.argv[1])
+database = SQLiteDatabase(path, on_open=int, functions={}, timeout_s=5, durable=False)
+for sql in ("CREATE TABLE more (x)", "INSERT INTO more VALUES (1)"):
+    database.write(lambda transaction: transaction.execute(sql))
+if sys.argv[2] == "killed":
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_process_that_ends_leaves_all_records_in_one_file(store_path: Path) -> None:
+    """Whoever copies .smt/records while nothing runs has a whole copy."""
+    subprocess.run([sys.executable, "-c", WRITER, str(store_path), "ended"], check=True)
+    assert not list(store_path.parent.glob("records-*"))
+    copy = sqlite3.connect(shutil.copy(store_path, store_path.with_name("copy")))
+    assert copy.execute("SELECT x FROM more").fetchall() == [(1,)]
+
+
+def test_a_new_store_does_not_take_the_log_of_a_removed_one(
+    open_store: Opened, store_path: Path, make_record: MakeRecord
+) -> None:
+    """A process was killed and its log stayed; then the record store alone was deleted."""
+    subprocess.run([sys.executable, "-c", WRITER, str(store_path), "killed"], check=False)
+    assert store_path.with_name("records-wal").stat().st_size > 0
+    store_path.unlink()
+    store = open_store()
+    store.open_record(make_record(2))
+    assert store.labels() == [make_record(2).label]
+    made = sqlite3.connect(store_path)
+    assert made.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert made.execute("SELECT name FROM sqlite_master WHERE name = 'more'").fetchall() == []
+
+
 def test_a_store_that_was_replaced_is_noticed(
     store: SQLiteRecordStore, store_path: Path, empty_store: Path, make_record: MakeRecord
 ) -> None:
