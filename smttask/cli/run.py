@@ -12,7 +12,7 @@ import click
 
 from smttask.cli.completion import complete_task_files
 from smttask.cli.displays import RunDisplays
-from smttask.cli.quantities import Duration
+from smttask.cli.quantities import Duration, Size
 from smttask.errors import DescriptionError, SmttaskError
 from smttask.executors.choosing import make_executor
 from smttask.executors.files import check_paths, iter_files
@@ -26,13 +26,38 @@ from smttask.settings import JOURNAL
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...", shell_complete=complete_task_files)
-@click.option("-n", "n", type=click.IntRange(min=1), default=1, show_default=True, help="Worker processes.")
+@click.option("-n", "n", type=click.IntRange(min=1), default=1, show_default=True, help="Tasks at once.")
 @click.option(
     "--executor",
     type=click.Choice(["process", "thread", "dask", "slurm"]),
     default="process",
     show_default=True,
-    help="Where the tasks run.",
+    help="Where the tasks run: processes or threads of this machine, a Dask cluster, Slurm.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster.  [default: one on this machine]")
+@click.option(
+    "--timeout", "timeout_s", type=Duration(), metavar="1h30m", help="Stop a task that takes longer."
+)
+@click.option(
+    "--memory",
+    "memory_bytes",
+    type=Size(),
+    metavar="4GB",
+    help="End a task whose processes together take more.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Times that a task which fails or dies is tried again.",
+)
+@click.option(
+    "--start-method",
+    type=click.Choice(["spawn", "fork"]),
+    default="spawn",
+    show_default=True,
+    help="Fresh processes, or copies of one that has imported all: quicker to start.",
 )
 @click.option("--keep", is_flag=True, help="Leave the files of finished tasks; else they are removed.")
 @click.option("--recompute", is_flag=True, help="Run tasks although their results are stored.")
@@ -71,6 +96,11 @@ def run(
     paths: tuple[str, ...],
     n: int,
     executor: str,
+    scheduler: str | None,
+    timeout_s: float | None,
+    memory_bytes: int | None,
+    retries: int,
+    start_method: str,
     keep: bool,
     recompute: bool,
     record: bool | None,
@@ -121,7 +151,17 @@ def run(
         )
     displays = RunDisplays(paths, executor, n, interval_s, report_file, verbose=verbose, quiet=quiet)
     with displays:
-        runs_on = make_executor(executor, n=n, instructions=instructions, shows_output=verbose)
+        runs_on = make_executor(
+            executor,
+            n=n,
+            instructions=instructions,
+            scheduler=scheduler,
+            timeout_s=timeout_s,
+            memory_bytes=memory_bytes,
+            retries=retries or None,
+            start_method=None if start_method == "spawn" else start_method,
+            shows_output=(verbose and executor != "thread") or None,
+        )
         displays.summary = summary = run_works(works_of_files(files), runs_on, displays.make)
         status = _finish(
             summary, paths, displays.slowest, verbose=verbose, quiet=quiet, keeps=instructions.keep

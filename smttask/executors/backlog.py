@@ -61,6 +61,15 @@ class Backlog:
         """How many could be begun by now or soon."""
         return len(self._ready) + len(self._later)
 
+    def n_tasks(self, most: int) -> int:
+        """About how many tasks could be begun by now or soon, up to `most`; upstream tasks count, too."""
+        n = len(self)
+        for item in list(self._ready):
+            if n >= most:
+                break
+            n += item.work.n_upstream()
+        return min(n, most)
+
     def fill(self, n: int) -> list[Item]:
         """The works to be added so that `n` are ready; the caller adds them under its lock."""
         missing = n - len(self._ready)

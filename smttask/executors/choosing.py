@@ -74,9 +74,7 @@ def make_executor(
         raise SettingError(
             f"The executor {name!r} has no {_words(foreign)}.",
             f"options of it: {_words(known)}",
-            f"leave that out, or use the executor {' or '.join(map(repr, able))}"
-            if able
-            else "leave that out",
+            f"leave that out, or use the executor {' or '.join(able)}" if able else "leave that out",
             name=foreign[0],
         )
     make: type[Any] = getattr(import_module(module), kind)

@@ -8,14 +8,27 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterable
 from contextlib import suppress
+from importlib import import_module
 from typing import IO, NoReturn, Protocol
 
 from smttask.errors import WorkerError
+from smttask.extras import is_installed, require
 
-__all__ = ["ChildProcess", "start_forked"]
+__all__ = ["THREAD_VARIABLES", "ChildProcess", "prepare_forks", "start_forked"]
 
 POLL_S = 0.01
+#: Each worker is one of several: its numerical libraries leave the other cores to them.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 
 #: Descriptors of this process at the pipes to its forked workers, of which the next one gets copies.
 _ends: set[int] = set()
@@ -86,6 +99,21 @@ class _Forked:
                 os.kill(self.pid, number)
 
 
+def prepare_forks(modules: Iterable[str]) -> None:
+    """Load what every worker needs, once and not in every copy; `modules` are those of the user.
+
+    Numerical libraries that are not loaded yet get one thread each; those that are, in each copy
+    and where threadpoolctl is installed.
+    """
+    if "numpy" not in sys.modules:
+        for name in THREAD_VARIABLES:
+            os.environ.setdefault(name, "1")
+    import_module("smttask.executors.worker")
+    for module in modules:
+        with suppress(Exception):  # the workers meet the same error, and tell it
+            import_module(module)
+
+
 def start_forked() -> ChildProcess:
     """A copy of this process that serves as a worker.
 
@@ -100,8 +128,6 @@ def start_forked() -> ChildProcess:
             f"found: {sys.platform}, which has no fork",
             "start them by spawn, the default",
         )
-    import smttask.executors.worker  # noqa: F401 - once, not in every copy
-
     orders, our_orders = os.pipe()
     our_answers, answers = os.pipe()
     our_output, output = os.pipe()
@@ -132,6 +158,8 @@ def _serve(parent: int, streams: tuple[int, int, int], others: set[int]) -> NoRe
         sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         from smttask.executors.worker import main
 
+        if "OMP_NUM_THREADS" not in os.environ and is_installed("threadpoolctl"):
+            require("threadpoolctl").threadpool_limits(1)
         main(parent)
         status = 0
     finally:

@@ -13,11 +13,13 @@ from typing import Any
 from smttask import errors
 from smttask.errors import SettingError, SmttaskError, WorkerError
 from smttask.executors.backlog import Backlog, Item
+from smttask.executors.forking import prepare_forks
 from smttask.executors.limits import Watch
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome
 from smttask.executors.process import Event, WorkerProcess, status_text
 from smttask.executors.progress import Display
+from smttask.executors.weighing import Scales
 from smttask.executors.work import Work
 from smttask.settings import config
 
@@ -27,6 +29,7 @@ REFRESH_S = 0.2
 INSIST_S = 1.0
 SAY_AFTER_S = 5.0
 LET_END_S = 3.0
+MOST_FALSE_STARTS = 3
 
 
 class ProcessExecutor:
@@ -77,6 +80,14 @@ class ProcessExecutor:
                 "give one of these",
                 name="start_method",
             )
+        for name, limit in (("timeout_s", timeout_s), ("memory_bytes", memory_bytes)):
+            if limit is not None and limit <= 0:
+                raise SettingError(
+                    f"No task can run with {name}={limit!r}.",
+                    "expected: more than 0",
+                    "leave it out for no limit",
+                    name=name,
+                )
         self.n = n
         self.instructions = instructions
         self.timeout_s = timeout_s
@@ -88,6 +99,8 @@ class ProcessExecutor:
 
     def run(self, works: Iterator[Work], told: Display) -> Generator[Outcome, None, None]:
         """See `smttask.protocols.Executor`."""
+        if self.start_method == "fork":
+            prepare_forks(self.instructions.imports)
         crew = _Crew(self, works, told)
         try:
             yield from crew.outcomes()
@@ -119,7 +132,11 @@ class _Crew:
         self._has_killed = False
         self._n_stops = 0
         self._asked_to_stop_at = 0.0
+        self._refreshed_at = 0.0
+        self._scales = Scales()
+        self._n_false_starts = 0
         self._root = ""
+        self._has_started = False
         self._notes: set[str] = set()
         self._watch = Watch(lambda: list(self._workers), plan.timeout_s, plan.memory_bytes)
 
@@ -202,7 +219,10 @@ class _Crew:
     def _hire(self) -> None:
         """Start workers while there is work for them."""
         n_starting = sum(not worker.is_ready for worker in self._workers)
-        while len(self._workers) < self._limit and len(self._backlog) > n_starting:
+        if len(self._workers) >= self._limit:
+            return
+        n_wanted = self._backlog.n_tasks(self._limit)
+        while len(self._workers) < self._limit and n_wanted > n_starting:
             self._n_hired += 1
             n_starting += 1
             worker = WorkerProcess(
@@ -241,15 +261,20 @@ class _Crew:
 
     def _next_event(self) -> Event:
         events = self._plan.events
-        if events.empty():
+        if events.empty() or monotonic() - self._refreshed_at > REFRESH_S:
+            self._refreshed_at = monotonic()
             self._told.refresh()
         while True:
             self._insist()
             try:
                 return events.get(timeout=REFRESH_S)
             except Empty:
-                self._told.refresh()
+                self._refresh()
                 self._hand_out()  # what was busy elsewhere may be due
+
+    def _refresh(self) -> None:
+        self._scales.weigh(self._workers, self._told)
+        self._told.refresh()
 
     def _handle(
         self, worker: WorkerProcess | None, kind: str, content: dict[str, Any], item: Item | None
@@ -264,7 +289,8 @@ class _Crew:
                 self._n_busy -= 1
             yield from self._taken_in(worker, item, content)
         elif kind == "ready":
-            worker.is_ready = True
+            worker.is_ready = self._has_started = True
+            self._n_false_starts = 0
             self._root = content["root"]
             self._limit = min(self._limit, content["max_processes"] or self._limit)
             self._let_go_surplus()
@@ -344,7 +370,7 @@ class _Crew:
             elif status == -getattr(signal, "SIGKILL", 9):
                 line += "; if nobody did that, the machine had too little memory"
             yield from self._finished(item, self._killed(worker, item, line, worker.last_output))
-        elif has_to_start:
+        elif has_to_start and self._is_hopeless(status):
             raise WorkerError(
                 "A worker process could not start.",
                 f"ended by: {status_text(status)}\n{worker.last_output}".rstrip(),
@@ -352,6 +378,11 @@ class _Crew:
             )
         if not self._n_stops:
             self._hire()
+
+    def _is_hopeless(self, status: int) -> bool:
+        """Whether a worker that ended with `status` while it started shows that none will."""
+        self._n_false_starts += 1
+        return self._n_false_starts > MOST_FALSE_STARTS or (status >= 0 and not self._has_started)
 
     def _stop(self) -> None:
         """Let the running tasks be stopped; the second time, end all."""

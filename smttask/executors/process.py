@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from smttask import errors
 from smttask.executors.backlog import Item
-from smttask.executors.forking import ChildProcess, start_forked
+from smttask.executors.forking import THREAD_VARIABLES, ChildProcess, start_forked
 from smttask.executors.messages import Instructions, decoded, encoded
 
 __all__ = ["Event", "WorkerProcess", "status_text"]
@@ -32,16 +32,6 @@ START = (
 )
 KEPT_OUTPUT_BYTES = 2**16
 MOST_EVENTS = 2000
-#: Each worker is one of several: its numerical libraries leave the other cores to them.
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 LINGER_S = 0.5  # how long to wait for output when child processes of a dead worker hold the pipes
 
 

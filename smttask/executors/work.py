@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smttask.errors import NotRecordableError
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from smttask.tasks import Task
 
 __all__ = ["Work", "work_of_task"]
+
+GLANCE_BYTES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,16 @@ class Work:
                 )
             packages.add(described.home_module.partition(".")[0])
         return replace(self, task=None, description=pickled_task(self.task), trusts=tuple(sorted(packages)))
+
+    def n_upstream(self) -> int:
+        """About how many tasks it depends on; 0 if that is not to be seen at a glance."""
+        try:
+            if self.path and os.path.getsize(self.path) > GLANCE_BYTES:
+                return 0
+            text = Path(self.path).read_text(encoding="utf-8") if self.path else self.description
+            return max(len(json.loads(text)["tasks"]) - 1, 0) if len(text) <= GLANCE_BYTES else 0
+        except (OSError, ValueError, LookupError, TypeError):
+            return 0
 
     def to_message(self) -> dict[str, Any]:
         """Its fields as JSON, those at their default left out; see `sendable`."""

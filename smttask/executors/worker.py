@@ -35,7 +35,7 @@ from smttask.records.capture import captured_output
 __all__ = ["main"]
 
 PARENT_LOOK_S = 0.5
-ALONE_S = 10.0
+ALONE_S = 5.0
 
 
 def main(parent: int) -> None:
