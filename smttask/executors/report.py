@@ -172,10 +172,10 @@ def _legend(statuses: set[str]) -> str:
 
 
 def _failures(rows: Sequence[_Row]) -> Iterator[str]:
-    failed = [row for row in rows if row.is_failure]
+    failed = sorted((row for row in rows if row.is_failure), key=lambda row: row.begin_s)
     if not failed:
         return
-    yield f"<h2>Failures ({len(failed)})</h2>"
+    yield f"<h2>Failures ({len(failed)})</h2>\n<div class=failures>"
     for row in failed[:MOST_DETAILS]:
         head = f"<b>{escape(row.name)}</b> <span class={row.status}>{escape(row.error)}</span>"
         if row.details:
@@ -184,6 +184,7 @@ def _failures(rows: Sequence[_Row]) -> Iterator[str]:
             yield f"<p class=failure>{head}</p>"
     if len(failed) > MOST_DETAILS:
         yield f"<p>The other {len(failed) - MOST_DETAILS} stand in the table.</p>"
+    yield "</div>"
 
 
 #: Title of a column -> whether it holds numbers.

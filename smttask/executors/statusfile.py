@@ -200,7 +200,7 @@ def _rounded(number: float | None) -> float | None:
 
 
 def _utc(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
+    return moment.isoformat(timespec="microseconds")
 
 
 def _above(path: str, n: int) -> str:

@@ -100,6 +100,10 @@ def _axis(duration_s: float, scale: float, height: int) -> Iterator[str]:
         ticks = [float(tick) for tick in range(0, int(duration_s) + 1, step_s)]
     for tick in ticks:
         x = LEFT + tick * scale
-        text = duration_text(tick) if tick else "0"
+        text = (
+            duration_text(tick).removesuffix(" 0 min").removesuffix(" 0 s").replace(".00", "")
+            if tick
+            else "0"
+        )
         yield f'<line class=tick x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - AXIS + 4}"/>'
         yield f'<text x="{x:.1f}" y="{height - 5}" text-anchor="middle">{text}</text>'

@@ -19,6 +19,9 @@ __all__ = ["Watcher"]
 SHARE_OF_TIME = 0.01  # that looking for reasons may take: a short run takes no longer than its explanation
 AT_LEAST_S = 0.03  # so that the first tasks, which may be the only ones, are explained
 LONGEST_REASON = 300
+PLAIN_MISS = (
+    "not run with these inputs; the nearest run "  # what it differs in says enough in a narrow column
+)
 
 
 class Watcher:
@@ -81,7 +84,7 @@ class Watcher:
         if not task.is_recorded:
             return ""
         try:
-            return task.explained(session, options).reason[:LONGEST_REASON]
+            return task.explained(session, options).reason.removeprefix(PLAIN_MISS)[:LONGEST_REASON]
         except Exception:  # noqa: BLE001 - for information only; the run meets the same, and tells it
             return ""
 
