@@ -12,11 +12,14 @@ __all__ = ["is_installed", "require"]
 
 #: Library -> the extra of smttask that brings it.
 _EXTRA_OF = {
+    "dask": "dask",
+    "distributed": "dask",
     "h5netcdf": "xarray",
     "h5py": "hdf5",
     "matplotlib": "viz",
     "psycopg": "postgres",
     "pyarrow": "parquet",
+    "submitit": "slurm",
     "xarray": "xarray",
 }
 

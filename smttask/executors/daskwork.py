@@ -1,0 +1,266 @@
+"""What Dask's workers do for `smttask.executors.dask`: run one work, or say which parts come before it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import Context
+from dataclasses import dataclass, replace
+from time import perf_counter, sleep
+from typing import Any
+
+import smttask
+from smttask.errors import SmttaskError, WorkerError
+from smttask.executors.division import Division, divide
+from smttask.executors.messages import Instructions
+from smttask.executors.outcome import Outcome
+from smttask.executors.remote import run_safely
+from smttask.executors.taskfile import TaskFiles
+from smttask.executors.work import Work
+from smttask.extras import require
+from smttask.project import get_project, use_project
+
+__all__ = ["TOPIC", "NotBegun", "Order", "Orders", "carry_out", "interrupt"]
+
+TELL_AFTER_S = 0.05
+#: Of the events by which workers tell what they do; their other end is `smttask.executors.dask`.
+TOPIC = "smttask"
+
+_lock = threading.Lock()
+_entered: dict[tuple[int, Orders], tuple[Context, TaskFiles]] = {}
+_running: dict[int, _Running] = {}  # by thread
+_stopped: set[str] = set()
+_has_running = threading.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What holds for all works of a run.
+
+    Parameters
+    ----------
+    run
+        Its name, different from that of all others.
+    root
+        Of the project; empty if there is none.
+    folder
+        To be importable: that of the project, else the working directory of who called.
+    retries
+        How often a task that failed is tried again.
+    """
+
+    run: str
+    root: str
+    folder: str
+    instructions: Instructions
+    retries: int = 0
+
+    def __dask_tokenize__(self) -> str:
+        """What Dask takes for its content, which otherwise takes 2 ms to find out."""
+        return self.run
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One work.
+
+    Parameters
+    ----------
+    mark
+        What it is known by in its run.
+    may_divide
+        Whether to ask for parts of it to be run before.
+    """
+
+    work: Work
+    mark: str
+    may_divide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotBegun:
+    """Instead of an outcome: the run was stopped before the work began."""
+
+    number: int
+
+
+def carry_out(
+    order: Order, version: str, orders: Orders, parts: Sequence[Outcome | NotBegun] = ()
+) -> Outcome | Division | NotBegun:
+    """What became of the work, run in this thread; or what is to be run before.
+
+    Parameters
+    ----------
+    version
+        Of smttask where the order comes from.
+    parts
+        What became of those of its parts that came before; if one failed, so does the work.
+
+    Raises
+    ------
+    WorkerError
+        If this process has another version of smttask.
+    SmttaskError
+        If the project, or a module to be imported, cannot be used here.
+    """
+    if version != smttask.__version__:
+        raise WorkerError(
+            "Workers of the Dask cluster have another version of smttask.",
+            f"found: {smttask.__version__} with Python {platform.python_version()} on {platform.node()}\n"
+            f"expected: {version}",
+            "install the same version where the workers run, and start them again",
+        )
+    work = order.work
+    for part in parts:
+        if isinstance(part, NotBegun):
+            return NotBegun(work.number)
+        if part.is_failure:
+            return replace(part, name=work.name, number=work.number, worker=0)
+    try:
+        with _running_for(orders.run, order.mark) as may_begin:
+            return _within(order, orders) if may_begin else NotBegun(work.number)
+    except KeyboardInterrupt:
+        return Outcome(work.name, "killed", error="stopped", number=work.number)
+
+
+def _within(order: Order, orders: Orders) -> Outcome | Division:
+    """The same, in the project."""
+    context, files = _files(orders)
+    attempts = 1
+    while True:
+        result = context.copy().run(_run, files, order)
+        if isinstance(result, Division) or not result.is_failure or attempts > orders.retries:
+            break
+        attempts += 1
+    return result if isinstance(result, Division) else replace(result, attempts=attempts)
+
+
+def _run(files: TaskFiles, order: Order) -> Outcome | Division:
+    work, begin = order.work, perf_counter()
+    if not order.may_divide:
+        return run_safely(files, work)
+    try:
+        task = files.load_work(work)
+        division = None if task is None else divide(task, recompute=files.instructions.recompute)
+    except Exception:  # noqa: BLE001 - whatever it is, the run meets it too, and tells it
+        return run_safely(files, work)
+    if division is not None:
+        return division
+    if work.wants_value or task is None:  # what is sent is made from the description
+        return run_safely(files, work)
+    outcome = run_safely(files, replace(work, task=task))
+    return replace(outcome, duration_s=perf_counter() - begin)
+
+
+# -- the project
+
+
+def _files(orders: Orders) -> tuple[Context, TaskFiles]:
+    """The project as entered in a context of its own, once in this process for each run."""
+    key = os.getpid(), orders
+    with _lock:
+        if key not in _entered:
+            context = Context()
+            files = TaskFiles(orders.instructions)
+            context.run(_enter, files, orders)
+            _entered[key] = context, files
+    return _entered[key]
+
+
+def _enter(files: TaskFiles, orders: Orders) -> None:
+    try:
+        if orders.root:
+            use_project(get_project(orders.root)).__enter__()
+        elif orders.folder not in sys.path:
+            sys.path.insert(0, orders.folder)
+        files.__enter__()
+    except SmttaskError as error:
+        error.add_note(f"on the worker {platform.node()}")
+        raise
+
+
+# -- being seen, and stopped
+
+
+@dataclass(slots=True)
+class _Running:
+    """An order that a thread of this process carries out."""
+
+    run: str
+    mark: str
+    worker: Any
+    is_told: bool = False
+
+    def tell(self, kind: str, facts: Mapping[str, Any]) -> None:
+        """Tell who started the run something about it."""
+        if self.worker is not None:
+            told = {"run": self.run, "mark": self.mark, "kind": kind, "facts": dict(facts)}
+            with suppress(Exception):  # for information only
+                self.worker.log_event(TOPIC, told)
+
+
+@contextmanager
+def _running_for(run: str, mark: str) -> Iterator[bool]:
+    """Where `interrupt` raises `KeyboardInterrupt` in this thread; gives whether the run still goes on."""
+    thread = threading.get_ident()
+    running = _Running(run, mark, _dask_worker())
+    with _lock:
+        may_begin = run not in _stopped
+        if may_begin:
+            _running[thread] = running
+    _has_running.set()
+    try:
+        yield may_begin
+    finally:
+        with _lock:
+            _running.pop(thread, None)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
+
+
+def interrupt(run: str) -> None:
+    """Stop what this process runs for `run`, and begin nothing more.
+
+    A task is stopped at its next step in Python, not inside a call that lasts.
+    """
+    with _lock:
+        _stopped.add(run)
+        for thread, running in _running.items():
+            if running.run == run:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt)
+                )
+
+
+def _dask_worker() -> Any:
+    """The Dask worker whose thread this is; None elsewhere."""
+    try:
+        worker = require("distributed").get_worker()
+    except ValueError:
+        return None
+    if not _telling.is_alive():
+        with _lock, suppress(RuntimeError):  # another thread was faster
+            _telling.start()
+    return worker
+
+
+def _tell_of_long_ones() -> None:
+    """Tell of what runs for a while: of thousands of short tasks nobody could see one."""
+    while True:
+        _has_running.wait()
+        sleep(TELL_AFTER_S)
+        with _lock:
+            running = list(_running.values())
+            if not running:
+                _has_running.clear()
+        for each in running:
+            if not each.is_told:
+                each.is_told = True
+                each.tell("begun", {})
+
+
+_telling = threading.Thread(target=_tell_of_long_ones, name="smttask-telling", daemon=True)
