@@ -26,7 +26,7 @@ EXECUTORS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "slurm": (
         "smttask.executors.slurm",
         "SlurmExecutor",
-        ("timeout_s", "memory_bytes", "retries", "parameters", "shows_output"),
+        ("timeout_s", "memory_bytes", "retries", "slurm", "shows_output"),
     ),
 }
 
@@ -39,7 +39,7 @@ def make_executor(
     Parameters
     ----------
     n
-        Most tasks at once, at least 1.
+        Most tasks at once, at least 1. None, for a Dask scheduler alone: as many as it has workers for.
     instructions
         What every worker is told.
     options
@@ -60,7 +60,8 @@ def make_executor(
             f"did you mean {near[0]!r}?" if near else "choose one of these",
             name=name,
         )
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    is_open = n is None and options.get("scheduler")
+    if not is_open and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
         raise SettingError(
             f"The executor {name!r} cannot run {n!r} tasks at once.",
             "expected: an integer, 1 or more",

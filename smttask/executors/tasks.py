@@ -59,7 +59,7 @@ def run_tasks(
         run tasks of notebooks too and share the results of memoized tasks; a running one cannot be stopped.
         ``"dask"``, ``"slurm"``: other machines.
     n
-        Most tasks at once. None: as many as this process may use cores.
+        Most tasks at once. None: as many as this process may use cores, or a Dask scheduler has workers for.
     ordered
         Yield in the order of `tasks`, not in that in which they are done.
     on_error
@@ -112,7 +112,9 @@ def run_tasks(
         record_store=None if record_store is None else _absolute(record_store),
         settings=_chosen_settings(),
     )
-    chosen = make_executor(executor, n=_n_cores() if n is None else n, instructions=instructions, **options)
+    if n is None and not options.get("scheduler"):
+        n = _n_cores()
+    chosen = make_executor(executor, n=n, instructions=instructions, **options)
     display = _display_of(progress)
     run = _Run(tasks, chosen, display, sends=executor != "thread", on_error=on_error)
     return run.results(ordered=ordered)
