@@ -14,7 +14,7 @@ from smttask.care.inventory import is_label, iter_links, iter_manifests
 from smttask.care.rebuild import mend_links
 from smttask.errors import DamagedResultError, LockError, RecordNotFoundError
 from smttask.project import Project
-from smttask.records.deletion import delete_records
+from smttask.records.deletion import delete_records, require_deletable
 from smttask.records.query import Selection
 from smttask.storage.atomic import read_link, storage_error, unlink_if_there
 from smttask.storage.locks import computing
@@ -89,9 +89,12 @@ def delete(project: Project, deletion: Deletion) -> Deletion:
     Raises
     ------
     StorageError, RecordStoreError
-        If a store cannot be written, or another host writes the records.
+        If a store cannot be written, or another host writes the records; if it is the record
+        store, nothing is deleted.
     """
     require_home(project, "deleted")
+    if deletion.labels:
+        require_deletable(project.records)  # or results would go whose records stay
     running, kept = _kept_by_runs(project)  # those that began since it was planned
     going = [label for label in deletion.labels if label not in kept]
     taken = _remove_files(project, going)

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from smttask.records.schema import connect, store_error
+from smttask.records.schema import FAILURES, connect, store_error
 
 __all__ = ["copy_sqlite"]
 
@@ -25,6 +25,6 @@ def copy_sqlite(source: Path, copy: Path) -> Path:
         with closing(connect(source, TIMEOUT_S)) as opened, closing(sqlite3.connect(copy)) as made:
             opened.backup(made)
             made.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise store_error(source, error) from error
     return copy

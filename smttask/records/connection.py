@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from smttask.records.database import Row, Transaction
-from smttask.records.schema import check_schema, connect, journal_mode_for, make_store, store_error
+from smttask.records.schema import FAILURES, check_schema, connect, journal_mode_for, make_store, store_error
 
 __all__ = ["MemoryDatabase", "SQLiteDatabase"]
 
@@ -130,7 +130,7 @@ class SQLiteDatabase:
                     return self._in_transaction(action)
                 except sqlite3.IntegrityError:
                     return self._in_transaction(action)
-            except sqlite3.Error as error:
+            except FAILURES as error:
                 raise store_error(self.path, error, waited_s=time.monotonic() - begun) from error
 
     def _in_transaction(self, action: Callable[[Transaction], Result]) -> Result:
@@ -158,7 +158,7 @@ class SQLiteDatabase:
             begun = time.monotonic()
             try:
                 return self._connected().execute(sql, values).fetchall()
-            except sqlite3.Error as error:
+            except FAILURES as error:
                 raise store_error(self.path, error, waited_s=time.monotonic() - begun) from error
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class SQLiteDatabase:
         if self._lock.acquire(timeout=EXIT_S):
             try:
                 self.close()
-            except sqlite3.Error:
+            except FAILURES:
                 pass  # nobody is left to tell; the log stays and is taken in by the next
             finally:
                 self._lock.release()

@@ -9,7 +9,7 @@ from smttask.records.database import IDS, TEXTS, Transaction
 from smttask.records.parameterindex import FORGET_PARAMETERS
 from smttask.records.stores import SQLRecordStore
 
-__all__ = ["delete_records"]
+__all__ = ["delete_records", "require_deletable"]
 
 BATCH = 500  # records in one transaction: others that write wait for it
 
@@ -35,6 +35,17 @@ DELETE_PARAMETERS = (
     f"DELETE FROM django_store_parameterset WHERE id IN {IDS} AND NOT EXISTS"
     " (SELECT 1 FROM django_store_record r WHERE r.parameters_id = django_store_parameterset.id)"
 )
+
+
+def require_deletable(store: SQLRecordStore) -> None:
+    """Refuse a store whose records cannot be deleted now; nothing is changed.
+
+    Raises
+    ------
+    RecordStoreError
+        If it is locked, read-only, or cannot be reached.
+    """
+    delete_records(store, [""])  # no record has this label
 
 
 def delete_records(store: SQLRecordStore, labels: Iterable[str]) -> int:

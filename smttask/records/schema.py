@@ -25,6 +25,7 @@ if sys.platform != "win32":
     import fcntl
 
 __all__ = [
+    "FAILURES",
     "LAST_MADE",
     "MIGRATIONS",
     "OWN_TABLES",
@@ -260,15 +261,19 @@ def check_schema(path: Path, connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN IMMEDIATE;{OWN_TABLES}COMMIT;")
 
 
+OLDER_SUMATRA = "if an older Sumatra made it, run its `smt export` and then `smt upgrade`"
+
+
 def other_schema_error(name: str, where: str, found: Sequence[tuple[str, str]]) -> RecordStoreError:
     """Say that other migrations than Sumatra's 0.8 made the record store `name`."""
     names = ", ".join(migration for _, migration in found) or "none"
+    is_newer = len(found) > len(MIGRATIONS) and set(found) > set(MIGRATIONS)
     return RecordStoreError(
         f"The record store {name} has another schema than Sumatra 0.8.",
         f"{where}\nmigrations found: {names}\n"
         f"migrations expected: {', '.join(migration for _, migration in MIGRATIONS)}",
-        "if an older Sumatra made it, run its `smt export` and then `smt upgrade`;\n"
-        "else set `record_store` to another one",
+        ("a newer Sumatra changed it: update smttask" if is_newer else OLDER_SUMATRA)
+        + ";\nelse set `record_store` to another one",
     )
 
 
@@ -325,6 +330,8 @@ def store_error(path: Path, error: Exception, *, waited_s: float = 0.0) -> Recor
         Time spent until the error; told where the store is locked.
     """
     code = str(getattr(error, "sqlite_errorname", ""))
+    if isinstance(error, UnicodeDecodeError):
+        code = "SQLITE_CORRUPT"
     answers = [(what, remedy) for prefixes, what, remedy in ANSWERS if code.startswith(prefixes)]
     what, remedy = answers[0] if answers else UNEXPECTED
     waited = f"\nwaited {waited_s:.1f} s" if what == LOCKED else ""
@@ -336,6 +343,8 @@ def store_error(path: Path, error: Exception, *, waited_s: float = 0.0) -> Recor
     )
 
 
+#: What SQLite raises; the second where its message quotes what was damaged
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
 LOCKED = "is locked"
 UNEXPECTED = "gave an unexpected answer", "check it with: sqlite3 FILE 'PRAGMA integrity_check'"
 ANSWERS: tuple[tuple[tuple[str, ...], str, str], ...] = (

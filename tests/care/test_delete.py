@@ -2,6 +2,7 @@
 
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 from smttask.care.clean import KINDS, find_rubbish
 from smttask.care.delete import delete, plan_deletion
 from smttask.care.verify import verify
-from smttask.errors import OutputError
+from smttask.errors import OutputError, RecordStoreError
 from smttask.records.query import Selection
 
 UNFIT = """
@@ -52,6 +53,22 @@ def test_a_run_is_deleted_with_its_record_result_and_link(lab):
     assert find_rubbish(lab.project, kinds=KINDS, older_than_s=0) == []
     assert verify(lab.project).problems == []
     assert verify(lab.project).n_results == 2
+
+
+def test_a_record_store_that_cannot_be_written_keeps_the_results(lab):
+    """Nothing is deleted, rather than results whose records stay."""
+    three = lab.tasks.Square(3.0)
+    plan = plan_deletion(lab.project, [label_of(three)])
+    records = lab.project.records
+    records.close()
+    records._database._timeout_s = 0.1
+    other = sqlite3.connect(records.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RecordStoreError, match="is locked"):
+        delete(lab.project, plan)
+    other.execute("ROLLBACK")
+    assert three.has_run
+    assert delete(lab.project, plan).labels == plan.labels
 
 
 def test_what_another_result_needs_is_kept(lab):

@@ -64,6 +64,19 @@ def test_a_cut_store_is_an_error(open_store: Opened, store_path: Path, make_reco
         open_store().open_record(make_record())
 
 
+def test_a_store_whose_damage_sqlite_cannot_put_into_words_is_an_error(
+    open_store: Opened, store_path: Path, make_record: MakeRecord
+) -> None:
+    """SQLite quotes damaged names, and Python cannot decode them."""
+    content = store_path.read_bytes()
+    store_path.write_bytes(content.replace(b"CREATE TABLE", b"CREATE TABL\xdf"))
+    with pytest.raises(UnicodeDecodeError):
+        sqlite3.connect(store_path).execute("SELECT 1 FROM sqlite_master")
+    for use in (SQLiteRecordStore.count, lambda store: store.open_record(make_record())):
+        with pytest.raises(RecordStoreError, match=r"(?s)records is damaged.*smttask store rebuild"):
+            use(open_store())
+
+
 def test_a_folder_in_place_of_a_store_is_an_error(open_store: Opened, tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "x").touch()
