@@ -1,4 +1,4 @@
-"""Options that take a duration or a size, written as people do."""
+"""Options that take a duration, a size or a named value, written as people do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Duration", "Size", "size_text"]
+__all__ = ["Duration", "KeyValue", "Size", "size_text"]
 
 TIME = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", re.ASCII)
@@ -44,6 +44,23 @@ class Size(click.ParamType[int]):
         if match is None:
             self.fail(f"{value!r} is no size; write it as 512, 10kB, 1.5MB or 2GB", param, ctx)
         return int(float(match[1]) * FACTORS[match[2]])
+
+
+class KeyValue(click.ParamType[tuple[str, str]]):
+    """A name and its value, from text such as ``time=60``; a name alone stands for ``name=true``."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Name and value."""
+        if isinstance(value, tuple):
+            return value
+        name, is_given, text = value.partition("=")
+        if not name.strip():
+            self.fail(f"{value!r} names nothing; write it as name=value", param, ctx)
+        return name.strip(), text.strip() if is_given else "true"
 
 
 def size_text(n_bytes: int) -> str:

@@ -12,7 +12,7 @@ import click
 
 from smttask.cli.completion import complete_task_files
 from smttask.cli.displays import RunDisplays
-from smttask.cli.quantities import Duration, Size
+from smttask.cli.quantities import Duration, KeyValue, Size
 from smttask.errors import DescriptionError, SmttaskError
 from smttask.executors.choosing import make_executor
 from smttask.executors.files import check_paths, iter_files
@@ -26,7 +26,12 @@ from smttask.settings import JOURNAL
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...", shell_complete=complete_task_files)
-@click.option("-n", "n", type=click.IntRange(min=1), default=1, show_default=True, help="Tasks at once.")
+@click.option(
+    "-n",
+    "n",
+    type=click.IntRange(min=1),
+    help="Tasks at once.  [default: 1; with --scheduler as many as it has workers for]",
+)
 @click.option(
     "--executor",
     type=click.Choice(["process", "thread", "dask", "slurm"]),
@@ -35,6 +40,14 @@ from smttask.settings import JOURNAL
     help="Where the tasks run: processes or threads of this machine, a Dask cluster, Slurm.",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster.  [default: one on this machine]")
+@click.option(
+    "--slurm",
+    "slurm_options",
+    type=KeyValue(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of sbatch (partition, time, mem, cpus, ...); or chunk, workers, cluster.",
+)
 @click.option(
     "--timeout", "timeout_s", type=Duration(), metavar="1h30m", help="Stop a task that takes longer."
 )
@@ -94,9 +107,10 @@ from smttask.settings import JOURNAL
 @click.option("-q", "--quiet", is_flag=True, help="Show only failures.")
 def run(
     paths: tuple[str, ...],
-    n: int,
+    n: int | None,
     executor: str,
     scheduler: str | None,
+    slurm_options: tuple[tuple[str, str], ...],
     timeout_s: float | None,
     memory_bytes: int | None,
     retries: int,
@@ -149,13 +163,14 @@ def run(
         sys.exit(
             _finish(summary, paths, lines.slowest, verbose=verbose, quiet=quiet, keeps=instructions.keep)
         )
-    displays = RunDisplays(paths, executor, n, interval_s, report_file, verbose=verbose, quiet=quiet)
+    displays = RunDisplays(paths, executor, n or 1, interval_s, report_file, verbose=verbose, quiet=quiet)
     with displays:
         runs_on = make_executor(
             executor,
-            n=n,
+            n=1 if n is None and not scheduler else n,
             instructions=instructions,
             scheduler=scheduler,
+            slurm=dict(slurm_options) or None,
             timeout_s=timeout_s,
             memory_bytes=memory_bytes,
             retries=retries or None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,11 +17,16 @@ STOP_SIGNALS = tuple(
 
 
 @contextmanager
-def stop_signals_to(tell: Callable[[int], None]) -> Iterator[None]:
+def stop_signals_to(tell: Callable[[int], None], *, also: Sequence[int] = ()) -> Iterator[None]:
     """Call `tell` with the number of each such signal that comes during the block.
 
     Only the main thread can; in another one nothing is changed. A signal that
     the process ignores, as ``nohup`` has it, stays ignored.
+
+    Parameters
+    ----------
+    also
+        Numbers of other signals that ask it to stop.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -32,7 +37,7 @@ def stop_signals_to(tell: Callable[[int], None]) -> Iterator[None]:
 
     before: dict[int, Any] = {}
     try:
-        for number in STOP_SIGNALS:
+        for number in (*STOP_SIGNALS, *also):
             if signal.getsignal(number) != signal.SIG_IGN:
                 before[number] = signal.signal(number, handle)
         yield
