@@ -35,6 +35,7 @@
     ├── DefaultsChangedWarning            a description was made under other defaults
     ├── NotRecordedWarning                a run that leaves no record
     ├── RecordStoreWarning                a result is stored but could not be recorded
+    ├── UnknownOutputWarning              an output is asked for that no result has
     └── UnknownParameterWarning           records are looked for by an input that none has
 
 A message has three parts: what failed, by name and digest; what was found and
@@ -81,6 +82,7 @@ __all__ = [
     "StaleModuleError",
     "StorageError",
     "UncommittedChangesError",
+    "UnknownOutputWarning",
     "UnknownParameterWarning",
     "WorkerError",
     "short_repr",
@@ -310,6 +312,10 @@ class NotRecordedWarning(SmttaskWarning):
 
 class RecordStoreWarning(SmttaskWarning):
     """A result is stored but its run could not be recorded."""
+
+
+class UnknownOutputWarning(SmttaskWarning):
+    """An output is asked for that no result of the view has; its name may be misspelt."""
 
 
 class UnknownParameterWarning(SmttaskWarning):

@@ -43,6 +43,8 @@ def chosen_columns(text: str, records: Sequence[RecordView]) -> list[str]:
     InputError
         If one is no path.
     """
+    from smttask.view.paths import listed, paths_of, suggestion
+
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise click.BadParameter("it names no column", param_hint="--columns")
@@ -50,10 +52,11 @@ def chosen_columns(text: str, records: Sequence[RecordView]) -> list[str]:
         if name in FIELDS or name in DISPLAYED.values() or not records:
             continue
         if not any(record.forms.find(name.removeprefix(INPUTS))[0] for record in records):
-            inputs = sorted({known for record in records for known in record.input_texts})
+            inputs = sorted({known for record in records for known in paths_of(record.forms)})
             raise click.BadParameter(
                 f"{name!r} is no field, and no record shown has such an input; "
-                f"fields: {', '.join(FIELDS)}; inputs: {', '.join(inputs)}",
+                f"{suggestion(name, [*FIELDS, *inputs])}"
+                f"fields: {', '.join(FIELDS)}; inputs: {listed(inputs)}",
                 param_hint="--columns",
             )
     return names

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from textwrap import indent
 from typing import Any
 
 import click
@@ -93,15 +94,15 @@ def show(label: str, as_json: bool) -> None:
 
         click.echo(json.dumps(all_facts(get_current_project().records.get(record.label)), ensure_ascii=False))
         return
-    from smttask.view.text import printable, record_text
+    from smttask.headway.text import printable_lines
+    from smttask.view.text import record_text
 
     click.echo(record_text(record))
     for key in record.output_data:
         click.echo(f"  output    {key.path}")
     if record.stdout_stderr:
         click.echo("  printed")
-        for line in record.stdout_stderr.splitlines():
-            click.echo(f"    {printable(line)}")
+        click.echo(indent(printable_lines(record.stdout_stderr), "    "))
 
 
 @click.command("find-output")

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 
 from smttask.errors import InputError, RecordStoreError, short_repr
 from smttask.records.database import IDS, Transaction
-from smttask.records.record import fit
+from smttask.records.record import STATUSES, fit
 from smttask.records.rows import RecordWriter
 from smttask.records.tags import checked_tag
 
@@ -42,7 +42,7 @@ class TagEdit:
     Raises
     ------
     InputError
-        If a tag cannot be kept, or is a status.
+        If a tag cannot be kept, or is a status; names of statuses are not added either.
     """
 
     added: tuple[str, ...] = ()
@@ -57,6 +57,13 @@ class TagEdit:
                     "give text",
                 )
             checked_tag(tag)
+        for tag in self.added:
+            if tag in STATUSES:
+                raise InputError(
+                    f"A record cannot be given the tag {tag!r}.",
+                    "it is the name of a status, and filter.tags would find the records of that status",
+                    "use another tag",
+                )
 
     def make(
         self, transaction: Transaction, writer: RecordWriter, labels: Mapping[int, str]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from glob import escape as escape_pattern
 from html import escape
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, cast
 
 from smttask.code.fingerprint import changed_parts
 from smttask.errors import DamagedResultError, InputError, ResultNotFoundError, short_repr
 from smttask.protocols import Runnable
 from smttask.records.differences import MISSING, Described, differing_places, find_differences
 from smttask.records.parameters import form_text, path_steps, task_reference
-from smttask.storage.manifest import read_rest
+from smttask.storage.manifest import read_head, read_rest
 from smttask.tasks import Task
 from smttask.tasks.construction import load_task
 from smttask.tasks.explanation import Difference
@@ -34,7 +36,9 @@ __all__ = [
 ]
 
 JSON = Any
+Rest = dict[str, JSON]
 Source = RecordView | Task[Any] | Mapping[str, Any]
+MAX_UPSTREAM = 50  # upstream tasks whose manifests are read
 NO_TASK = ""  # digest under which plain mappings are described
 
 
@@ -85,8 +89,8 @@ class RecordComparison:
 def compare_records(old: RecordView, new: RecordView) -> RecordComparison:
     """Inputs, code and packages that differ between two runs.
 
-    Inputs are looked for through the tasks among them. Code is told function by function;
-    where a result was deleted, by the commit alone.
+    Inputs are looked for through the tasks among them. Code is told function by function, that of
+    upstream tasks too; where a result was deleted, by the commit alone.
     """
     inputs = [
         Difference("input", each.place, *each.texts)
@@ -103,17 +107,60 @@ def _code_differences(old: RecordView, new: RecordView) -> list[Difference]:
             return []
         versions = [record.version[:12] + "+" * bool(record.diff) for record in (old, new)]
         return [Difference("code", "commit", *versions)]
+    own = _changed_code(before, now)
+    return own + _upstream_differences(before, now, new.head.path.parent.parent)
+
+
+def _changed_code(before: Rest, now: Rest, within: str = "") -> list[Difference]:
     parts = before["functions"], now["functions"]
     names = [words.rpartition(" ")[0] for words in changed_parts(*parts)]
-    found = [Difference("code", name, *(part.get(name, "") for part in parts)) for name in names]
-    for digest, used in now["upstream"].items():
-        code = before["upstream"].get(digest, used)["code"]
-        if code != used["code"]:
-            found.append(Difference("upstream", f"upstream task {digest}", code[:12], used["code"][:12]))
-    return found
+    kind: Literal["code", "upstream"] = "upstream" if within else "code"
+    return [Difference(kind, name, parts[0].get(name, ""), parts[1].get(name, ""), within) for name in names]
 
 
-def _rest(record: RecordView) -> dict[str, JSON] | None:
+def _upstream_differences(before: Rest, now: Rest, results: Path) -> list[Difference]:
+    """How the code of upstream tasks differs, function by function where they have results of their own.
+
+    Tasks with other inputs are told too, where one of each run goes by the same name.
+    """
+    found: dict[tuple[str, str, str], Difference] = {}  # many tasks share a function: it is told once
+    waiting, seen = [(before, now)], set[str]()
+    while waiting and len(seen) < MAX_UPSTREAM:
+        before, now = waiting.pop()
+        for digest, used in now["upstream"].items():
+            past = _counterpart(before["upstream"], digest, used["name"])
+            if past is None or past["code"] == used["code"] or digest in seen:
+                continue
+            seen.add(digest)
+            name = f"{used['name']} {digest}"
+            rests = [_upstream_rest(results, each["label"]) for each in (past, used)]
+            if rests[0] is None or rests[1] is None:
+                told = [Difference("upstream", f"upstream task {name}", past["code"][:12], used["code"][:12])]
+            else:
+                told = _changed_code(rests[0], rests[1], within=name)
+                waiting.append((rests[0], rests[1]))
+            for each in told:
+                found.setdefault((each.name, each.old, each.new), each)
+    return list(found.values())
+
+
+def _counterpart(upstream: Mapping[str, JSON], digest: str, name: str) -> Mapping[str, JSON] | None:
+    """The same task in another run, else the only one of its name."""
+    if digest in upstream:
+        return cast("Mapping[str, JSON]", upstream[digest])
+    alike = [each for each in upstream.values() if each["name"] == name]
+    return alike[0] if alike and all(each["code"] == alike[0]["code"] for each in alike) else None
+
+
+def _upstream_rest(results: Path, label: str) -> Rest | None:
+    path = next(results.glob(f"*/{escape_pattern(label)}.json"), None) if label else None
+    try:
+        return None if path is None else read_rest(read_head(path))
+    except (DamagedResultError, OSError):
+        return None
+
+
+def _rest(record: RecordView) -> Rest | None:
     try:
         return read_rest(record.head)
     except (ResultNotFoundError, DamagedResultError, OSError):

@@ -14,7 +14,7 @@ from smttask.records.parameters import Step, path_steps
 from smttask.records.query import Selection
 from smttask.records.record import STATUSES
 from smttask.view.moments import to_moment, to_span
-from smttask.view.paths import suggestion
+from smttask.view.paths import listed, paths_of, suggestion
 
 if TYPE_CHECKING:
     from smttask.tasks import Task
@@ -249,10 +249,10 @@ class RecordFilter:
         excepted = [path_steps(str(path)) for path in but]
         for path, steps in zip(but, excepted, strict=True):
             if not record.forms.has(steps):
-                inputs = list(record.input_texts)
+                inputs = paths_of(record.forms)
                 raise InputError(
                     f"The run {record.label} has no input {short_repr(str(path))}.",
-                    f"inputs: {', '.join(inputs)}",
+                    f"inputs: {listed(inputs)}",
                     suggestion(path, inputs) + "correct the name",
                     place=path,
                 )

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from smttask.errors import DamagedResultError, DescriptionError
 from smttask.project import Project
-from smttask.records.parameters import Step, find_parameter, find_parts, path_steps, read_json
+from smttask.records.parameters import (
+    Step,
+    find_parameter,
+    find_parts,
+    form_text,
+    path_steps,
+    read_json,
+    task_reference,
+)
 from smttask.records.query import Selection
 from smttask.records.stores import SQLRecordStore
 from smttask.storage.manifest import read_head, read_rest
@@ -77,6 +85,19 @@ class Parameters:
         """The JSON form of each input by name; empty if the record describes no task."""
         found, forms = find_parameter(self.tree, self._digest, [], self.find_upstream)
         return forms if found and isinstance(forms, dict) else {}
+
+    def text(self, form: JSON) -> str:
+        """A JSON form that stands in the parameters as people read it, a task with its name."""
+        text = form_text(form)
+        if (digest := task_reference(form)) is None:
+            return text
+        tree: JSON = self.tree
+        if digest not in tree["tasks"]:
+            tree, digest = self.find_upstream(str(form.get("label", ""))) or (None, "")
+        try:
+            return f"{tree['tasks'][digest]['name']}, {text}"
+        except (LookupError, TypeError):  # the record of the upstream run is gone, or of another program
+            return text
 
     def find_upstream(self, label: str) -> tuple[JSON, str] | None:
         """Parameters of another record, parsed, and its digest."""

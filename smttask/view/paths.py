@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, overload
 
 from smttask.errors import DescriptionError, InputError, UnknownParameterWarning, short_repr, warn
-from smttask.records.parameters import Step, form_text, task_reference
+from smttask.records.parameters import Step, task_reference
 from smttask.records.query import Selection
 from smttask.view.parameters import Parameters
 
@@ -25,6 +25,8 @@ __all__ = [
     "ParameterPaths",
     "ParameterValues",
     "computed",
+    "listed",
+    "paths_of",
     "suggestion",
     "tell_unknown_paths",
     "value_of",
@@ -36,7 +38,7 @@ Tree = dict[str, "Tree"]
 
 N_SEARCHED = 200  # newest records of a view in which names are looked for
 N_NAMED = 20  # paths in a message
-DEEPEST = 4  # names in the longest path that is offered
+DEEPEST = 6  # names in the longest path that is offered
 BRANCHES = {"$dataclass", "$model", "$dict"}  # tags of what has named parts
 
 
@@ -172,7 +174,8 @@ class ParameterValues(Mapping[str, Any]):
         return list(self.__parts)
 
     def __repr__(self) -> str:
-        return "\n".join(f"{name}: {form_text(form)}" for name, form in self.__parts.items()) or "<no inputs>"
+        lines = [f"{name}: {self.__forms.text(form)}" for name, form in self.__parts.items()]
+        return "\n".join(lines) or "<no inputs>"
 
 
 def value_of(forms: Parameters, steps: Sequence[Step], form: JSON) -> Any:
@@ -230,7 +233,7 @@ class KnownPaths:
         paths = self.paths()
         return (
             f"{which} has an input {short_repr(str(path))}.",
-            f"inputs: {', '.join(paths[:N_NAMED]) or 'none'}" + (", …" if len(paths) > N_NAMED else ""),
+            f"inputs: {listed(paths)}",
             f"{suggestion(path, paths)}view.params completes the names",
         )
 
@@ -241,6 +244,18 @@ def tell_unknown_paths(view: RecordSequence, asked: Sequence[AskedPath]) -> None
         sentences = KnownPaths(view, selection).missing(path)
         if sentences is not None:
             warn("\n  ".join(sentences), UnknownParameterWarning)
+
+
+def paths_of(record: Parameters) -> list[str]:
+    """Every dotted path of the inputs of one record, sorted."""
+    tree: Tree = {}
+    _grow(tree, record, [], DEEPEST)
+    return sorted(_iter_paths(tree))
+
+
+def listed(paths: Sequence[str]) -> str:
+    """The first of `paths`, for a message."""
+    return (", ".join(paths[:N_NAMED]) or "none") + (", …" if len(paths) > N_NAMED else "")
 
 
 def suggestion(path: str, paths: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from smttask.errors import DescriptionError, ResultNotFoundError
 from smttask.project import Project
-from smttask.records.parameters import form_text, path_steps
+from smttask.records.parameters import path_steps
 from smttask.records.query import Selection
 from smttask.records.reading import parse_timestamp, split_status
 from smttask.records.record import DataKey, Executable, Platform, Record, RepositoryAddress
@@ -192,7 +192,7 @@ class RecordView:
     @property
     def input_texts(self) -> dict[str, str]:
         """Each input by name, as people read it; works without the task's module."""
-        return {name: form_text(form) for name, form in self._parameters.inputs().items()}
+        return {name: self._parameters.text(form) for name, form in self._parameters.inputs().items()}
 
     def get_param(self, path: str, default: Any = None) -> Any:
         """The value of an input, or of a part of it; `default` where there is none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -201,7 +201,7 @@ class RecordStoreView(RecordSequence):
         return export_records(self, path)
 
     def dframe(
-        self, *, parameters: bool | Sequence[str] = False, outputs: bool | Sequence[str] = False
+        self, *, parameters: bool | Iterable[str] = False, outputs: bool | Iterable[str] = False
     ) -> pd.DataFrame:
         """The records as a table, a row each, in the order of the view.
 
@@ -213,18 +213,25 @@ class RecordStoreView(RecordSequence):
         parameters
             True adds a column for every input, a list those of these names or dotted
             paths; see `RecordView.get_param`. Tasks stand as their digest.
+            ``ParameterComparison(view).differences`` names all in which the records differ.
         outputs
             True adds a column for every output, a list those of these names; the
             unnamed one is called ``result``. Outputs kept in a file of their own stand as its path.
-        """
-        from smttask.view.tables import record_frame
 
-        if not isinstance(parameters, bool):
-            parameters = [str(path) for path in parameters]
-        table = record_frame(self, parameters=parameters, outputs=outputs)
-        if not isinstance(parameters, bool):
-            absent = [path for path in parameters if path in table and table[path].isna().all()]
+        Warns
+        -----
+        UnknownParameterWarning, UnknownOutputWarning
+            If no record has an input or an output of this name.
+        """
+        from smttask.view.tables import record_frame, tell_unknown_outputs
+
+        inputs, results = _names(parameters), _names(outputs)
+        table = record_frame(self, parameters=inputs, outputs=results)
+        if not isinstance(inputs, bool):
+            absent = [path for path in inputs if path in table and table[path].isna().all()]
             tell_unknown_paths(self, [AskedPath(self.selection, path) for path in absent])
+        if not isinstance(results, bool):
+            tell_unknown_outputs(self, table, results)
         return table
 
     def plot(self, parameter: str | None = None, *, ax: Axes | None = None) -> Axes:
@@ -273,6 +280,13 @@ class RecordStoreView(RecordSequence):
         from smttask.view import terminal
 
         return terminal.view_table(self)
+
+
+def _names(given: bool | Iterable[str]) -> bool | list[str]:
+    """What `dframe` was asked for; one name may stand for a list of one."""
+    if isinstance(given, bool):
+        return given
+    return [str(given)] if isinstance(given, str) else [str(name) for name in given]
 
 
 def _ends(n: int, head: int | None, tail: int | None) -> list[int]:

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from smttask.errors import DamagedResultError, SmttaskError
+from smttask.errors import DamagedResultError, SmttaskError, UnknownOutputWarning, short_repr, warn
 from smttask.formats.registry import load_inline
 from smttask.records.differences import MISSING
 from smttask.records.parameters import form_text
 from smttask.records.reading import split_status
 from smttask.storage.manifest import read_head
 from smttask.view.inputcolumns import InputColumns
+from smttask.view.paths import listed, suggestion
 from smttask.view.progress import watched
 
 if TYPE_CHECKING:
     from smttask.tasks.explanation import Difference
     from smttask.view.store import RecordStoreView
 
-__all__ = ["comparison_frame", "difference_frame", "record_frame", "summary_frame"]
+__all__ = ["comparison_frame", "difference_frame", "record_frame", "summary_frame", "tell_unknown_outputs"]
 
 Wanted = bool | Sequence[str]
 
@@ -39,6 +40,7 @@ BASE = (
 )
 TEXTS = ("reason", "outcome", "version", "main_file", "user")
 UNNAMED_OUTPUT = "result"
+N_SEARCHED = 200  # newest records of a view in which names of outputs are looked for
 
 
 def record_frame(
@@ -140,6 +142,22 @@ def _outputs(view: RecordStoreView, manifest: str, wanted: Wanted) -> dict[str, 
             except (SmttaskError, ValueError, TypeError, LookupError):
                 found[name or UNNAMED_OUTPUT] = entry.json
     return found
+
+
+def tell_unknown_outputs(view: RecordStoreView, table: pd.DataFrame, names: Sequence[str]) -> None:
+    """Warn of each of `names` that no result of `view` has; `table` was made with them."""
+    absent = [name for name in names if name in table and table[name].isna().all()]
+    if not absent:
+        return
+    found = [_outputs(view, manifest, True) for (manifest,) in view.head(N_SEARCHED).rows(["manifest"])]
+    known = list(dict.fromkeys(name for row in found for name in row))
+    for name in absent:
+        if known and name not in known:
+            warn(
+                f"None of the newest results has an output {short_repr(name)}.\n"
+                f"  outputs: {listed(known)}\n  {suggestion(name, known)}outputs=True gives all",
+                UnknownOutputWarning,
+            )
 
 
 def comparison_frame(labels: Sequence[str], differences: Mapping[str, Sequence[Any]]) -> pd.DataFrame:

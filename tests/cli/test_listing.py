@@ -167,7 +167,8 @@ def test_columns_that_there_are_not_are_wrong_usage(lab):
     """The message lists what there is."""
     told = call("--columns", "label,sigmma", status=2).stderr
     assert "'sigmma' is no field" in told
-    assert "inputs: model, window, x" in told
+    assert "did you mean 'model.sigma'" in call("--columns", "label,model.sgima", status=2).stderr
+    assert "inputs: model, model.sigma, window, x" in told
     assert "names no column" in call("--columns", ",", status=2).stderr
     assert "give one of them" in call("--columns", "x", "--long", status=2).stderr
 
@@ -178,6 +179,13 @@ def test_the_long_form_shows_all_of_each_record(lab):
     assert "  input window  'hann'" in first
     assert "  reason        second look" in second
     assert rest == "3 records; 2 shown, --all shows the others\n"
+
+
+def test_a_traceback_is_shown_with_its_indentation(lab):
+    """What a run printed looks as it was printed."""
+    label = RSView(lab.project).filter.tags("crashed").latest.label
+    shown = CliRunner().invoke(main, ["store", "show", label]).stdout
+    assert '\n        raise ValueError("negative")\n    ValueError: negative' in shown
 
 
 def test_the_order_can_be_turned(lab):

@@ -56,6 +56,31 @@ def test_changed_code_and_packages_are_told(tmp_path: Path) -> None:
         assert ("code", "commit") in kinds
 
 
+def test_changed_code_of_upstream_tasks_is_told_by_function(tmp_path: Path) -> None:
+    """The function is named once, for many upstream runs and for those with other inputs too."""
+    source = (
+        "from smttask import RecordedTask\n\ndef step(x: int) -> int:\n    return x + {}\n\n"
+        "@RecordedTask\ndef Simulate(x: int) -> int:\n    return step(x)\n\n"
+        "@RecordedTask\ndef Total(values: list[int]) -> int:\n    return sum(values)\n"
+    )
+    run = "from chain import Simulate, Total; Total([Simulate({}), Simulate({})]).run()"
+    with scratch_project(tmp_path / "project", {"chain.py": source.format(1)}) as scratch:
+        scratch.run(run.format(1, 2))
+        (scratch.root / "chain.py").write_text(source.format(2))
+        scratch.commit("Two steps")
+        for numbers in ((1, 2), (3, 4)):
+            scratch.run(run.format(*numbers), SMTTASK_ON_CODE_CHANGE="recompute")
+        other, again, first = RSView().filter.task("Total")
+        for new in (again, other):
+            names = [
+                each.name for each in RSView().compare(first, new).differences if each.kind == "upstream"
+            ]
+            assert names == ["chain:step"]
+        for path in (first.outputpath.parent.parent / "Simulate").glob("*.json"):
+            path.unlink()
+        assert "upstream task Simulate" in str(RSView().compare(first, again))
+
+
 def test_inputs_of_many_runs_stand_side_by_side(lab: SimpleNamespace) -> None:
     """Only the inputs that are not the same in all runs have a row; a column is a run."""
     runs = lab.view.filter.task("Square")

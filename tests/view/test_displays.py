@@ -47,7 +47,7 @@ def test_a_record_is_shown_with_its_fields_and_inputs(lab: SimpleNamespace) -> N
     assert "labtasks.Analyze" in shown
     assert "Model(sigma=0.25, n=3)" in shown
     assert "Mode.FAST" in shown
-    assert f"task {lab.flat.digest}, run {lab.view.filter.task(lab.flat)[0].label}" in shown
+    assert f"Detrend, task {lab.flat.digest}, run {lab.view.filter.task(lab.flat)[0].label}" in shown
     assert repr(record) == f"<RecordView {record.label} Analyze finished>"
 
 

@@ -27,6 +27,13 @@ def test_a_slice_is_edited_alone(lab: SimpleNamespace) -> None:
     assert lab.view.filter.tags("newest").labels() == lab.view.labels()[:2]
 
 
+def test_a_tag_that_looks_like_a_status_is_refused(lab: SimpleNamespace) -> None:
+    """``tags("finished")`` finds records of that status, so there is no such tag; an old one is removed."""
+    with pytest.raises(InputError, match="name of a status"):
+        lab.view.add_tag("finished")
+    assert lab.view.remove_tag("finished") == 0
+
+
 def test_comments_go_below_the_outcome(lab: SimpleNamespace) -> None:
     """A comment is a new line of the outcome, or takes its place."""
     crashed = lab.view.filter.tags("crashed")

@@ -281,6 +281,8 @@ def test_runs_like_another_are_found_but_for_some_inputs(lab: SimpleNamespace) -
     assert len(match(deep, "model", "series", "mode", "größe")) == 2
     with pytest.raises(InputError, match=r"has no input 'y'"):
         match(record, "y")
+    with pytest.raises(InputError, match="did you mean 'model.sigma'"):
+        match(deep, "model.sigmma")
     with pytest.raises(InputError, match="3 is no record"):
         match(3)
 

@@ -4,8 +4,11 @@ import sys
 from types import SimpleNamespace
 
 import pandas as pd
+import pytest
 
+from smttask.errors import UnknownOutputWarning
 from smttask.testing import ScratchProject
+from smttask.view import ParameterComparison
 
 
 def test_a_table_has_a_row_for_each_record_and_typed_columns(lab: SimpleNamespace) -> None:
@@ -43,6 +46,26 @@ def test_inputs_and_outputs_are_chosen_by_name_and_path(lab: SimpleNamespace) ->
     assert list(frame.columns[-4:]) == ["model.sigma", "series.degree", "x", "peak"]
     assert list(frame["model.sigma"].dropna()) == [4.0, 0.25] == list(frame.peak.dropna() / [2.0, 1.0])
     assert list(frame["series.degree"].dropna()) == [2.0]
+
+
+def test_one_name_may_be_given_for_a_list_of_one(lab: SimpleNamespace) -> None:
+    """A text is a name, not the letters in it; whatever names things will do."""
+    analyzed = lab.view.filter.task("Analyze")
+    table = analyzed.dframe(parameters="model.sigma", outputs="peak")
+    assert list(table.columns[-2:]) == ["model.sigma", "peak"]
+    differing = ParameterComparison(analyzed.filter.tags("finished")).differences
+    assert "model.sigma" in analyzed.dframe(parameters=differing)
+
+
+def test_a_misspelt_output_is_told(lab: SimpleNamespace) -> None:
+    """A column of nothing but missing values is explained by the outputs that there are."""
+    with pytest.warns(UnknownOutputWarning) as caught:
+        table = lab.view.filter.task("Analyze").dframe(outputs=["peek", "power"])
+    assert table["peek"].isna().all()
+    (text,) = [str(each.message) for each in caught]
+    assert text.splitlines()[0] == "None of the newest results has an output 'peek'."
+    assert "outputs: peak, power" in text
+    assert "did you mean 'peak'?" in text
 
 
 def test_what_does_not_fit_a_cell_stands_as_text(lab: SimpleNamespace) -> None:
