@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
+from collections.abc import Sequence
+from typing import Any
 
-from smttask.records.database import IDS
+from smttask.records.database import IDS, TEXTS
+from smttask.records.record import fit
 
-__all__ = ["glob_pattern", "translated"]
+__all__ = ["glob_pattern", "has_lists", "storable", "translated"]
 
-# An array tells the planner how many there are; for those of a subquery it would read whole tables
-ARRAY = "(CAST(translate(?, '[]', '{}') AS integer[]))"
+# Arrays bound as such are known to the planner, which looks each member up in an index or a table of
+# hashes. Of a subquery it knows nothing and may read whole tables, of what is computed it tries each member
+ID_ARRAY, TEXT_ARRAY = "(CAST(? AS integer[]))", "(CAST(? AS text[]))"
+LIST = re.compile(r"CAST\(\$(\d+) AS (integer|text)\[\]\)")
 WORDS = (
-    (f" NOT IN {IDS}", f" <> ALL {ARRAY}"),
-    (f" IN {IDS}", f" = ANY {ARRAY}"),
+    (f" NOT IN {IDS}", f" <> ALL {ID_ARRAY}"),
+    (f" IN {IDS}", f" = ANY {ID_ARRAY}"),
+    (f" NOT IN {TEXTS}", f" <> ALL {TEXT_ARRAY}"),
+    (f" IN {TEXTS}", f" = ANY {TEXT_ARRAY}"),
     ("json_each(?)", "json_array_elements_text(CAST(? AS json)) AS each (value)"),
     (" IS ?", " IS NOT DISTINCT FROM ?"),
     (" GLOB ?", " ~ ?"),
@@ -47,6 +55,33 @@ def translated(sql: str) -> str:
         return f"${n_marks}"
 
     return QUOTED_OR_MARK.sub(numbered, HINT.sub("", sql))
+
+
+@functools.lru_cache(maxsize=512)
+def _lists(sql: str) -> dict[int, str]:
+    """Position of each value that is a list -> the type of its members."""
+    return {int(number) - 1: kind for number, kind in LIST.findall(translated(sql))}
+
+
+def has_lists(sql: str) -> bool:
+    """Whether values of `sql` are lists; they decide how it is best done, so no plan is kept for others."""
+    return bool(_lists(sql))
+
+
+def storable(sql: str, values: Sequence[Any]) -> list[Any]:
+    """The `values` for ``$1``, ``$2``, … of the statement `sql`: JSON lists as arrays, texts without NUL.
+
+    Examples
+    --------
+    >>> storable("SELECT a FROM t WHERE b = ? AND c IN (SELECT value FROM json_each(?))", ["x", '["y"]'])
+    ['x', ['y']]
+    """
+    stored = [fit(value) if type(value) is str else value for value in values]
+    for position, kind in _lists(sql).items():
+        text = stored[position]
+        is_text = kind == "text"
+        stored[position] = list(map(fit, json.loads(text))) if is_text else f"{{{text.strip('[]')}}}"
+    return stored
 
 
 def glob_pattern(glob: str) -> str:

@@ -20,14 +20,16 @@ Steps = tuple[Step, ...]
 PLACES = f"SELECT id, path FROM smttask_place WHERE path IN {TEXTS}"
 NOWHERE = -1  # the key of no place
 N_RUNS = "SELECT count(*) FROM smttask_run"
-# What has no number and no text is not indexed, and may stand or lead where the test asks
+# What has no number and no text is not indexed, and may stand or lead where the test asks. Each way to be
+# found tells number and text, by which PostgreSQL has an index
 UNKNOWN = "number IS NULL AND text IS NULL"
 FIND = (
     "SELECT record_id FROM smttask_parameter WHERE place_id IN ({})"
-    f" AND ({{}} OR {UNKNOWN} OR text = '{BELOW}')"
+    f" AND ({{}} OR {UNKNOWN} OR number IS NULL AND text COLLATE BINARY = '{BELOW}')"
     f" UNION ALL SELECT record_id FROM smttask_parameter WHERE place_id IN ({{}}) AND {UNKNOWN}"
 )
 # Integers beyond 2**53 are rounded, and rounding keeps only this much of their order
+TEXT = "number IS NULL AND text COLLATE BINARY"
 OPERATORS = {"==": "=", ">=": ">=", "<=": "<=", ">": ">=", "<": "<="}
 
 
@@ -87,12 +89,12 @@ def _condition(test: ParameterTest) -> tuple[str, Any] | None:
     if not test.steps or isinstance(test.steps[0], int):
         return None
     if wanted is None or isinstance(wanted, bool):
-        return ("text = ?", CONSTANTS[wanted]) if test.operator == "==" else None
+        return (f"{TEXT} = ?", CONSTANTS[wanted]) if test.operator == "==" else None
     if isinstance(wanted, int | float):
         try:
             return f"number {OPERATORS[test.operator]} ?", float(wanted)
         except OverflowError:
             return None
     if isinstance(wanted, str) and is_indexed_text(wanted):
-        return f"text COLLATE BINARY {OPERATORS[test.operator]} ?", f"s{wanted}"
+        return f"{TEXT} {OPERATORS[test.operator]} ?", f"s{wanted}"
     return None

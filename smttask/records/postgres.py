@@ -21,11 +21,11 @@ from blake3 import blake3
 from smttask.errors import RecordStoreError
 from smttask.extras import require
 from smttask.records.database import Row, Transaction
-from smttask.records.dialect import glob_pattern, translated
+from smttask.records.dialect import glob_pattern, has_lists, storable, translated
 from smttask.records.query import Glob
 from smttask.records.record import fit
 from smttask.records.refusal import refusal
-from smttask.records.schema import LAST_MADE, MIGRATIONS, OWN_TABLES, other_schema_error, run_migrations
+from smttask.records.schema import MIGRATIONS, OWN_TABLES, other_schema_error, run_migrations
 from smttask.settings.address import StoreURL
 
 if TYPE_CHECKING:
@@ -45,11 +45,16 @@ SETTINGS = (
     "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO'; SET jit = off; SET lock_timeout = {lock_ms};"
     " SET synchronous_commit = {synchronous}"
 )
-IS_MADE = f"SELECT to_regclass('{LAST_MADE}') IS NOT NULL"
 HAS_SUMATRA = "SELECT to_regclass('django_migrations') IS NOT NULL"
 FOUND = "SELECT app, name FROM django_migrations WHERE app = 'django_store' ORDER BY name"
-# One index serves the equality that Sumatra asks for, the other the prefixes and order of bytes
-PREFIXES = 'CREATE INDEX IF NOT EXISTS smttask_record_prefix ON django_store_record (label COLLATE "C");'
+# Labels have one index for the equality that Sumatra asks for, this one for prefixes and the order of bytes.
+# The rows of one input lie all over the table, where SQLite has them in one place: an index finds its values.
+LAST_INDEX = "smttask_parameter_value"
+IS_MADE = f"SELECT to_regclass('{LAST_INDEX}') IS NOT NULL"
+INDEXES = (
+    'CREATE INDEX IF NOT EXISTS smttask_record_prefix ON django_store_record (label COLLATE "C");'
+    f' CREATE INDEX IF NOT EXISTS {LAST_INDEX} ON smttask_parameter (place_id, number, text COLLATE "C");'
+)
 ALONE = "SELECT pg_advisory_lock($1)"
 RELEASE = "SELECT pg_advisory_unlock($1)"
 
@@ -95,7 +100,7 @@ class PostgresTransaction:
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Do one statement for each of `rows`, without waiting in between."""
-        stored = [_storable(row) for row in rows]
+        stored = [storable(sql, row) for row in rows]
         if stored:
             with self._connection.cursor() as cursor:
                 cursor.executemany(translated(sql), stored)
@@ -313,7 +318,7 @@ class PostgresDatabase:
                     if not _execute(connection, HAS_SUMATRA)[0][0]:
                         run_migrations(self._for_django(), self._name, f"database: {self.address}")
                     self._check(connection)
-                    connection.execute(f"BEGIN; {PREFIXES} {translated(OWN_TABLES)} COMMIT;")
+                    connection.execute(f"BEGIN; {translated(OWN_TABLES)} {INDEXES} COMMIT;")
             finally:
                 if not connection.closed:
                     connection.execute(RELEASE, (number,))
@@ -339,12 +344,9 @@ class PostgresDatabase:
 
 
 def _execute(connection: psycopg.Connection[Row], sql: str, values: Sequence[Any] = ()) -> list[Row]:
-    cursor = connection.execute(translated(sql), _storable(values))
+    prepare = False if has_lists(sql) else None
+    cursor = connection.execute(translated(sql), storable(sql, values), prepare=prepare)
     return cursor.fetchall() if sql.startswith("SELECT") or " RETURNING " in sql else []
-
-
-def _storable(values: Sequence[Any]) -> list[Any]:
-    return [fit(value) if type(value) is str else value for value in values]
 
 
 def _lock_number(what: str) -> int:

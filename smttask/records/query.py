@@ -248,8 +248,11 @@ class Selection:
         return (project_name, *values)
 
     def _tests(self) -> str:
-        # "+" keeps SQLite from reading by project and sorting, where the index of timestamps has the order
-        return " AND ".join(["+r.project_id = ?", *(f"({condition})" for condition, _ in self.conditions)])
+        # "+" keeps SQLite from reading by project and sorting, where the index of timestamps has the order;
+        # "|| ''" keeps PostgreSQL, too, from reading all of a project where the keys of a few are told
+        has_keys = any(f"db_id IN {IDS}" in condition for condition, _ in self.conditions)
+        project = "r.project_id || '' = ?" if has_keys else "+r.project_id = ?"
+        return " AND ".join([project, *(f"({condition})" for condition, _ in self.conditions)])
 
     @property
     def _is_sliced(self) -> bool:

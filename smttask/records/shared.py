@@ -64,22 +64,28 @@ class PostgresRecordStore(SQLRecordStore):
 
     def _expander(self, selection: Selection) -> Expand:
         """Tests of parameters are done here: the server finds the records that may meet them."""
-        may_meet = selection.without_tests().where("p.type = 'JSONParameterSet' AND s.digest <> ''")
+        together = [test.question for test in selection.tests]
+        found: dict[tuple[str, ...], str] = {}
 
         def expand(test: ParameterTest) -> tuple[str, Sequence[Any]]:
-            rows = self._database.query(*may_meet.statement("r.db_id", self.project_name))
-            ids = [row[0] for row in rows]
-            found: list[int] = []
-            for start in range(0, len(ids), BATCH):
-                these = Selection().with_ids(ids[start : start + BATCH])
-                columns = "r.db_id, p.content, s.digest"
-                found += [
-                    record_id
-                    for record_id, content, digest in self._database.query(
-                        *these.statement(columns, self.project_name)
-                    )
-                    if has_parameter(content, digest, test.question, self.find_parameters)
-                ]
-            return f"r.db_id IN {IDS}", (json.dumps(found),)
+            questions = tuple(together if test.question in together else [test.question])
+            if questions not in found:
+                found[questions] = json.dumps(self._meeting(selection.without_tests(), questions))
+            return f"r.db_id IN {IDS}", (found[questions],)
 
         return expand
+
+    def _meeting(self, selection: Selection, questions: Sequence[str]) -> list[int]:
+        """Keys of the selected records whose parameters answer all of `questions` with yes."""
+        may_meet = selection.where("p.type = 'JSONParameterSet' AND s.digest <> ''")
+        ids = [row[0] for row in self._database.query(*may_meet.statement("r.db_id", self.project_name))]
+        found: list[int] = []
+        for start in range(0, len(ids), BATCH):
+            these = Selection().with_ids(ids[start : start + BATCH])
+            rows = self._database.query(*these.statement("r.db_id, p.content, s.digest", self.project_name))
+            found += [
+                record_id
+                for record_id, *facts in rows
+                if all(has_parameter(*facts, question, self.find_parameters) for question in questions)
+            ]
+        return found

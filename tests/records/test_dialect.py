@@ -16,12 +16,9 @@ from smttask.records.dialect import glob_pattern, translated
     [
         ("a = '?' AND \"b?\" = ? AND c = ?", "a = '?' AND \"b?\" = $1 AND c = $2"),
         ("WHERE +r.a = ? AND (+b = 1) AND c + d = 2", "WHERE r.a = $1 AND (b = 1) AND c + d = 2"),
-        (f"a IN {IDS}", "a = ANY (CAST(translate($1, '[]', '{}') AS integer[]))"),
-        (f"a NOT IN {IDS}", "a <> ALL (CAST(translate($1, '[]', '{}') AS integer[]))"),
-        (
-            f"a IN {TEXTS}",
-            "a IN (SELECT value FROM json_array_elements_text(CAST($1 AS json)) AS each (value))",
-        ),
+        (f"a IN {IDS}", "a = ANY (CAST($1 AS integer[]))"),
+        (f"a NOT IN {IDS}", "a <> ALL (CAST($1 AS integer[]))"),
+        (f"a = ? AND b IN {TEXTS}", "a = $1 AND b = ANY (CAST($2 AS text[]))"),
         ("a COLLATE BINARY >= ?", 'a COLLATE "C" >= $1'),
     ],
 )
