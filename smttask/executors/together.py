@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -30,6 +31,7 @@ class Together(Display):
 
     def __exit__(self, *error: object) -> None:
         self._each(lambda display: display.__exit__(*error))
+        silence_closed_streams()
 
     def planned(self, n: int, *, is_all: bool) -> None:
         """See `Display`."""
@@ -73,12 +75,20 @@ class Together(Display):
 
 
 def silence_closed_streams() -> None:
-    """Let stdout and stderr lead nowhere if nobody can read them, so that the end of the process is quiet."""
+    """Let stdout and stderr lead nowhere if nobody can read them, so that the rest is done in silence."""
     for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, AttributeError):  # no stream of the system
+            number = stream.fileno()
+            if _is_closed(number):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, stream.fileno())
+                os.dup2(nowhere, number)
                 os.close(nowhere)
+
+
+def _is_closed(number: int) -> bool:
+    """Whether the other side of a pipe, or a terminal, is gone."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(number, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
