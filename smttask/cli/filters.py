@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,10 +65,10 @@ FILTERS: dict[str, Decorator] = {
         help="Only labels that begin so, or fit a pattern with * or ?.",
         shell_complete=complete_labels,
     ),
-    "--task": click.option(
-        "--task",
+    "--task": _repeatable(
+        *("--task", "tasks"),
+        text="Only runs of this task, by name or module.name, or of one of these",
         metavar="NAME",
-        help="Only runs of this task, by name or module.name.",
         shell_complete=complete_tasks,
     ),
     "--status": _repeatable(
@@ -158,7 +159,7 @@ def filter_options(*, without: Sequence[str] = ()) -> Decorator:
 def narrowed(
     *,
     label: str | None = None,
-    task: str | None = None,
+    tasks: Sequence[str] = (),
     statuses: Sequence[str] = (),
     tags: Sequence[str] = (),
     tags_or: Sequence[str] = (),
@@ -194,9 +195,11 @@ def narrowed(
     if but and match is None:
         raise click.UsageError("--but needs --match, which names the record that is compared with")
     view = RecordStoreView(get_current_project())
+    if tasks:
+        view = reduce(or_, (view.filter.task(task) for task in tasks))
     many = {"tags": tags, "tags_or": tags_or, "tags_not": tags_not, "reason": reasons, "outcome": outcomes}
     many |= {"user": users, "stdout_stderr": printed}
-    one = {"label": label, "task": task, "after": since, "before": before, "on": on, "version": version}
+    one = {"label": label, "after": since, "before": before, "on": on, "version": version}
     one |= {"script": script, "output": output}
     given = {name: tuple(texts) for name, texts in many.items() if texts}
     given |= {name: (text,) for name, text in one.items() if text is not None}

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from smttask.errors import RepositoryError
+from smttask.errors import RecordStoreError, RepositoryError
 from smttask.project import Project, create_project, get_current_project, get_project, is_project
 from smttask.project.cloning import CHANGES, Changes, Clone, clone_project, read_origin
 from smttask.project.environment import find_requirements, make_environment
@@ -194,6 +194,9 @@ def status(as_json: bool) -> None:
         click.echo(f"git           {git['commit'][:10]} on {git['branch'] or 'no branch'}, {state}")
         for path in git["changed"]:
             click.echo(f"  changed     {path}")
+    if "problem" in records:
+        click.echo(f"records       {records['problem']}")
+        return
     counts = ", ".join(f"{n} {state}" for state, n in records["by_status"].items())
     click.echo(f"records       {records['total']}" + (f" ({counts})" if counts else ""))
 
@@ -224,8 +227,11 @@ def _git_facts(project: Project) -> dict[str, Any]:
 
 def _record_facts(project: Project) -> dict[str, Any]:
     store = project.records
-    if not store.is_made():  # counting would make it
-        return {"total": 0, "by_status": {}}
-    counts = {status: store.count(Selection().with_tags(f"_{status}_")) for status in STATUSES}
-    by_status = {status: count for status, count in counts.items() if count}
-    return {"total": store.count(), "by_status": by_status}
+    try:
+        if not store.is_made():  # counting would make it
+            return {"total": 0, "by_status": {}}
+        counts = {status: store.count(Selection().with_tags(f"_{status}_")) for status in STATUSES}
+        by_status = {status: count for status, count in counts.items() if count}
+        return {"total": store.count(), "by_status": by_status}
+    except RecordStoreError as error:
+        return {"problem": error.what}

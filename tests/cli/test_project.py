@@ -126,6 +126,16 @@ def test_status_shows_stores_git_and_records(tmp_path):
     assert facts["records"] == {"total": 0, "by_status": {}}
 
 
+def test_status_tells_that_records_cannot_be_read(tmp_path):
+    """And all the rest of the project's state."""
+    with scratch_project(tmp_path / "s") as scratch:
+        (scratch.root / ".smt" / "records").write_text("no database " * 100)
+        shown = scratch.smttask("project", "status").stdout
+        facts = json.loads(scratch.smttask("project", "status", "--json").stdout)
+    assert shown.endswith("records       The record store records is damaged.\n")
+    assert facts["records"] == {"problem": "The record store records is damaged."}
+
+
 def test_status_works_before_the_first_commit(repository):
     """An empty repository is said to have no commit yet; the rest is shown."""
     smttask(repository, "project", "init")

@@ -107,6 +107,7 @@ def test_list_shows_the_newest_records_first(lab):
     ("options", "n"),
     [
         (["--task", "Square"], 3),
+        (["--task", "Square", "--task", "Ramp"], 4),
         (["--task", "tasks.Ramp"], 1),
         (["--status", "crashed"], 1),
         (["--param", "x=3.0"], 1),
