@@ -48,7 +48,8 @@ def fill(store: SQLRecordStore, models: Sequence[Model], n_records: int) -> None
     """
     process = this_process()
     owner = (process.host, process.pid, process.start)
-    records = _records(models, n_records - store.count())
+    n_added = n_records - store.count()
+    records = _records(models, n_added)
 
     def add(connection: Any) -> bool:
         for _ in range(BATCH):
@@ -59,6 +60,7 @@ def fill(store: SQLRecordStore, models: Sequence[Model], n_records: int) -> None
 
     while store._database.write(add):
         pass
+    store.survey(n_added)
     store.close()
 
 

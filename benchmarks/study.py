@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.bulk import Model, fill, made_up_dependencies
-from benchmarks.raw import RawPostgres, open_raw
 from benchmarks.workbench import Workbench
 from smttask.project import use_project
 from smttask.testing import ScratchProject
@@ -62,7 +61,3 @@ def _fill(scratch: ScratchProject, n_records: int) -> None:
 
     models = [Model(by_task[TASK], simulated), Model(by_task["Fit"], fitted)]
     fill(store, models, n_records)
-    raw = open_raw(scratch.project)
-    if isinstance(raw, RawPostgres):
-        raw.execute("VACUUM ANALYZE")  # as servers do by themselves, but for those of tests
-    raw.close()

@@ -95,6 +95,8 @@ def rebuild(project: Project, *, links: bool = True, records: bool = True, dry_r
                 relinking.add(head)
             if missing is not None:
                 missing.make(head)
+    if done.records and not dry_run:
+        project.records.survey(len(done.records))
     if relinking is not None:
         for targets in watched(relinking.missing(), len(relinking), "tasks"):
             done.links += targets

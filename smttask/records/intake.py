@@ -86,6 +86,7 @@ def take_in(folder: Path, store: SQLRecordStore, settle: Callable[[OpenRun], Non
             intake.finish(taken, now_s)
         with suppress(OSError):  # it is not empty
             folder.rmdir()
+        store.survey(len(intake.done.opened))
     except OSError as error:
         raise RecordStoreError(
             "The journals of records cannot be taken in.",

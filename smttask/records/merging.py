@@ -120,6 +120,7 @@ class RecordCopier(RecordWriter):
             copied += added
             self._parameters.update(sets)
         self._target._forget()
+        self._target.survey(len(copied))
         return copied
 
     def _known_parameters(self) -> dict[str, int]:

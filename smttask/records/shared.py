@@ -18,6 +18,13 @@ from smttask.settings.address import StoreURL
 __all__ = ["PostgresRecordStore"]
 
 BATCH = 1000  # records whose parameters are read at once
+# Servers do it by themselves, within minutes; what is asked right after a merge would take seconds
+SURVEY = "ANALYZE " + ", ".join(
+    [f"django_store_{name}" for name in ("record", "parameterset", "datakey", "taggeditem", "dependency")]
+    + [f"django_store_record_{name}" for name in ("dependencies", "platforms", "input_data")]
+    + ["smttask_run", "smttask_place", "smttask_parameter"]
+)
+MANY = 1000  # records; fewer change no plan
 
 
 class PostgresRecordStore(SQLRecordStore):
@@ -61,6 +68,11 @@ class PostgresRecordStore(SQLRecordStore):
             output_root=output_root,
             durable=durable,
         )
+
+    def survey(self, n_added: int) -> None:
+        """After `n_added` records were added at once: let the server see what it holds, to plan by it."""
+        if n_added >= MANY:
+            self._database.query(SURVEY)
 
     def _expander(self, selection: Selection) -> Expand:
         """Tests of parameters are done here: the server finds the records that may meet them."""

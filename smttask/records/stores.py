@@ -372,6 +372,9 @@ class SQLRecordStore:
             found = self._seen[label] = read_json(rows[0][0]), rows[0][1]
         return found
 
+    def survey(self, n_added: int) -> None:
+        """After `n_added` records were added at once: let the database see what it holds, to plan by it."""
+
     def close(self) -> None:
         """Close the connection of this process; the next use opens it again."""
         self._database.close()
