@@ -36,7 +36,8 @@
     ├── NotRecordedWarning                a run that leaves no record
     ├── RecordStoreWarning                a result is stored but could not be recorded
     ├── UnknownOutputWarning              an output is asked for that no result has
-    └── UnknownParameterWarning           records are looked for by an input that none has
+    ├── UnknownParameterWarning           records are looked for by an input that none has
+    └── UnknownTaskWarning                records are looked for by a task that none is of
 
 A message has three parts: what failed, by name and digest; what was found and
 what was expected; what to do next. The first line alone makes sense in a log.
@@ -84,6 +85,7 @@ __all__ = [
     "UncommittedChangesError",
     "UnknownOutputWarning",
     "UnknownParameterWarning",
+    "UnknownTaskWarning",
     "WorkerError",
     "short_repr",
     "warn",
@@ -320,3 +322,7 @@ class UnknownOutputWarning(SmttaskWarning):
 
 class UnknownParameterWarning(SmttaskWarning):
     """No record is found, and none has an input of the name that was asked for; it may be misspelt."""
+
+
+class UnknownTaskWarning(SmttaskWarning):
+    """No record is found, and none is of a task of this name, but of one with a similar name."""

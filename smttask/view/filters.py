@@ -75,10 +75,10 @@ class RecordFilter:
         ----------
         task
             Its name or ``module.name``; or the task type; or a task object, for the runs
-            of equal tasks only.
+            of equal tasks only. Where nothing is found, an `UnknownTaskWarning` tells a name that is near.
         """
         if isinstance(task, str):
-            return self._view.narrowed(self._view.selection.with_task(task))
+            return self._view.narrowed(self._view.selection.with_task(task), task=task)
         if isinstance(task, type) and issubclass(task, Runnable):
             selection = self._view.selection.with_task(task.__name__, task.__wrapped__.__module__)
             return self._view.narrowed(selection)

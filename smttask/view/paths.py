@@ -10,7 +10,14 @@ from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, overload
 
-from smttask.errors import DescriptionError, InputError, UnknownParameterWarning, short_repr, warn
+from smttask.errors import (
+    DescriptionError,
+    InputError,
+    UnknownParameterWarning,
+    UnknownTaskWarning,
+    short_repr,
+    warn,
+)
 from smttask.records.parameters import Step, task_reference
 from smttask.records.query import Selection
 from smttask.view.parameters import Parameters
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AskedPath",
+    "AskedTask",
     "KnownPaths",
     "ParameterPath",
     "ParameterPaths",
@@ -29,6 +37,7 @@ __all__ = [
     "paths_of",
     "suggestion",
     "tell_unknown_paths",
+    "tell_unknown_task",
     "value_of",
 ]
 
@@ -39,6 +48,7 @@ Tree = dict[str, "Tree"]
 N_SEARCHED = 200  # newest records of a view in which names are looked for
 N_NAMED = 20  # paths in a message
 DEEPEST = 6  # names in the longest path that is offered
+SURELY_NEAR = 0.8
 BRANCHES = {"$dataclass", "$model", "$dict"}  # tags of what has named parts
 
 
@@ -47,6 +57,13 @@ class AskedPath(NamedTuple):
 
     selection: Selection
     path: str
+
+
+class AskedTask(NamedTuple):
+    """A name of a task by which records were filtered, and the records that were."""
+
+    selection: Selection
+    name: str
 
 
 class computed(Generic[T]):
@@ -244,6 +261,21 @@ def tell_unknown_paths(view: RecordSequence, asked: Sequence[AskedPath]) -> None
         sentences = KnownPaths(view, selection).missing(path)
         if sentences is not None:
             warn("\n  ".join(sentences), UnknownParameterWarning)
+
+
+def tell_unknown_task(view: RecordSequence, asked: AskedTask) -> None:
+    """Warn of a task that no record is of, if a name is near: one that has not run is no mistake."""
+    if view.store.columns(asked.selection.with_task(asked.name).sliced(0, 1), ["id"]):
+        return
+    newest = asked.selection.sliced(0, N_SEARCHED)
+    names = sorted({name for (name,) in view.store.columns(newest, ["task"]) if name})
+    near = difflib.get_close_matches(asked.name.rpartition(".")[2], names, n=1, cutoff=SURELY_NEAR)
+    if near:
+        warn(
+            f"No record of the view is of a task {short_repr(asked.name)}.\n"
+            f"  tasks: {listed(names)}\n  did you mean {near[0]!r}?",
+            UnknownTaskWarning,
+        )
 
 
 def paths_of(record: Parameters) -> list[str]:

@@ -13,7 +13,7 @@ from smttask.project import Project, get_current_project, get_project
 from smttask.records.editing import Edit
 from smttask.records.query import Selection
 from smttask.view.editing import EditableRecords
-from smttask.view.paths import AskedPath, tell_unknown_paths
+from smttask.view.paths import AskedPath, AskedTask, tell_unknown_paths, tell_unknown_task
 from smttask.view.progress import watched
 from smttask.view.records import LIGHT_COLUMNS, RecordView
 
@@ -46,19 +46,23 @@ class RecordSequence(EditableRecords):
         self.store = self.project.records
         self.selection = Selection()
         self._tests: tuple[Test, ...] = ()
-        self._asked: tuple[AskedPath, ...] = ()
+        self._asked: tuple[AskedPath | AskedTask, ...] = ()
 
     # -- narrowing
 
-    def narrowed(self, selection: Selection, *tests: Test, paths: Sequence[str] = ()) -> Self:
+    def narrowed(
+        self, selection: Selection, *tests: Test, paths: Sequence[str] = (), task: str | None = None
+    ) -> Self:
         """A view of `selection`, with the functions that filter this one and `tests`.
 
-        `paths` of inputs that `selection` asks for are looked at where it finds nothing.
+        Where it finds nothing, `paths` of inputs and the name of the `task` that
+        `selection` asks for are looked at.
         """
         view = object.__new__(type(self))
         view.project, view.store = self.project, self.store
         view.selection, view._tests = selection, (*self._tests, *tests)
-        view._asked = (*self._asked, *(AskedPath(self.selection, path) for path in paths))
+        asked = [AskedPath(self.selection, path) for path in paths]
+        view._asked = (*self._asked, *asked, *([AskedTask(self.selection, task)] if task else []))
         return view
 
     def __or__(self, other: object) -> Self:
@@ -187,10 +191,13 @@ class RecordSequence(EditableRecords):
         return n_changed
 
     def _told(self, found: Found) -> Found:
-        """`found`, after a warning where it is nothing and an input was asked for that no record has."""
+        """`found`, after a warning where it is nothing and an input or a task was asked for that none has."""
         if not found and self._asked:
             asked, self._asked = self._asked, ()  # once is enough
-            tell_unknown_paths(self, asked)
+            tell_unknown_paths(self, [each for each in asked if isinstance(each, AskedPath)])
+            for each in asked:
+                if isinstance(each, AskedTask):
+                    tell_unknown_task(self, each)
         return found
 
     def _passes(self, record: RecordView) -> bool:

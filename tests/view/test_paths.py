@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from smttask import RSView
-from smttask.errors import InputError, UnknownParameterWarning
+from smttask.errors import InputError, UnknownParameterWarning, UnknownTaskWarning
 from smttask.testing import scratch_project
 from smttask.view.paths import ParameterPath
 
@@ -128,3 +128,12 @@ def test_a_misspelt_input_is_told_by_tables_and_groups(lab: SimpleNamespace, tol
     assert lab.view.dframe(parameters=["model.sgima", "x"])["model.sgima"].isna().all()
     assert list(lab.view.splitby("tasks")) == [None]
     told += [f"No record of the view has an input {name!r}." for name in ("model.sgima", "tasks")]
+
+
+def test_a_misspelt_task_is_told(lab: SimpleNamespace) -> None:
+    """A filter by a task of nearly this name says which there are; one that has not run is silent."""
+    with pytest.warns(UnknownTaskWarning, match="did you mean 'Analyze'") as caught:
+        assert len(lab.view.filter.task("labtasks.Analyse").filter.tags("finished")) == 0
+    assert "tasks: Analyze, Detrend, Square" in str(caught[0].message)
+    assert len(lab.view.filter.task("Draw")) == 0
+    assert len(lab.view.filter.task("Square").filter.reason("nothing")) == 0

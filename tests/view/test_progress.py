@@ -26,7 +26,8 @@ assert list(watched(slowly({n}, {pause_s}), {n})) == list(range({n}))
 def in_terminal(code: str) -> str:
     """What a script writes on stderr, which is a terminal."""
     ours, theirs = pty.openpty()
-    subprocess.run([sys.executable, "-c", code], stderr=theirs, check=True, timeout=60)
+    able = {**os.environ, "TERM": "xterm"}
+    subprocess.run([sys.executable, "-c", code], stderr=theirs, check=True, timeout=60, env=able)
     os.close(theirs)
     written = b""
     try:
