@@ -97,7 +97,7 @@ class SlurmCluster(Cluster):
 
     most_jobs = 1000  # of one array; MaxArraySize of Slurm is 1001 unless set otherwise
     is_batch = True
-    lag_s = 15.0
+    lag_s = 10.0
 
     def __init__(self, folder: Path, n: int, options: Mapping[str, Any]) -> None:
         submitit = require("submitit")
@@ -121,7 +121,7 @@ class SlurmCluster(Cluster):
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
             raise WorkerError(
                 "Slurm did not take the jobs.",
-                f"sbatch: {str(error).strip()}",
+                f"found: {str(error).strip()}",
                 "correct what was given to --slurm, or ask those who keep the cluster",
             ) from error
         names = [str(job.job_id) for job in jobs]
@@ -169,8 +169,9 @@ def _submitit_parameters(options: Mapping[str, Any], n: int) -> dict[str, Any]:
 
     known = _get_default_parameters()
     chosen: dict[str, Any] = {"time": None, "job_name": "smttask", "array_parallelism": n}
-    # A worker process stops its task when it is asked to terminate
-    others: dict[str, Any] = {"signal": "TERM@20"}
+    # Slurm asks a job at its limit to terminate, KillWait before it kills it, and that is the sign to
+    # stop; the signal that submitit wants before would end worker processes, and this one does nothing.
+    others: dict[str, Any] = {"signal": "CONT@1"}
     for name, value in options.items():
         plain = {"cpus": "cpus_per_task"}.get(name, name.replace("-", "_"))
         if plain in _OURS:

@@ -29,6 +29,8 @@ LET_END_S = 5.0
 ROUNDS = 8
 #: Works that are read for one array of jobs.
 MOST_AHEAD = 10_000
+#: What a cluster says of a job that ended by itself, as one that was asked to stop does.
+UNTOLD = ("ended", "COMPLETED")
 #: How often works are given to a job that does not even begin.
 MOST_STARTS = 2
 
@@ -273,7 +275,11 @@ class Flow:
             return
         del self._attempts[work.number]
         state = job.ended or self._awaited(job)
-        line = f"its job {job.name} was ended" + (f": {state}" if state != "ended" else "")
+        line = f"its job {job.name} was ended"
+        if state not in UNTOLD:
+            line += f": {state}"
+        elif outcome is not None:
+            line = f"its job {job.name} was asked to stop: its time limit, or somebody else"
         killed = outcome or self._killed(job, work, line)
         yield replace(killed, error=line, attempts=attempts)
 

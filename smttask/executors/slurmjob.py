@@ -111,7 +111,8 @@ class _Teller(Display):
         self._frames.write("output", text)
 
     def tell(self, text: str) -> None:
-        self._frames.write("note", text)
+        if self._running.summary.signal is None:  # whoever stopped it knows
+            self._frames.write("note", text)
 
     def refresh(self) -> None:
         if self._meanwhile is not None:
