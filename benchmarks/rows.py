@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import arrays, commands, exploring, kinds, lookups, records, sources
+from benchmarks import arrays, commands, crowd, exploring, kinds, lookups, records, sources
 from benchmarks.measure import Samples
 from benchmarks.workbench import Workbench
 
@@ -192,6 +192,33 @@ ROWS = (
         2,
         commands.run_many,
         (Peer("ProcessPoolExecutor", 0.45),),
+    ),
+    Row(
+        "run-many",
+        "smttask run -n2 on 10 000 trivial tasks, a task",
+        2,
+        None,
+        crowd.throughput,
+        (Peer("raw calls, 2 processes"),),
+        is_relative=True,
+    ),
+    Row(
+        "run-naps",
+        "16 tasks of 0.5 s on 4 workers, after start",
+        2.2,
+        None,
+        crowd.naps,
+        (Peer("ProcessPoolExecutor", 2.03), Peer("joblib", 2.6)),
+    ),
+    Row("run-first", "first task begun at 100 000 files", 3, None, crowd.first_task, (Peer("10 files"),)),
+    Row(
+        "run-memory",
+        "parent of the workers at 100 000 files",
+        300e6,
+        None,
+        crowd.parent_memory,
+        (Peer("10 files"),),
+        is_bytes=True,
     ),
     Row(
         "dframe",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 __all__ = ["Here", "Outcome", "Status", "Summary"]
@@ -72,6 +72,14 @@ class Outcome:
     def is_failure(self) -> bool:
         """Whether the task failed or was killed."""
         return self.status in ("failed", "killed")
+
+    def to_message(self) -> dict[str, Any]:
+        """Its fields by name, those at their default left out."""
+        return {
+            field.name: value
+            for field in fields(self)
+            if (value := getattr(self, field.name)) != field.default or field.name in ("name", "status")
+        }
 
 
 @dataclass

@@ -142,27 +142,29 @@ class WorkerProcess:
         return self._output.decode(errors="replace").strip()
 
     def _read_messages(self, stream: IO[bytes]) -> None:
-        for line in stream:
-            try:
-                kind, content = decoded(line)
-            except ValueError:  # cut short by the end of the worker
-                continue
-            sizes = content.pop("bytes_of", {})
-            content.update({field: stream.read(n_bytes) for field, n_bytes in sizes.items()})
-            if any(len(content[field]) < n_bytes for field, n_bytes in sizes.items()):
-                continue
-            if kind == "outcome":
-                self._on_free(self, content)
-            else:
-                self._events.put((self, kind, content, None))
+        with stream:
+            for line in stream:
+                try:
+                    kind, content = decoded(line)
+                except ValueError:  # cut short by the end of the worker
+                    continue
+                sizes = content.pop("bytes_of", {})
+                content.update({field: stream.read(n_bytes) for field, n_bytes in sizes.items()})
+                if any(len(content[field]) < n_bytes for field, n_bytes in sizes.items()):
+                    continue
+                if kind == "outcome":
+                    self._on_free(self, content)
+                else:
+                    self._events.put((self, kind, content, None))
 
     def _read_output(self, stream: IO[bytes]) -> None:
         open_line = b""
-        while data := os.read(stream.fileno(), 65536):
-            self._output = (self._output + data)[-KEPT_OUTPUT_BYTES:]
-            lines, line_break, rest = (open_line + data).rpartition(b"\n")
-            open_line = rest[-KEPT_OUTPUT_BYTES:]
-            self._pass_on(lines + line_break)
+        with stream:
+            while data := os.read(stream.fileno(), 65536):
+                self._output = (self._output + data)[-KEPT_OUTPUT_BYTES:]
+                lines, line_break, rest = (open_line + data).rpartition(b"\n")
+                open_line = rest[-KEPT_OUTPUT_BYTES:]
+                self._pass_on(lines + line_break)
         self._pass_on(open_line)
 
     def _pass_on(self, output: bytes) -> None:
@@ -177,6 +179,7 @@ class WorkerProcess:
         status = self._process.wait()
         for reader in readers:
             reader.join(LINGER_S)
+        self.dismiss()
         self._events.put((self, "ended", {"status": status}, None))
 
 

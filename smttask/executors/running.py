@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import islice
@@ -23,10 +24,9 @@ READ_AHEAD = 1000
 
 def works_of_files(files: Iterable[str]) -> Iterator[Work]:
     """The works of description files, whose paths hold from the working directory of now on."""
-    from os.path import abspath
-
+    folder = os.getcwd()
     for number, file in enumerate(files):
-        yield Work(file, number, path=abspath(file))
+        yield Work(file, number, path=os.path.normpath(os.path.join(folder, file)))
 
 
 def run_works(works: Iterable[Work], executor: Executor, display: Callable[[], Display] = Display) -> Summary:

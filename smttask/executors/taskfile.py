@@ -7,8 +7,9 @@ import os
 import pickle
 import sys
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -103,13 +104,18 @@ class TaskFiles:
                 return None
             raise
 
-    def run(self, work: Work) -> Outcome:
+    def run(self, work: Work, task: Task[Any] | None = None) -> Outcome:
         """Run the task of `work`, and remove its file if result and record are safe.
 
         Whatever the task raises comes through, so that a debugger may look at it.
+
+        Parameters
+        ----------
+        task
+            What `load_work` gave, if that was asked before.
         """
         begin = perf_counter()
-        task = self.load_work(work)
+        task = task or self.load_work(work)
         if task is None:
             return Outcome(work.name, "gone", number=work.number)
         orders = self.instructions
@@ -127,7 +133,8 @@ class TaskFiles:
             return replace(describe_failure(work, unrecorded, duration_s), error=line)
         is_stored = self._is_stored(task)
         if work.path and not work.part and is_stored and not orders.keep:
-            Path(work.path).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(work.path)
         status: Status = "computed" if task.last_hit == "computed" else "found"
         return Outcome(
             work.name,
@@ -139,12 +146,13 @@ class TaskFiles:
             value=_handed_over(value, work, task) if work.wants_value and not is_stored else None,
         )
 
-    def look_ahead(self, work: Work) -> Outlook:
-        """What to do before `work` is run; nothing where results are not stored."""
-        if self.project is None or not self.project.setting("record"):
-            return Outlook()
-        task = self.load_work(work)
-        return Outlook() if task is None else look_ahead(task)
+    def look_ahead(self, task: Task[Any]) -> Outlook:
+        """What to do before `task` is run; nothing where results are not stored."""
+        return look_ahead(task) if self._is_recording else Outlook()
+
+    @property
+    def _is_recording(self) -> bool:
+        return self.project is not None and bool(self.project.setting("record"))
 
     def load_work(self, work: Work) -> Task[Any] | None:
         """The task that `work` wants to be run; None if its file is gone."""
@@ -176,14 +184,19 @@ class TaskFiles:
 
     def _is_stored(self, task: Task[Any]) -> bool:
         """Whether the result outlives this process."""
-        return task.is_recorded and self.project is not None and bool(self.project.setting("record"))
+        return task.is_recorded and self._is_recording
 
     def _source(self, path: str) -> str:
         """The file as the record names it: relative to the project if it lies in it."""
-        real = Path(path).resolve()
-        if self.project is not None and real.is_relative_to(self.project.root):
-            return real.relative_to(self.project.root).as_posix()
-        return str(real)
+        folder, name = os.path.split(path)
+        real = f"{_real_folder(folder)}{os.sep}{name}"
+        root = "" if self.project is None else f"{self.project.root}{os.sep}"
+        return real.removeprefix(root).replace(os.sep, "/") if root and real.startswith(root) else real
+
+
+@lru_cache(maxsize=64)
+def _real_folder(folder: str) -> str:
+    return os.path.realpath(folder).rstrip(os.sep)
 
 
 def _import(module: str, folder: str) -> None:

@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from types import FrameType
@@ -31,6 +31,7 @@ from smttask.executors.taskfile import TaskFiles, describe_failure
 from smttask.executors.watching import Watcher
 from smttask.executors.work import Work
 from smttask.records.capture import captured_output
+from smttask.tasks import Task
 
 __all__ = ["main"]
 
@@ -164,13 +165,12 @@ class Worker:
                 message = decoded(line)[1]
                 may_split = message.pop("splits")
                 work = Work.from_message(message)
-                if not self._is_put_off(files, work, may_split=may_split):
-                    self._run(files, work)
+                self._run(files, work, may_split=may_split)
 
-    def _is_put_off(self, files: TaskFiles, work: Work, *, may_split: bool) -> bool:
-        """Whether something else should be done before `work`; the parent is told what."""
+    def _is_put_off(self, files: TaskFiles, task: Task[Any], *, may_split: bool) -> bool:
+        """Whether something else should be done before `task`; the parent is told what."""
         try:
-            outlook = files.look_ahead(work)
+            outlook = files.look_ahead(task)
         except Exception:  # noqa: BLE001 - running it meets the same error, and tells it
             return False
         if outlook.holder:
@@ -182,12 +182,15 @@ class Worker:
             return False
         return True
 
-    def _run(self, files: TaskFiles, work: Work) -> None:
+    def _run(self, files: TaskFiles, work: Work, *, may_split: bool) -> None:
         folder, begin = os.getcwd(), perf_counter()
         try:
+            task = files.load_work(work)
+            if task is not None and self._is_put_off(files, task, may_split=may_split):
+                return
             reset_peak()
             with self._watcher.watching(), self._stoppable():
-                outcome = files.run(work)
+                outcome = files.run(work, task)
             outcome = replace(outcome, peak_bytes=peak_bytes())
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, fails that task alone
             duration_s = perf_counter() - begin
@@ -197,7 +200,7 @@ class Worker:
                 outcome = describe_failure(work, error, duration_s)
         finally:
             os.chdir(folder)
-        self.send("outcome", **asdict(outcome))
+        self.send("outcome", **outcome.to_message())
 
     def _pass_on_warnings(self) -> None:
         """Let the parent show our warnings and what we log; those of user code are output of the task."""
