@@ -13,6 +13,7 @@ from smttask.executors.progress import Display
 from smttask.executors.report import Report
 from smttask.executors.statusfile import StatusFile, folders_of
 from smttask.executors.together import Together
+from smttask.headway.line import is_dumb_terminal
 
 __all__ = ["RunDisplays"]
 
@@ -61,7 +62,7 @@ class RunDisplays:
 
     def _make_shown(self) -> Course:
         """A live table in a terminal, else lines."""
-        if self._quiet or self._interval_s is not None or not sys.stdout.isatty():
+        if self._quiet or self._interval_s is not None or not sys.stdout.isatty() or is_dumb_terminal():
             return Lines(quiet=self._quiet, interval_s=self._interval_s or 0.0)
         from smttask.executors.live import LiveDisplay  # brings rich, while the workers are starting
 

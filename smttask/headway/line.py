@@ -13,7 +13,7 @@ from uuid import uuid4
 from smttask.headway.position import Position
 from smttask.headway.text import bar_text, duration_text, printable
 
-__all__ = ["LineSink"]
+__all__ = ["LineSink", "is_dumb_terminal"]
 
 Show = Callable[[str], None]
 
@@ -69,10 +69,15 @@ def _find_display() -> Show | None:
     if publisher is not None:
         return _NotebookLine(publisher)
     try:
-        is_watched = sys.__stderr__ is not None and sys.__stderr__.isatty()
+        is_watched = sys.__stderr__ is not None and sys.__stderr__.isatty() and not is_dumb_terminal()
     except ValueError:  # closed
         is_watched = False
     return _write_line if is_watched else None
+
+
+def is_dumb_terminal() -> bool:
+    """Whether the terminal is one that can only add lines, such as a window of an editor."""
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
 
 
 def _write_line(text: str) -> None:

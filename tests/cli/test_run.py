@@ -320,7 +320,10 @@ def test_a_terminal_gets_a_live_table(lab):
     lab.save(lab.tasks.Square(x=1), lab.tasks.Fail(x=1))
     leader, follower = pty.openpty()
     command = [sys.executable, "-m", "smttask", "run", "-n2", "todo"]
-    process = subprocess.Popen(command, cwd=lab.root, stdin=follower, stdout=follower, stderr=follower)
+    able = {**os.environ, "TERM": "xterm"}
+    process = subprocess.Popen(
+        command, cwd=lab.root, stdin=follower, stdout=follower, stderr=follower, env=able
+    )
     os.close(follower)
     shown = b""
     try:

@@ -29,11 +29,17 @@ class Watcher:
         self.ended += 1
 
 
-def in_terminal(folder, code):
+def in_terminal(folder, code, kind="xterm"):
     """What a script writes on stdout, and on stderr, which is a terminal."""
     ours, theirs = pty.openpty()
     done = subprocess.run(
-        [sys.executable, "-c", code], stderr=theirs, stdout=subprocess.PIPE, check=True, cwd=folder, text=True
+        [sys.executable, "-c", code],
+        stderr=theirs,
+        stdout=subprocess.PIPE,
+        check=True,
+        cwd=folder,
+        env={**os.environ, "TERM": kind},
+        text=True,
     )
     os.close(theirs)
     written = b""
@@ -206,3 +212,10 @@ def test_child_processes_leave_the_terminal_to_their_parent(tmp_path):
     """Lines of several processes would overwrite each other."""
     _, shown = in_terminal(tmp_path, POOL)
     assert "child" not in shown
+
+
+def test_a_terminal_that_cannot_erase_lines_is_left_alone(tmp_path):
+    """As the window of an editor, whose TERM is dumb."""
+    code = "import time, smttask\nfor item in smttask.progress(range(5)): time.sleep(0.3)"
+    assert in_terminal(tmp_path, code, "dumb") == ("", "")
+    assert "of 5" in in_terminal(tmp_path, code)[1]
