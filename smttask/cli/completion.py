@@ -1,4 +1,4 @@
-"""What the shell completes: labels, tasks, tags and task files; and `smttask completion`."""
+"""What the shell completes: labels, tasks, tags, inputs and task files; and `smttask completion`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from click.shell_completion import CompletionItem, get_completion_class
 if TYPE_CHECKING:
     from smttask.project import Project
 
-__all__ = ["complete_labels", "complete_tags", "complete_task_files", "complete_tasks", "completion"]
+__all__ = [
+    "complete_columns",
+    "complete_inputs",
+    "complete_labels",
+    "complete_tags",
+    "complete_task_files",
+    "complete_tasks",
+    "completion",
+]
 
 N_OFFERED = 200  # labels, the newest: nobody reads more
 N_SEARCHED = 1000  # newest records, whose labels, tags and tasks are offered first
@@ -99,6 +107,25 @@ def complete_tags(project: Project, incomplete: str) -> Iterable[CompletionItem]
 
     rows = project.records.columns(Selection().sliced(0, N_SEARCHED), ["tags"])
     return _items(chain.from_iterable(split_status(tags)[1] for (tags,) in rows), incomplete)
+
+
+@_from_records
+def complete_inputs(project: Project, incomplete: str) -> Iterable[CompletionItem]:
+    """Dotted paths of the inputs of the newest records."""
+    from smttask.view import RecordStoreView
+
+    return _items(RecordStoreView(project).params, incomplete)
+
+
+@_from_records
+def complete_columns(project: Project, incomplete: str) -> Iterable[CompletionItem]:
+    """Fields and inputs, after the columns that stand before a comma."""
+    from smttask.cli.columns import FIELDS
+    from smttask.view import RecordStoreView
+
+    before, comma, _ = incomplete.rpartition(",")
+    names = (before + comma + name for name in chain(FIELDS, RecordStoreView(project).params))
+    return _items(names, incomplete)
 
 
 def complete_task_files(

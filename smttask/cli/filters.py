@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from smttask.cli.completion import complete_labels, complete_tags, complete_tasks
+from smttask.cli.completion import complete_inputs, complete_labels, complete_tags, complete_tasks
 from smttask.records.record import STATUSES
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ FILTERS: dict[str, Decorator] = {
         ),
         metavar="COMPARISON",
         type=_Comparison(),
+        shell_complete=complete_inputs,
     ),
     "--match": click.option(
         "--match",
@@ -129,7 +130,12 @@ FILTERS: dict[str, Decorator] = {
         help="Only runs of the same task with the same inputs as this record.",
         shell_complete=complete_labels,
     ),
-    "--but": _repeatable("--but", text="With --match: an input that may differ", metavar="PATH"),
+    "--but": _repeatable(
+        "--but",
+        text="With --match: an input that may differ",
+        metavar="PATH",
+        shell_complete=complete_inputs,
+    ),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from smttask.cli.columns import chosen_columns, facts, long_lines, print_lines, table_lines
-from smttask.cli.completion import complete_labels
+from smttask.cli.completion import complete_columns, complete_labels
 from smttask.cli.filters import filter_options, narrowed
 from smttask.errors import SmttaskError
 from smttask.project import get_current_project
@@ -32,6 +32,7 @@ N_LISTED = 50
     "--columns",
     metavar="NAMES",
     help="What to show, between commas: fields (see --help), and inputs by name or dotted path.",
+    shell_complete=complete_columns,
 )
 @click.option("-l", "--long", "is_long", is_flag=True, help="All of each record, as `show` does.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each record, one a line.")

@@ -13,7 +13,14 @@ from smttask.cli import main
 from smttask.testing import scratch_project
 
 TASKS = """
+from dataclasses import dataclass
+
 from smttask import RecordedTask
+
+
+@dataclass
+class Side:
+    length: float = 1.0
 
 
 @RecordedTask
@@ -22,7 +29,7 @@ def Square(x: float) -> float:
 
 
 @RecordedTask
-def Cube(x: float) -> float:
+def Cube(x: float, side: Side = Side()) -> float:
     if x < 0:
         raise ValueError("negative")
     return x**3
@@ -77,7 +84,7 @@ def offered(folder, line):
 
 def test_bash_completes_commands_and_options(lab):
     """Of all levels."""
-    assert offered(lab.root, "smttask st") == ["store"]
+    assert offered(lab.root, "smttask sto") == ["store"]
     assert {"list", "show", "verify"} <= set(offered(lab.root, "smttask store "))
     assert offered(lab.root, "smttask store list --stat") == ["--status"]
     assert {"finished", "crashed"} <= set(offered(lab.root, "smttask store list --status "))
@@ -96,6 +103,14 @@ def test_bash_completes_labels_tasks_and_tags(lab):
 
     RSView(lab.project)[0:1].add_tag("good")
     assert offered(lab.root, "smttask store list --tag g") == ["good"]
+
+
+def test_bash_completes_inputs_and_columns(lab):
+    """Dotted paths of inputs, and fields; those before a comma stay."""
+    assert offered(lab.root, "smttask store list --param ") == ["side", "side.length", "x"]
+    assert offered(lab.root, "smttask store list --match 2 --but side.") == ["side.length"]
+    assert offered(lab.root, "smttask store list --columns label,si") == ["label,side", "label,side.length"]
+    assert offered(lab.root, "smttask store list --columns dur") == ["duration"]
 
 
 def test_bash_completes_task_files_where_only_such_fit(lab):
