@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import platform
 import sys
@@ -15,6 +16,7 @@ from time import perf_counter, sleep
 from typing import Any
 
 import smttask
+from smttask.code.source import stale_files
 from smttask.errors import SmttaskError, WorkerError
 from smttask.executors.division import Division, divide
 from smttask.executors.messages import Instructions
@@ -174,14 +176,38 @@ def _files(orders: Orders) -> tuple[Context, TaskFiles]:
 
 def _enter(files: TaskFiles, orders: Orders) -> None:
     try:
+        _make_importable(orders.folder)
         if orders.root:
             use_project(get_project(orders.root)).__enter__()
-        elif orders.folder not in sys.path:
-            sys.path.insert(0, orders.folder)
         files.__enter__()
     except SmttaskError as error:
         error.add_note(f"on the worker {platform.node()}")
         raise
+
+
+def _make_importable(folder: str) -> None:
+    """Put `folder` first in the search path; modules of other projects, and edited ones, are forgotten.
+
+    Workers of a cluster live for weeks, see many projects, and each of them many versions of its modules.
+    """
+    if folder in sys.path:
+        sys.path.remove(folder)
+    sys.path.insert(0, folder)
+    known = {orders.folder for _, orders in _entered}
+    files = {
+        name: os.path.realpath(file)
+        for name, module in list(sys.modules.items())
+        if isinstance(file := getattr(module, "__file__", None), str)
+    }
+    own = {name: file for name, file in files.items() if _lies_in(file, folder)}
+    others = [name for name, file in files.items() if any(_lies_in(file, one) for one in known - {folder})]
+    for name in [*others, *(own if stale_files(own.values()) else ())]:
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+
+
+def _lies_in(file: str, folder: str) -> bool:
+    return file.startswith(folder + os.sep) and "site-packages" not in file
 
 
 # -- being seen, and stopped

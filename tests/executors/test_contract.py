@@ -14,7 +14,9 @@ from smttask.executors.progress import Display
 from smttask.executors.running import Running, run_works, works_of_files
 from smttask.testing import scratch_project
 
-EXECUTORS = ["process", "thread"]
+EXECUTORS = ["process", "thread", "dask", pytest.param("slurm", marks=pytest.mark.slow)]
+#: Jobs of Slurm are processes of this machine here.
+OPTIONS = {"slurm": {"slurm": {"cluster": "local"}}}
 
 TASKS = """
 import os, sys, time
@@ -82,7 +84,11 @@ def lab(tmp_path):
 
 def run(lab, name, *, display=Display, n=2, options=None, **told):
     executor = make_executor(
-        name, n=n, instructions=Instructions(start=str(lab.root), **told), **(options or {})
+        name,
+        n=n,
+        instructions=Instructions(start=str(lab.root), **told),
+        **OPTIONS.get(name, {}),
+        **(options or {}),
     )
     return run_works(works_of_files(iter_files([str(lab.todo)])), executor, display)
 
@@ -129,7 +135,9 @@ def test_a_bad_file_fails_alone(lab, name):
     bad = lab.todo / "Square__0.taskdesc.json"
     bad.write_text(good[0].read_text()[:50])
     files = [str(good[0]), str(bad), str(lab.todo / "gone.taskdesc.json"), str(good[1])]
-    executor = make_executor(name, n=2, instructions=Instructions(start=str(lab.root)))
+    executor = make_executor(
+        name, n=2, instructions=Instructions(start=str(lab.root)), **OPTIONS.get(name, {})
+    )
     summary = run_works(works_of_files(files), executor)
     assert summary.counts == {"computed": 2, "failed": 1, "gone": 1}
     assert "is not whole JSON" in summary.failures[0].error
@@ -156,7 +164,10 @@ def test_values_that_are_not_stored_come_back(lab, name):
     """Those of memoized and of other tasks; stored ones are loaded by who asked."""
     tasks = [lab.tasks.Numbers(3), lab.tasks.Where(5), lab.tasks.Square(4)]
     numbers, where, square = (
-        result for _, result in run_tasks(tasks, executor=name, n=2, ordered=True, progress=False)
+        result
+        for _, result in run_tasks(
+            tasks, executor=name, n=2, ordered=True, progress=False, **OPTIONS.get(name, {})
+        )
     )
     assert (numbers, where[0], square) == ([0, 1, 2], 5, 16)
 
@@ -166,7 +177,9 @@ def test_stopping_begins_nothing_new(lab, name):
     lab.tasks.Wait(0).save(lab.todo / "0")
     for x in range(9):
         lab.tasks.Square(x).save(lab.todo / "1")
-    executor = make_executor(name, n=1, instructions=Instructions(start=str(lab.root)))
+    executor = make_executor(
+        name, n=1, instructions=Instructions(start=str(lab.root)), **OPTIONS.get(name, {})
+    )
     running = Running(works_of_files(iter_files([str(lab.todo)])), executor)
     mark = lab.root / ".smt" / "begun"
 
@@ -186,7 +199,13 @@ def test_stopping_begins_nothing_new(lab, name):
 
 def test_an_iteration_that_is_left_leaves_nothing_running(lab, name):
     """`break` ends the workers; the other tasks are not begun."""
-    for _ in run_tasks((lab.tasks.Square(x) for x in range(1000)), executor=name, n=2, progress=False):
+    for _ in run_tasks(
+        (lab.tasks.Square(x) for x in range(1000)),
+        executor=name,
+        n=2,
+        progress=False,
+        **OPTIONS.get(name, {}),
+    ):
         break
     time.sleep(0.5)  # in threads, those that ran come to an end
     n_calls = lab.calls("Square")
