@@ -239,7 +239,15 @@ class Repository:
         RepositoryError
             If there is no such commit or file.
         """
-        return self._git("show", f"{commit}:{self._name_of(os.path.join(self.root, path))}")
+        name = self._name_of(os.path.join(self.root, path))
+        try:
+            return self._git("show", f"{commit}:{name}")
+        except RepositoryError as error:
+            raise RepositoryError(
+                f"The repository has no {name} of commit {commit or '(none)'}.",
+                error.found,
+                "the run may be of another project: fetch that project's commits into this repository",
+            ) from error
 
     def _find_places(self) -> tuple[str, str, str]:
         """Return the working copy's root, its git folder, and the one it shares with other worktrees."""

@@ -47,6 +47,7 @@ __all__ = [
 
 FORMAT = 1
 SUFFIX = ".taskdesc.json"
+IN_MEMORY = "in memory"  # the name of a description that is no file
 _KEYS = {"name", "module", "inputs"}
 _TEXTS = ("identity", "reason", "made_by")
 
@@ -170,8 +171,8 @@ def read_description(source: Any) -> tuple[Mapping[str, Any], str]:
     What SumatraTask wrote comes back in its own form.
     """
     if isinstance(source, Mapping):
-        return _checked(source, "description"), "description"
-    origin = "description"
+        return _checked(source, IN_MEMORY), IN_MEMORY
+    origin = IN_MEMORY
     if isinstance(source, Path) or (isinstance(source, str) and not source.lstrip().startswith("{")):
         origin = str(source)
         try:
@@ -209,7 +210,7 @@ def _checked(tree: Any, origin: str) -> Mapping[str, Any]:
         return cast("Mapping[str, Any]", tree)
     if not isinstance(tree, Mapping) or "format" not in tree:
         raise DescriptionError(
-            f"{origin} is no task description.",
+            f"{'What was given' if origin == IN_MEMORY else origin} is no task description.",
             f"found: {short_repr(tree)}\nexpected: an object with format, task and tasks",
             "give what task.save wrote or task.desc gave",
             source=origin,

@@ -259,12 +259,14 @@ class RecordView:
             if self._manifest:
                 return read_head(self._project.data.output_dir / self._manifest)
             searched = "no manifest is named; another program made the record"
+            remedy = "what it wrote is listed in record.output_data"
         except FileNotFoundError as error:
             searched = f"searched: {error.filename}"
+            remedy = "to compute it, call record.task.run()"
         raise ResultNotFoundError(
             f"The run {self.label} of {self.task_name or 'a script'} has no result.",
             f"status: {self.status or 'unknown'}\n{searched}",
-            "to compute it, call record.task.run()",
+            remedy,
             label=self.label,
         )
 
