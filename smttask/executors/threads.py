@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextvars import Context, copy_context
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from time import monotonic
+from typing import Any, NamedTuple
 
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome
 from smttask.executors.progress import Display
 from smttask.executors.remote import run_safely
 from smttask.executors.taskfile import TaskFiles
+from smttask.executors.watching import Watcher
 from smttask.executors.work import Work
 
 __all__ = ["ThreadExecutor"]
 
 REFRESH_S = 0.2
+
+#: The thread, its work, and what became of it: None while it begins.
+_Event = tuple[int, Work, Outcome | None]
+
+
+class _Facts(NamedTuple):
+    """What a thread tells of the task that it runs."""
+
+    number: int
+    facts: Mapping[str, Any]
 
 
 class ThreadExecutor:
@@ -41,7 +53,7 @@ class ThreadExecutor:
         self._n = n
         self._instructions = instructions
         self._retries = retries
-        self._events: SimpleQueue[tuple[int, Work, Outcome | None] | None] = SimpleQueue()
+        self._events: SimpleQueue[_Event | _Facts | None] = SimpleQueue()
 
     def run(self, works: Iterator[Work], told: Display) -> Generator[Outcome, None, None]:
         """See `smttask.protocols.Executor`."""
@@ -90,6 +102,9 @@ class ThreadExecutor:
                 n_out -= _let_go(orders, self._n)
                 told.tell("Tasks in threads cannot be stopped; those that run are waited for.")
                 continue
+            if isinstance(event, _Facts):
+                told.watched(*event)
+                continue
             number, work, outcome = event
             if outcome is None:
                 running[number] = work, monotonic()
@@ -99,7 +114,7 @@ class ThreadExecutor:
                 n_out -= 1
                 yield outcome
 
-    def _next_event(self, told: Display) -> tuple[int, Work, Outcome | None] | None:
+    def _next_event(self, told: Display) -> _Event | _Facts | None:
         while True:
             told.refresh()
             try:
@@ -111,20 +126,25 @@ class ThreadExecutor:
         self, number: int, files: TaskFiles, context: Context, orders: SimpleQueue[Work | None]
     ) -> None:
         """Run one work after the other, until there is none."""
+        watcher = Watcher(lambda facts: self._events.put(_Facts(number, facts)))
         while (work := orders.get()) is not None:
             self._events.put((number, work, None))
             attempts = 1
             while True:
-                outcome = _run(files, work, context)
+                outcome = _run(files, work, context, watcher)
                 if not outcome.is_failure or attempts > self._retries:
                     break
                 attempts += 1
             self._events.put((number, work, replace(outcome, worker=number, attempts=attempts)))
 
 
-def _run(files: TaskFiles, work: Work, context: Context) -> Outcome:
+def _run(files: TaskFiles, work: Work, context: Context, watcher: Watcher) -> Outcome:
+    def run() -> Outcome:
+        with watcher.watching():
+            return run_safely(files, work)
+
     try:
-        return context.copy().run(run_safely, files, work)
+        return context.copy().run(run)
     except KeyboardInterrupt:  # raised by the task itself: signals reach the main thread only
         return Outcome(work.name, "killed", error="KeyboardInterrupt", number=work.number)
 

@@ -67,24 +67,30 @@ class Lab:
     tasks: ModuleType
 
 
-def run(lab, *tasks):
+def run(lab, *tasks, executor="process"):
     """What is told when `tasks` are run in a worker."""
     paths = [str(task.save(lab.root / "todo")) for task in tasks]
     told = Told()
-    executor = make_executor("process", n=1, instructions=Instructions(start=str(lab.root)))
-    summary = run_works(works_of_files(paths), executor, lambda: told)
+    made = make_executor(executor, n=1, instructions=Instructions(start=str(lab.root)))
+    summary = run_works(works_of_files(paths), made, lambda: told)
     assert summary.failures == []
     return told
 
 
-def test_a_worker_tells_how_far_its_task_is(lab):
-    """Now and then, and when that is over; the memory too."""
-    told = run(lab, lab.tasks.Count(n=12))
+@pytest.mark.parametrize("executor", ["process", "thread"])
+def test_a_worker_tells_how_far_its_task_is(lab, executor):
+    """Now and then, and when that is over."""
+    told = run(lab, lab.tasks.Count(n=12), executor=executor)
+    assert told.of("why") == ["never run"]
     texts = [None if far is None else far["levels"][-1] for far in told.of("progress")]
     assert texts[-1] is None
     assert all(text[1:] == [12, "steps"] for text in texts[:-1])
     assert 1 <= len(texts) - 1 <= 11
-    assert max(told.of("memory_bytes")) > 10**7
+
+
+def test_the_memory_of_worker_processes_is_told(lab):
+    """By their parent, every second."""
+    assert max(run(lab, lab.tasks.Count(n=12)).of("memory_bytes")) > 10**7
 
 
 def test_a_worker_tells_which_task_it_computes_and_why(lab):
