@@ -15,11 +15,21 @@ from typing import Any
 import click
 
 from smttask.errors import RecordStoreError, RepositoryError
-from smttask.project import Project, create_project, get_current_project, get_project, is_project
+from smttask.process import this_host
+from smttask.project import (
+    JOURNAL_DIR,
+    Project,
+    create_project,
+    get_current_project,
+    get_project,
+    is_project,
+)
 from smttask.project.cloning import CHANGES, Changes, Clone, clone_project, read_origin
 from smttask.project.environment import find_requirements, make_environment
+from smttask.records.intake import waiting_lines
 from smttask.records.query import Selection
 from smttask.records.record import STATUSES
+from smttask.settings.address import is_url, parse_url
 
 TEMPLATE = resources.files("smttask") / "project_template"
 
@@ -34,19 +44,32 @@ def project() -> None:
 @click.option("--name", help="Name in the record store.  [default: the folder's name]")
 @click.option("--input-store", metavar="DIR", help="Links to the latest results.  [default: data]")
 @click.option("--output-store", metavar="DIR", help="All results.  [default: run_dump in the input store]")
+@click.option(
+    "--record-store",
+    metavar="URL|FILE",
+    help="Records of all runs: a postgresql:// URL without password, or an SQLite file; made where there is "
+    "none.  [default: .smt/records]",
+)
 @click.option("--template/--no-template", default=True, help="Copy starter files tasks.py and run.py.")
 def init(
-    folder: Path, name: str | None, input_store: str | None, output_store: str | None, template: bool
+    folder: Path,
+    name: str | None,
+    input_store: str | None,
+    output_store: str | None,
+    record_store: str | None,
+    template: bool,
 ) -> None:
     """Make DIR, inside a git repository, a project.
 
     Nothing that is there already is overwritten, so a second call does no harm.
-    In a terminal, options that are not given are asked for.
+    In a terminal, the name and the folders are asked for if no option tells them. Paths are
+    relative to DIR.
 
     \b
     Example:
       git init lab
       smttask project init lab --name "My lab"
+      smttask project init lab --record-store postgresql://db.lab.example/records
     """  # noqa: D301 - click looks for the character itself
     root = Path(os.path.realpath(folder))
     known = is_project(root)
@@ -55,7 +78,8 @@ def init(
         input_store = input_store or _ask("Folder for links to the latest results", "data")
         output_store = output_store or _ask("Folder for all results", f"{input_store.rstrip('/')}/run_dump")
     before = _ignore_text(root)
-    made = create_project(root, name=name, input_store=input_store, output_store=output_store)
+    stores = {"input_store": input_store, "output_store": output_store, "record_store": record_store}
+    made = create_project(root, name=name, **stores)
     added = [".gitignore"] if _ignore_text(root) != before else []
     added += _copy_template(root) if template else []
     click.echo(f"{'Already a project' if known else 'Made a project'}: {root} (name: {made.name})")
@@ -63,6 +87,7 @@ def init(
         ("name", name, made.name),
         ("input store", input_store, str(made.setting("input_store"))),
         ("output store", output_store, str(made.setting("output_store"))),
+        ("record store", _address(root, record_store), made.records.address),
     ):
         if given is not None and given != stands:
             click.echo(f"  kept: {text} {stands} (not {given})")
@@ -78,6 +103,13 @@ def _ask(text: str, default: str) -> str:
     if not sys.stdin.isatty():
         return default
     return str(click.prompt(text, default=default))
+
+
+def _address(root: Path, store: str | None) -> str | None:
+    """How a record store on the command line is shown: without a password, the path of a file absolute."""
+    if store is None or is_url(store):
+        return None if store is None else parse_url(store).text
+    return os.path.normpath(root / store)
 
 
 def _ignore_text(root: Path) -> bytes:
@@ -173,6 +205,9 @@ def _clone_lines(origin: Project, made: Clone) -> Iterator[str]:
 def status(as_json: bool) -> None:
     """Show the current project: its root, stores, git state and number of records.
 
+    Where several hosts share its files it also shows which of them writes the record store,
+    and which journals of others wait to be taken in.
+
     \b
     Example:
       smttask project status --json
@@ -185,6 +220,17 @@ def status(as_json: bool) -> None:
     click.echo(f"project       {facts['name']}")
     for key in ("root", "input_store", "output_store", "record_store"):
         click.echo(f"{key.replace('_', ' '):<13} {facts[key]}")
+    if facts["home"]:
+        home = facts["home"]
+        click.echo(f"home          {home['host']}, {'this' if home['is_here'] else 'another'} computer")
+    if journals := facts["journals"]:
+        n_runs = sum(journal["runs"] for journal in journals)
+        click.echo(
+            f"journals      {len(journals)} with {n_runs} new runs, for the next run on the home host"
+            " or: smttask store rebuild"
+        )
+        for journal in journals:
+            click.echo(f"  waiting     {journal['path']}")
     if facts["cloned_from"]:
         click.echo(f"cloned from   {facts['cloned_from']}")
     if "problem" in git:
@@ -210,10 +256,20 @@ def _facts(project: Project) -> dict[str, Any]:
         "input_store": str(project.root / project.setting("input_store")),
         "output_store": str(project.root / project.setting("output_store")),
         "record_store": project.records.address,
+        "home": _home_facts(project),
+        "journals": [
+            {"path": os.path.relpath(path, project.root), "runs": n_runs}
+            for path, n_runs in waiting_lines(project.root / JOURNAL_DIR).items()
+        ],
         "cloned_from": None if origin is None else origin.source,
         "git": _git_facts(project),
         "records": _record_facts(project),
     }
+
+
+def _home_facts(project: Project) -> dict[str, Any] | None:
+    host = project.home.host()
+    return None if host is None else {"host": host.name, "is_here": host.is_same(this_host())}
 
 
 def _git_facts(project: Project) -> dict[str, Any]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from smttask.records.stores import SQLRecordStore
     from smttask.storage.datastore import DataStore
 
-__all__ = ["JOURNAL_DIR", "Project", "get_project"]
+__all__ = ["JOURNAL_DIR", "Project", "get_project", "open_records"]
 
 JOURNAL_DIR = os.path.join(".smt", "journal")
 
@@ -150,23 +150,16 @@ class Project:
         key = path, input_dir, output_dir, durability
         store = self._records.get(key)
         if store is None:
-            store = self._open_records(
+            store = open_records(
                 path or self._own_record_store(),
+                self.root,
+                self.name,
                 input_root=input_dir,
                 output_root=output_dir,
                 durable=durability == "power",
             )
             store = self._records.setdefault(key, store)
         return store
-
-    def _open_records(self, at: Path | StoreURL | str, **options: Any) -> SQLRecordStore:
-        if isinstance(at, StoreURL):
-            from smttask.records.shared import PostgresRecordStore  # brings psycopg
-
-            return PostgresRecordStore(at, self.name, **options)
-        from smttask.records.sqlite import SQLiteRecordStore  # projects are found without it
-
-        return SQLiteRecordStore(self.root / at, self.name, **options)
 
     def _parsed(self, url: str, origin: str) -> StoreURL:
         try:
@@ -211,6 +204,17 @@ class Project:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return get_project, (str(self.root),)
+
+
+def open_records(at: Path | StoreURL | str, root: Path, name: str, **options: Any) -> SQLRecordStore:
+    """The records of the project `name` in the file `at`, absolute or relative to `root`, or at a URL."""
+    if isinstance(at, StoreURL):
+        from smttask.records.shared import PostgresRecordStore  # brings psycopg
+
+        return PostgresRecordStore(at, name, **options)
+    from smttask.records.sqlite import SQLiteRecordStore  # projects are found without it
+
+    return SQLiteRecordStore(root / at, name, **options)
 
 
 def get_project(root: str | os.PathLike[str]) -> Project:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from smttask.errors import ProjectError, short_repr
+from smttask.settings.address import is_url
 from smttask.storage.atomic import write_whole
 
 __all__ = [
@@ -34,9 +35,18 @@ def is_project(root: str | os.PathLike[str]) -> bool:
 
 
 def write_sumatra_project(
-    root: Path, name: str, *, working_copy: Path, input_dir: Path, output_dir: Path
+    root: Path,
+    name: str,
+    *,
+    working_copy: Path,
+    input_dir: Path,
+    output_dir: Path,
+    record_store: str = DEFAULT_RECORD_STORE,
 ) -> None:
-    """Make `root` a project for Sumatra, as ``smt init`` of version 0.8 does; all paths are absolute."""
+    """Make `root` a project for Sumatra, as ``smt init`` of version 0.8 does; all paths are absolute.
+
+    The record store is a path, perhaps relative to `root`, or a URL without a password.
+    """
     files = "sumatra.datastore.filesystem.FileSystemDataStore"
     tree: dict[str, Any] = {
         "name": name,
@@ -54,7 +64,7 @@ def write_sumatra_project(
         "data_store": {"type": files, "root": str(output_dir)},
         "record_store": {
             "type": "sumatra.recordstore.django_store.DjangoRecordStore",
-            "db_file": str(root / DEFAULT_RECORD_STORE),
+            "db_file": record_store if is_url(record_store) else str(root / record_store),
         },
         "default_main_file": None,
         "on_changed": "error",

@@ -29,7 +29,7 @@ from smttask.records.reading import split_status
 from smttask.records.runs import OpenRun
 from smttask.records.stores import SQLRecordStore
 
-__all__ = ["DEAD_AFTER_S", "REMOVED_AFTER_S", "Intake", "take_in"]
+__all__ = ["DEAD_AFTER_S", "REMOVED_AFTER_S", "Intake", "take_in", "waiting_lines"]
 
 DEAD_AFTER_S = 900.0
 """A process of another host that gives no sign of life for so long is taken for dead; what it may write
@@ -88,13 +88,32 @@ def take_in(folder: Path, store: SQLRecordStore, settle: Callable[[OpenRun], Non
             folder.rmdir()
         store.survey(len(intake.done.opened))
     except OSError as error:
-        raise RecordStoreError(
-            "The journals of records cannot be taken in.",
-            f"folder: {folder}\nfound: {error}",
-            "give yourself the right to read and write that folder",
-            path=folder,
-        ) from error
+        raise _unreadable(folder, error) from error
     return intake.done
+
+
+def waiting_lines(folder: Path) -> dict[str, int]:
+    """Path of each journal in `folder` that has lines not taken in -> how many runs begin in these.
+
+    Raises
+    ------
+    RecordStoreError
+        If a journal cannot be read.
+    """
+    try:
+        waiting = {path: list(_Taken(path).file.new_lines()) for path in journal_paths(folder)}
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    return {path: sum("open" in line for line in lines) for path, lines in waiting.items() if lines}
+
+
+def _unreadable(folder: Path, error: OSError) -> RecordStoreError:
+    return RecordStoreError(
+        "The journals of records cannot be taken in.",
+        f"folder: {folder}\nfound: {error}",
+        "give yourself the right to read and write that folder",
+        path=folder,
+    )
 
 
 class _Taken:

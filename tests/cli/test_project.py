@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import pty
 import subprocess
 import sys
@@ -9,6 +10,15 @@ import sys
 import pytest
 
 from smttask.testing import git, scratch_project
+
+TASKS = """
+from smttask import RecordedTask
+
+
+@RecordedTask
+def Square(x: float) -> float:
+    return x**2
+"""
 
 
 def smttask(folder, *args):
@@ -80,6 +90,45 @@ def test_init_takes_a_folder_and_an_answer_for_every_question(repository):
     assert not (repository / "sub" / "tasks.py").exists()
 
 
+def test_init_makes_the_record_store_where_it_is_asked_for(repository):
+    """A file of one's own choice, for us and for Sumatra, that git ignores."""
+    done = smttask(repository, "project", "init", "--no-template", "--record-store", "shared/runs.sqlite")
+    assert done.returncode == 0, done.stderr
+    store = repository / "shared" / "runs.sqlite"
+    assert store.read_bytes().startswith(b"SQLite format 3")
+    assert json.loads((repository / ".smt" / "smttask.json").read_text()) == {
+        "record_store": "shared/runs.sqlite"
+    }
+    assert json.loads((repository / ".smt" / "project").read_text())["record_store"]["db_file"] == str(store)
+    assert "/shared/runs.sqlite*\n" in (repository / ".gitignore").read_text()
+    again = smttask(repository, "project", "init", "--record-store", "other")
+    assert f"  kept: record store {store} (not {repository / 'other'})\n" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "what", "found"),
+    [
+        (
+            "postgresql://anna:secret@db.lab/records",
+            "Setting 'record_store' does not take 'postgresql://anna:…@db.lab/records'.",
+            "a URL without a password; it belongs in ~/.pgpass",
+        ),
+        ("journal", "A new project needs a record store; journals are brought to one.", "'journal'"),
+        ("tasks.txt", "The record store tasks.txt is damaged.", "tasks.txt"),
+        ("postgresql://127.0.0.1:1/records", "The record store records cannot be reached.", "127.0.0.1"),
+    ],
+)
+def test_init_with_a_record_store_that_cannot_be_makes_no_project(repository, given, what, found):
+    """One message tells why, and nothing is left behind; a password is never shown."""
+    (repository / "tasks.txt").write_text("no database " * 100)
+    done = smttask(repository, "project", "init", "--record-store", given)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: {what}\n")
+    assert found in done.stderr
+    assert "secret" not in done.stderr
+    assert sorted(path.name for path in repository.iterdir()) == [".git", "tasks.txt"]
+
+
 def test_init_asks_in_a_terminal_and_offers_defaults(repository):
     """At a terminal each open question is asked; Enter takes what is offered."""
     ours, theirs = pty.openpty()
@@ -149,6 +198,25 @@ def test_status_makes_no_record_store(repository):
     smttask(repository, "project", "init")
     smttask(repository, "project", "status")
     assert not (repository / ".smt" / "records").exists()
+
+
+def test_status_shows_the_home_host_and_the_journals_that_wait(tmp_path):
+    """Whoever shares a project with other computers sees who writes the records, and what is to come."""
+    with scratch_project(tmp_path / "s", {"tasks.py": TASKS}) as scratch:
+        assert json.loads(scratch.smttask("project", "status", "--json").stdout)["journals"] == []
+        scratch.project.home.claim()
+        run = "import tasks; [tasks.Square(float(n)).run() for n in range(2)]"
+        scratch.run(run, SMTTASK_RECORD_STORE="journal")
+        shown = scratch.smttask("project", "status").stdout
+        facts = json.loads(scratch.smttask("project", "status", "--json").stdout)
+    assert f"home          {platform.node()}, this computer\n" in shown
+    assert (
+        "journals      1 with 2 new runs, for the next run on the home host or: smttask store rebuild"
+        in shown
+    )
+    assert facts["home"] == {"host": platform.node(), "is_here": True}
+    assert [journal["runs"] for journal in facts["journals"]] == [2]
+    assert facts["journals"][0]["path"].startswith(".smt/journal/")
 
 
 def test_status_without_a_project_says_where_it_searched(tmp_path):

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from smttask.errors import ProjectError
+from smttask.errors import ProjectError, RecordStoreError
+from smttask.project import create_project
 from smttask.project.sumatra import name_record_store
-from smttask.testing import PostgresServer, ScratchProject, postgres_server, scratch_project
+from smttask.testing import PostgresServer, ScratchProject, git, postgres_server, scratch_project
 
 TASKS = """
 import os, signal
@@ -70,6 +71,26 @@ def test_runs_are_recorded_on_the_server_and_found_by_views_commands_and_sumatra
     assert lab.project.records.get(labels[0]).tags == {"paper"}
     assert not (lab.root / ".smt" / "records").exists()
     lab.project.records.close()
+
+
+def test_a_new_project_may_keep_its_records_on_a_server(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tables are made at once; where the environment tells the password, that serves, and stays there."""
+    git(tmp_path, "init", "--quiet")
+    project = create_project(tmp_path / "lab", record_store=url)
+    assert project.records.is_made()
+    assert json.loads((tmp_path / "lab/.smt/smttask.json").read_text()) == {"record_store": url}
+    assert json.loads((tmp_path / "lab/.smt/project").read_text())["record_store"]["db_file"] == url
+    guarded = url.replace("smttask@", "guarded@")
+    with pytest.raises(RecordStoreError, match="password"):
+        create_project(tmp_path / "other", record_store=guarded)
+    assert not (tmp_path / "other").exists()
+    monkeypatch.setenv("SMTTASK_RECORD_STORE", url.replace("smttask@", "guarded:pass%20word%401@"))
+    create_project(tmp_path / "other", record_store=guarded).records.close()
+    written = [path.read_text() for path in (tmp_path / "other").rglob("*") if path.is_file()]
+    assert not [text for text in written if "word%401" in text]
+    assert json.loads((tmp_path / "other/.smt/smttask.json").read_text()) == {"record_store": guarded}
 
 
 def test_sumatras_own_entry_is_enough_to_name_the_server(url: str, tmp_path: Path) -> None:
