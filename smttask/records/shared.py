@@ -97,7 +97,7 @@ class PostgresRecordStore(SQLRecordStore):
             rows = self._database.query(*these.statement("r.db_id, p.content, s.digest", self.project_name))
             found += [
                 record_id
-                for record_id, *facts in rows
-                if all(has_parameter(*facts, question, self.find_parameters) for question in questions)
+                for record_id, content, digest in rows
+                if all(has_parameter(content, digest, asked, self.find_parameters) for asked in questions)
             ]
         return found
