@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any, Protocol
@@ -35,6 +35,7 @@ from distributed.cli.dask_worker import main
 main()
 """
 KEPT_OUTPUT_BYTES = 2**14
+LINGER_S = 1.0
 QUICK_S = 10.0
 MOST_QUICK_ENDS = 3
 
@@ -200,6 +201,9 @@ class OwnCluster:
 
     def end_of(self, worker: str) -> tuple[str, str]:
         """See `Cluster`."""
+        if (process := self._workers.get(worker)) is not None:  # its connection ends before it does
+            process.wait(LINGER_S)
+            self.tend()
         return self._ended.get(worker, ("", ""))
 
     def close(self) -> None:
@@ -267,9 +271,10 @@ class _Worker:
         """End it at once."""
         self._process.kill()
 
-    def wait(self) -> None:
-        """Return when it has ended."""
-        self._process.wait()
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Return when it has ended, or the time is over."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_s)
 
 
 def _search_path() -> list[str]:

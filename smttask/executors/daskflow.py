@@ -43,6 +43,7 @@ class _Item:
     n_begun: int = 0
     since: float = 0.0
     slot: int = 0
+    worker: str = ""
 
 
 class Flow:
@@ -169,7 +170,7 @@ class Flow:
 
     def _new_mark(self) -> str:
         self._n_marks += 1
-        return str(self._n_marks)
+        return f"{self._n_marks:09d}"  # Dask takes what it is given together in the order of keys
 
     # -- back from it
 
@@ -207,10 +208,13 @@ class Flow:
         elif kind == "stop":
             yield from self._stop()
         elif (item := self._live.get(content["mark"])) is not None:
-            if content["kind"] == "begun":
-                self._began(item)
-            elif item.slot:
-                self._told.watched(item.slot, content["facts"])
+            self._watched(item, content["worker"], content["facts"])
+
+    def _watched(self, item: _Item, worker: str, facts: dict[str, Any]) -> None:
+        if item.worker != worker:
+            item.worker = worker
+            self._began(item)
+        self._told.watched(item.slot, facts)
 
     def _began(self, item: _Item) -> None:
         item.n_begun += 1
@@ -334,7 +338,6 @@ class Flow:
 
     def _end_of_worker(self, error: BaseException, n_deaths: int) -> tuple[str, str]:
         worker = getattr(getattr(error, "last_worker", None), "name", "")
-        self._line.cluster.tend()
         how, printed = self._line.cluster.end_of(str(worker))
         line = f"its worker died {n_deaths} times" if n_deaths > 1 else "its worker died"
         return f"{line}, at last ended by {how}" if how else line, printed

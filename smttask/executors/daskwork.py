@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import Context
-from dataclasses import dataclass, replace
-from time import perf_counter, sleep
+from dataclasses import dataclass, field, replace
+from time import monotonic, perf_counter, sleep
 from typing import Any
 
 import smttask
@@ -23,6 +23,7 @@ from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome
 from smttask.executors.remote import run_safely
 from smttask.executors.taskfile import TaskFiles
+from smttask.executors.watching import Watcher
 from smttask.executors.work import Work
 from smttask.extras import require
 from smttask.project import get_project, use_project
@@ -30,6 +31,7 @@ from smttask.project import get_project, use_project
 __all__ = ["TOPIC", "NotBegun", "Order", "Orders", "carry_out", "interrupt"]
 
 TELL_AFTER_S = 0.05
+MEASURE_S = 1.0
 #: Of the events by which workers tell what they do; their other end is `smttask.executors.dask`.
 TOPIC = "smttask"
 
@@ -38,6 +40,7 @@ _entered: dict[tuple[int, Orders], tuple[Context, TaskFiles]] = {}
 _running: dict[int, _Running] = {}  # by thread
 _stopped: set[str] = set()
 _has_running = threading.Event()
+_of_thread = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,13 @@ def _within(order: Order, orders: Orders) -> Outcome | Division:
 
 
 def _run(files: TaskFiles, order: Order) -> Outcome | Division:
+    if not hasattr(_of_thread, "watcher"):
+        _of_thread.watcher = Watcher(_tell_here)
+    with _of_thread.watcher.watching():
+        return _divide_or_run(files, order)
+
+
+def _divide_or_run(files: TaskFiles, order: Order) -> Outcome | Division:
     work, begin = order.work, perf_counter()
     if not order.may_divide:
         return run_safely(files, work)
@@ -221,11 +231,15 @@ class _Running:
     mark: str
     worker: Any
     is_told: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+    measured: float = 0.0
 
-    def tell(self, kind: str, facts: Mapping[str, Any]) -> None:
-        """Tell who started the run something about it."""
-        if self.worker is not None:
-            told = {"run": self.run, "mark": self.mark, "kind": kind, "facts": dict(facts)}
+    def tell(self, facts: Mapping[str, Any]) -> None:
+        """Tell who started the run that it has begun, and what is known of it."""
+        self.facts.update(facts)
+        if self.worker is not None and self.is_told:
+            told = {"run": self.run, "mark": self.mark, "worker": self.worker.address, "facts": self.facts}
+            self.facts = {}
             with suppress(Exception):  # for information only
                 self.worker.log_event(TOPIC, told)
 
@@ -283,10 +297,16 @@ def _tell_of_long_ones() -> None:
             running = list(_running.values())
             if not running:
                 _has_running.clear()
+        now = monotonic()
         for each in running:
-            if not each.is_told:
-                each.is_told = True
-                each.tell("begun", {})
+            if now - each.measured >= MEASURE_S and each.worker is not None:
+                each.is_told, each.measured = True, now
+                each.tell({"memory_bytes": each.worker.monitor.get_process_memory()})
+
+
+def _tell_here(facts: Mapping[str, Any]) -> None:
+    if (running := _running.get(threading.get_ident())) is not None:
+        running.tell(facts)
 
 
 _telling = threading.Thread(target=_tell_of_long_ones, name="smttask-telling", daemon=True)
