@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -155,11 +156,12 @@ def _remove_files(project: Project, labels: list[str]) -> dict[str, str]:
     root = project.data.output_dir
     chosen = Selection().with_labels(*labels)
     named = project.records.columns(chosen, ["label", "manifest", "digest"])
-    # An absolute path leads to the results of others
     runs = [(label, *posixpath.split(manifest), digest) for label, manifest, digest in named if manifest]
     by_task: dict[tuple[str, str], list[str]] = defaultdict(list)
     for label, folder, name, digest in runs:
-        if folder and not posixpath.isabs(folder) and name == f"{label}.json" and is_label(label):
+        # Other paths lead to the results of others; a record may come from anywhere
+        is_plain = "/" not in folder and not folder.startswith(".") and re.fullmatch(r"\w+", digest)
+        if folder and is_plain and name == f"{label}.json" and is_label(label):
             by_task[folder, digest].append(label)
     files = {folder: _Files(f"{root}/{folder}") for folder, _ in by_task}
     kept = {}

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from smttask.care.clean import KINDS, find_rubbish
-from smttask.care.delete import delete, plan_deletion
+from smttask.care.delete import _remove_files, delete, plan_deletion
 from smttask.care.verify import verify
 from smttask.errors import OutputError, RecordStoreError
 from smttask.records.query import Selection
@@ -223,3 +223,24 @@ def test_ten_thousand_runs_are_planned_and_deleted_in_seconds(lab):
     assert len(delete(lab.project, plan).labels) == 10_000
     assert time.monotonic() - begun < 60
     assert verify(lab.project).n_records == 3
+
+
+def test_a_record_that_names_files_elsewhere_deletes_none_of_them(lab, tmp_path):
+    """Records may come from the stores of others, where anything may be written."""
+    label = label_of(lab.four)
+    others = tmp_path / "others"
+    others.mkdir()
+    kept = others / f"{label}.json"
+    kept.write_text("a result of another project")
+    path = os.path.relpath(kept, lab.project.data.output_dir)
+    assert path.startswith("..")
+    lab.project.records.close()
+    for manifest, digest in ((path, lab.four.digest), (str(kept), ""), (f"Square/{label}.json", "../../x")):
+        with sqlite3.connect(lab.project.records.path) as connection:
+            connection.execute(
+                "UPDATE smttask_run SET manifest = ?, digest = ? WHERE task = 'Square'", (manifest, digest)
+            )
+        connection.close()
+        _remove_files(lab.project, [label])
+        assert kept.exists()
+        assert lab.four.has_run
