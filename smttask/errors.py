@@ -93,6 +93,7 @@ __all__ = [
 
 REPR_LENGTH = 200
 PACKAGE = __name__.partition(".")[0]
+PASSED_ON = {PACKAGE, "IPython", "ipykernel", "decorator"}  # what stands between a display and its cell
 
 
 class _Cutting(Repr):
@@ -279,10 +280,12 @@ class WorkerError(SmttaskError):
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn of `message` at the line of the user's code that called into smttask."""
+    """Warn of `message` at the line of the user's code that called into smttask, or had a notebook do it."""
     frame = sys._getframe(1)
     level = 2
-    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == PACKAGE:
+    while (
+        frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] in PASSED_ON
+    ):
         frame = frame.f_back
         level += 1
     warnings.warn(message, category, stacklevel=level)

@@ -201,7 +201,7 @@ class _Run:
                     self._close_record("finished", outcome, duration_s, text=captured.text, head=committed)
                     raise
                 status = "killed" if isinstance(error, KeyboardInterrupt) else "crashed"
-                outcome = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+                outcome = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".removesuffix(": ")
                 text = captured.text + "".join(traceback.format_exception(error))
                 error.add_note(
                     f"in task {self.unit.name!r} ({self.unit.key.name}), record {self.record.label}"

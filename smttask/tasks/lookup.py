@@ -166,7 +166,8 @@ def _get_module(name: str, what: str, origin: str) -> ModuleType:
         raise DescriptionError(
             f"Description {origin}: the module of {what} is gone.",
             f"found: no module {top!r} to import\nsearched: {', '.join(sys.path[:5])}, …",
-            "run from the project's folder, or restore the module",
+            "restore the module, or let Python find it: "
+            + (f"PYTHONPATH={project.root}" if project else "run from the project's folder"),
             source=origin,
         )
     places = [spec.origin, *(f"{folder}/__init__.py" for folder in spec.submodule_search_locations or ())]

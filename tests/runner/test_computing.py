@@ -222,3 +222,15 @@ def test_an_interrupt_after_the_result_was_stored_leaves_a_finished_run(
         task.run()
     (record,) = lab.project.records.records()
     assert (record.status, len(record.output_data), task.load()) == ("finished", 1, 9.0)
+
+
+def test_an_interrupted_run_names_the_interrupt_alone(tmp_path: Any) -> None:
+    """An exception that says nothing leaves no colon behind its name."""
+    from smttask.testing import scratch_project
+
+    source = "from smttask import RecordedTask\n@RecordedTask\ndef Stop() -> int: raise KeyboardInterrupt\n"
+    with scratch_project(tmp_path / "project", {"stopping.py": source}) as scratch:
+        with pytest.raises(KeyboardInterrupt):
+            scratch.load("stopping").Stop().run()
+        (record,) = scratch.project.records.records()
+    assert (record.status, record.outcome) == ("killed", "KeyboardInterrupt")

@@ -87,3 +87,18 @@ def test_a_long_loop_shows_in_a_notebook_how_far_it_is(notebook: Any) -> None:
     assert "of 7 records" in messages[0][1]
     assert {kind for kind, _ in messages[1:]} == {"update_display_data"}
     assert messages[-1][1] == ""
+
+
+def test_a_warning_of_a_display_names_the_cell(notebook: Any) -> None:
+    """Of a view that is shown at the end of a cell, the line in the cell is told and none of IPython's."""
+    told: list[str] = []
+
+    def note(message: dict[str, Any]) -> None:
+        told.append(message["content"].get("text", ""))
+
+    code = 'view.filter.params(eq={"sigmma": 1})'
+    notebook.execute_interactive(code, timeout=60, output_hook=note)
+    text = "".join(told)
+    assert "UnknownParameterWarning" in text
+    assert text.rstrip().endswith(code)
+    assert "IPython" not in text
