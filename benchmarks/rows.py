@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import arrays, commands, crowd, exploring, kinds, lookups, records, sources
+from benchmarks import arrays, clusters, commands, crowd, exploring, kinds, lookups, records, sources
 from benchmarks.measure import Samples
 from benchmarks.workbench import Workbench
 
@@ -60,7 +60,7 @@ class Row:
     is_bytes: bool = False
 
 
-RAW_HIT = (Peer("raw calls", 40 * US), Peer("diskcache", 40 * US), Peer("joblib.Memory", 150 * US))
+RAW_HIT = (Peer("raw calls", 8 * US), Peer("diskcache", 40 * US), Peer("joblib.Memory", 150 * US))
 PROCESSES = (Peer("import pydantic", 75 * MS), Peer("python -c pass", 10 * MS))
 
 ROWS = (
@@ -219,6 +219,14 @@ ROWS = (
         crowd.parent_memory,
         (Peer("10 files"),),
         is_bytes=True,
+    ),
+    Row(
+        "dask",
+        "task on two Dask workers, more than plain",
+        3 * MS,
+        2 * MS,
+        clusters.dask_overhead,
+        (Peer("plain dask.delayed", 2.6 * MS),),
     ),
     Row(
         "dframe",

@@ -22,7 +22,8 @@ DELETE = (
     f"DELETE FROM django_store_record_dependencies WHERE record_id IN {IDS}",
     f"DELETE FROM django_store_record_input_data WHERE record_id IN {IDS}",
     f"DELETE FROM django_store_record_platforms WHERE record_id IN {IDS}",
-    f"DELETE FROM django_store_taggeditem WHERE object_id IN {IDS} AND content_type_id IN"
+    # "+" keeps SQLite from reading the tags of all records
+    f"DELETE FROM django_store_taggeditem WHERE object_id IN {IDS} AND +content_type_id IN"
     " (SELECT id FROM django_content_type WHERE app_label = 'django_store' AND model = 'record')",
     # What another record has read stays named there
     f"DELETE FROM django_store_datakey WHERE output_from_record_id IN {IDS} AND NOT EXISTS"

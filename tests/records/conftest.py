@@ -67,6 +67,16 @@ def store(open_store: Callable[..., SQLiteRecordStore]) -> SQLiteRecordStore:
     return open_store()
 
 
+@pytest.fixture
+def other(
+    tmp_path: Path, empty_store: Path, open_store: Callable[..., SQLiteRecordStore]
+) -> SQLiteRecordStore:
+    """The record store of another working copy of the project."""
+    path = tmp_path / "other" / ".smt" / "records"
+    path.parent.mkdir(parents=True)
+    return open_store(Path(shutil.copy(empty_store, path)))
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
     """A PostgreSQL server; one for each process that runs tests."""
