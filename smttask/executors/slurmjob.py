@@ -93,16 +93,20 @@ class _Teller(Display):
         self._running = running
         self._meanwhile = meanwhile
         self._told_at: dict[int, float] = {}
+        self._facts: dict[int, dict[str, Any]] = {}  # known since, not told yet
 
     def started(self, worker: int, work: Work) -> None:
         self._told_at.pop(worker, None)
+        self._facts.pop(worker, None)
         self._frames.write("started", worker, work.number, work.part)
 
     def watched(self, worker: int, facts: Mapping[str, Any]) -> None:
         now = monotonic()
+        waiting = self._facts.setdefault(worker, {})
+        waiting.update(facts)
         if now - self._told_at.get(worker, -WATCHED_EVERY_S) >= WATCHED_EVERY_S:
             self._told_at[worker] = now
-            self._frames.write("watched", worker, dict(facts))
+            self._frames.write("watched", worker, self._facts.pop(worker))
 
     def idle(self, worker: int) -> None:
         self._frames.write("idle", worker)
