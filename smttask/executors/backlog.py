@@ -56,6 +56,7 @@ class Backlog:
         self._later: list[tuple[float, int, Item]] = []
         self._order = count()
         self._parts: dict[str, Item] = {}
+        self._failed: dict[str, tuple[Item, Outcome]] = {}
 
     def __len__(self) -> int:
         """How many could be begun by now or soon."""
@@ -117,11 +118,18 @@ class Backlog:
 
     # -- parts
 
-    def split(self, item: Item, parts: list[tuple[str, str]]) -> None:
+    def split(self, item: Item, parts: list[tuple[str, str]]) -> list[Outcome]:
         """Let `parts`, key and name of each, come first and `item` after them.
 
-        A part that another work waits for already is not added again.
+        A part that another work waits for already is not added again. If one has failed before, so
+        do `item` and what waits for it; the outcomes of these works.
         """
+        for key, _ in parts:
+            if key in self._failed:
+                failed_part, outcome = self._failed[key]
+                if not item.work.part:
+                    return [_failed_by(item, failed_part, outcome)]
+                return self._fail_dependents(item, failed_part, outcome)
         new: list[Item] = []
         for key, name in parts:
             part = self._parts.get(key)
@@ -132,6 +140,7 @@ class Backlog:
             part.dependents.append(item)
             item.n_missing += 1
         self._ready.extendleft(reversed(new))
+        return []
 
     def part_done(self, part: Item) -> None:
         """Let those come next that waited for `part` alone."""
@@ -141,10 +150,14 @@ class Backlog:
             if not item.n_missing:
                 self._ready.appendleft(item)
 
-    def part_failed(self, part: Item, outcome: Outcome) -> list[tuple[Item, Outcome]]:
-        """The works that cannot be run since `part`, or what it is a part of, ended as `outcome` says."""
-        failed: list[tuple[Item, Outcome]] = []
-        stack = [part]
+    def part_failed(self, part: Item, outcome: Outcome) -> list[Outcome]:
+        """The outcomes of the works that cannot be run since `part` ended as `outcome` says."""
+        self._failed[part.work.part] = part, outcome
+        return self._fail_dependents(part, part, outcome)
+
+    def _fail_dependents(self, first: Item, part: Item, outcome: Outcome) -> list[Outcome]:
+        failed = []
+        stack = [first]
         while stack:
             current = stack.pop()
             self._parts.pop(current.work.part, None)
@@ -154,8 +167,8 @@ class Backlog:
                 item.n_missing = 0
                 if item.work.part:
                     stack.append(item)
-                    continue
-                failed.append((item, _failed_by(item, part, outcome)))
+                else:
+                    failed.append(_failed_by(item, part, outcome))
         return failed
 
 

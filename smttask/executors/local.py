@@ -312,7 +312,8 @@ class _Crew:
         if status == "split":
             self._told.idle(worker.number)
             with self._lock:
-                self._backlog.split(item, [(key, name) for key, name in content["parts"]])
+                failed = self._backlog.split(item, [(key, name) for key, name in content["parts"]])
+            yield from failed
             self._hire()
         elif status == "busy":
             self._told.idle(worker.number)
@@ -342,8 +343,7 @@ class _Crew:
             self._told.idle(outcome.worker)
             with self._lock:
                 failed = self._backlog.part_failed(item, outcome)
-            for _, consequence in failed:
-                yield consequence
+            yield from failed
         else:
             self._told.idle(outcome.worker)
             with self._lock:

@@ -14,7 +14,7 @@ from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome
 from smttask.executors.progress import Display
 from smttask.executors.remote import run_safely
-from smttask.executors.taskfile import TaskFiles
+from smttask.executors.taskfile import TaskFiles, describe_failure
 from smttask.executors.watching import Watcher
 from smttask.executors.work import Work
 
@@ -132,7 +132,7 @@ class ThreadExecutor:
             attempts = 1
             while True:
                 outcome = _run(files, work, context, watcher)
-                if not outcome.is_failure or attempts > self._retries:
+                if not outcome.is_failure or outcome.is_ours or attempts > self._retries:
                     break
                 attempts += 1
             self._events.put((number, work, replace(outcome, worker=number, attempts=attempts)))
@@ -147,6 +147,8 @@ def _run(files: TaskFiles, work: Work, context: Context, watcher: Watcher) -> Ou
         return context.copy().run(run)
     except KeyboardInterrupt:  # raised by the task itself: signals reach the main thread only
         return Outcome(work.name, "killed", error="KeyboardInterrupt", number=work.number)
+    except Exception as error:  # noqa: BLE001 - a thread that ended would be waited for without end
+        return describe_failure(work, error, 0.0)
 
 
 def _abandoned(work: Work, number: int, duration_s: float) -> Outcome:
