@@ -36,6 +36,7 @@ Step = str | int
 GetUpstream = Callable[[str], "tuple[JSON, str] | None"]
 
 MISSING = object()
+N_ITEMS = 3  # of a list of tasks or models, as people read it
 COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -252,6 +253,8 @@ def form_text(form: JSON) -> str:
     --------
     >>> form_text({"$task": "3f9c1b", "label": "20261122-101500-123456_3f9c1b"})
     'task 3f9c1b, run 20261122-101500-123456_3f9c1b'
+    >>> form_text([{"$task": "3f9c1b"}, {"$task": "a2b7f0"}])
+    '[task 3f9c1b, task a2b7f0]'
     """
     if isinstance(form, dict):
         if (digest := task_reference(form)) is not None:
@@ -268,4 +271,7 @@ def form_text(form: JSON) -> str:
             return form_text(form[name])
         if "$array" in form:
             return short_repr(form["$array"])
+    if isinstance(form, list) and any(isinstance(item, dict) for item in form):
+        shown = [form_text(item) for item in form[:N_ITEMS]]
+        return f"[{', '.join(shown)}{f', … {len(form)} in all' if len(form) > N_ITEMS else ''}]"
     return short_repr(form)

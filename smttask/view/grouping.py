@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smttask.errors import InputError
 from smttask.records.parameters import form_text
 from smttask.view.records import RecordView
 
-__all__ = ["group_key", "input_paths"]
+if TYPE_CHECKING:
+    from smttask.view.store import RecordStoreView
+
+__all__ = ["RecordGroups", "group_key", "input_paths"]
 
 FIELDS: dict[str, Callable[[RecordView], Any]] = {
     "task": lambda record: record.task_name,
@@ -25,6 +28,15 @@ FIELDS: dict[str, Callable[[RecordView], Any]] = {
     "date": lambda record: record.timestamp.astimezone().date(),
 }
 INPUTS = "inputs."  # before a path whose first name is that of a field
+
+
+class RecordGroups(dict[Any, "RecordStoreView"]):
+    """A view for each value; shown as how many records each has, not as their tables."""
+
+    def __repr__(self) -> str:
+        counts = {key: len(view) for key, view in self.items()}
+        lines = [f"{key!r}: {n} record{'' if n == 1 else 's'}" for key, n in counts.items()]
+        return "\n".join(lines) or "no records"
 
 
 def group_key(record: RecordView, names: Sequence[str]) -> Any:

@@ -59,7 +59,8 @@ def dependencies_html(dependencies: Sequence[Dependency]) -> str:
 
 
 def _table(title: str, *rows: str) -> str:
-    return f"<table><caption><b>{escape(title)}</b></caption>{''.join(rows)}</table>"
+    caption = f'<caption style="white-space:nowrap"><b>{escape(title)}</b></caption>'
+    return f"<table>{caption}{''.join(rows)}</table>"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +27,8 @@ __all__ = ["plot_parameter", "plot_timeline"]
 UNKNOWN_COLOUR = "#888888"
 NO_TASK = "(no task)"
 LOG_FROM = 50  # an axis is logarithmic where its largest value is so many times the smallest
+N_LABELLED = 20  # texts on an axis
+LABEL_WIDTH = 40  # letters of one, and of all that stand side by side
 BAR_HEIGHT = 0.8  # of the place of a run
 
 
@@ -135,6 +137,8 @@ def plot_parameter(view: RecordStoreView, path: str, axes: Axes | None) -> Axes:
     if _is_wide([duration_s for *_, duration_s in points]):
         axes.set_yscale("log")
     axes.set_xlabel(path)
+    if texts := {value for _, value, _ in points if isinstance(value, str)}:
+        _label_texts(axes, path, texts)
     axes.set_ylabel("duration (s)")
     _add_legend(axes, "task")
     return axes
@@ -146,6 +150,23 @@ def _numbers(found: Sequence[tuple[str, Any, float]]) -> list[tuple[str, Any, fl
         return list(found)
     texts = [(task, str(value), duration_s) for task, value, duration_s in found]
     return sorted(texts, key=lambda point: point[1])
+
+
+def _label_texts(axes: Axes, path: str, texts: Collection[str]) -> None:
+    """Texts under their places, cut where they are long; only how many they are where there is no room."""
+    if len(texts) > N_LABELLED:
+        axes.set_xticks([])
+        axes.set_xlabel(f"{path} ({len(texts)} values)")
+        return
+    whole = axes.xaxis.get_major_formatter()
+
+    def cut(place: float, position: float) -> str:
+        text = whole(place)
+        return text if len(text) <= LABEL_WIDTH else text[: LABEL_WIDTH - 1] + "…"
+
+    axes.xaxis.set_major_formatter(cut)
+    if sum(map(len, texts)) > LABEL_WIDTH:
+        axes.tick_params("x", rotation=30)
 
 
 def _is_wide(values: Sequence[Any]) -> bool:

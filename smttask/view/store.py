@@ -14,7 +14,7 @@ from smttask.records.query import Selection
 from smttask.view import html, text
 from smttask.view.export import export_records
 from smttask.view.filters import RecordFilter
-from smttask.view.grouping import group_key, input_paths
+from smttask.view.grouping import RecordGroups, group_key, input_paths
 from smttask.view.paths import AskedPath, KnownPaths, ParameterPaths, computed, tell_unknown_paths
 from smttask.view.records import RecordView
 from smttask.view.sequence import RecordSequence
@@ -132,8 +132,9 @@ class RecordStoreView(RecordSequence):
 
         Examples
         --------
-        >>> {dt: len(runs) for dt, runs in RSView().splitby("dt").items()}  # doctest: +SKIP
-        {0.5: 12, 0.25: 4}
+        >>> RSView().splitby("dt")  # doctest: +SKIP
+        0.5: 12 records
+        0.25: 4 records
         """
         groups: dict[Any, list[int]] = {}
         for record in self:
@@ -141,9 +142,9 @@ class RecordStoreView(RecordSequence):
         if len(groups) == 1 and None in groups:
             tell_unknown_paths(self, [AskedPath(self.selection, name) for name in input_paths(names)])
         order = self.selection.is_oldest_first
-        return {
-            key: self._only(Selection(is_oldest_first=order).with_ids(ids)) for key, ids in groups.items()
-        }
+        return RecordGroups(
+            (key, self._only(Selection(is_oldest_first=order).with_ids(ids))) for key, ids in groups.items()
+        )
 
     # -- tables and displays
 

@@ -60,3 +60,13 @@ def test_a_summary_is_cut_to_its_ends(lab: SimpleNamespace) -> None:
     assert list(lab.view.summary(merge=False, head=2, tail=1)["label"]) == [*labels[:2], labels[-1]]
     assert list(lab.view.summary(merge=False, tail=1)["label"]) == labels[-1:]
     assert list(lab.view.summary(merge=False)["label"]) == labels
+
+
+def test_groups_are_shown_as_counts(lab: SimpleNamespace) -> None:
+    """What `splitby` gives is short where a notebook shows it: no table for each value."""
+    assert repr(lab.view.splitby("task")).splitlines() == [
+        "'Analyze': 2 records",
+        "'Detrend': 1 record",
+        "'Square': 4 records",
+    ]
+    assert repr(lab.view.filter.task("Nothing").splitby("x")) == "no records"

@@ -84,6 +84,22 @@ def test_texts_and_parts_of_inputs_are_drawn_too(lab: SimpleNamespace, axes: Any
     assert {label.get_text() for label in axes.get_xticklabels()} >= {"Mode.FAST", "Mode.SLOW"}
 
 
+def test_long_texts_leave_room_for_the_picture(tmp_path: Path, axes: Any) -> None:
+    """A few are cut below the axis; of many only the number is told."""
+    source = "from smttask import RecordedTask\n@RecordedTask\ndef Echo(word: str) -> str: return word\n"
+    with scratch_project(tmp_path / "project", {"echoing.py": source}) as scratch:
+        tasks = scratch.load("echoing")
+        for k in range(3):
+            tasks.Echo(f"{k} " + 60 * "x").run()
+        RSView(scratch.project).plot("word", ax=axes).figure.canvas.draw()
+        assert [label.get_text()[:2] for label in axes.get_xticklabels()] == ["0 ", "1 ", "2 "]
+        assert {len(label.get_text()) for label in axes.get_xticklabels()} == {40}
+        for k in range(20):
+            tasks.Echo(f"{k}").run()
+        RSView(scratch.project).plot("word", ax=axes)
+    assert (list(axes.get_xticks()), axes.get_xlabel()) == ([], "word (23 values)")
+
+
 def test_an_input_that_no_run_has_is_not_drawn(lab: SimpleNamespace) -> None:
     """A misspelt input is an error that names the nearest one; nothing is drawn."""
     with pytest.raises(InputError, match="No record of the view has an input 'model.sgima'") as caught:
