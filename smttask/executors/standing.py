@@ -94,13 +94,14 @@ def folder_standing(folder: str) -> FolderStanding:
     runs = [run for run in _iter_runs(standing.folder) if _concerns(run, standing.folder)]
     standing.runs = sorted(runs, key=lambda run: (not run.is_alive, run.told["begun"]))
     alive = [run for run in standing.runs if run.is_alive]
-    files = {os.path.realpath(path) for path in iter_files([standing.folder])}
-    started = {os.path.realpath(work["path"]) for run in alive for work in run.told["running"]}
+    real = _Real()
+    files = set(map(real.path, iter_files([standing.folder])))
+    started = {real.path(work["path"]) for run in alive for work in run.told["running"]}
     standing.running = {path for path in started if _is_within(path, standing.folder)}
     failed: dict[str, dict[str, Any]] = {}
     for run in sorted(standing.runs, key=lambda run: run.told["told"]):
         for failure in run.told["failures"]:
-            failed[os.path.realpath(failure["path"])] = failure
+            failed[real.path(failure["path"])] = failure
     standing.failed = [
         failure
         for path, failure in sorted(failed.items())
@@ -110,6 +111,19 @@ def folder_standing(folder: str) -> FolderStanding:
     ]
     standing.n_waiting = len(files - standing.running) - len(standing.failed)
     return standing
+
+
+class _Real:
+    """Paths of files with links in their folders resolved, each folder once: there may be 100 000 files."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def path(self, path: str) -> str:
+        folder, name = os.path.split(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)
 
 
 def _iter_runs(folder: str) -> Iterator[RunStanding]:

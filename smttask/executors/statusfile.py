@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from smttask.executors.course import Course, Underway
 from smttask.executors.outcome import Outcome, Summary
+from smttask.executors.progress import short_name
 from smttask.records.process import Process, is_dead, this_process
 
 __all__ = ["RUN_DIRS", "StatusFile", "folders_of", "read_status", "run_dir_around"]
@@ -106,7 +107,11 @@ class StatusFile(Course):
         now = monotonic()
         for at_work in self.oldest_first:  # those that had no time to say what became of them
             self.idle(at_work.worker)
-        last: dict[str, Any] = {"ended": _utc(datetime.now(UTC)), "seconds_left": None, "failures": self._failures}
+        last: dict[str, Any] = {
+            "ended": _utc(datetime.now(UTC)),
+            "seconds_left": None,
+            "failures": self._failures,
+        }
         if summary is not None:
             last |= {"signal": summary.signal, "n_left": summary.n_left}
             self._write({**self._content(now), **last})
@@ -176,11 +181,12 @@ def read_status(path: str) -> dict[str, Any] | None:
 def _underway(at_work: Underway, now: float) -> dict[str, Any]:
     """What one worker runs, as JSON."""
     elapsed_s = now - at_work.begin
+    work = at_work.work
     position = at_work.position
     return {
         "worker": at_work.worker,
-        "path": at_work.work.path or at_work.work.name,
-        "task": at_work.task,
+        "path": work.path or work.name,
+        "task": at_work.task or (short_name(work.name) if work.part else ""),
         "reason": at_work.told_reason,
         "since": _utc(datetime.now(UTC) - timedelta(seconds=elapsed_s)),
         "elapsed_s": round(elapsed_s, 3),

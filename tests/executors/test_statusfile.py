@@ -69,6 +69,16 @@ def test_a_run_tells_who_does_what(lab):
     assert [each["error"] for each in told["failures"]] == ["ValueError: no"]
 
 
+def test_an_input_that_is_run_by_itself_is_named(lab):
+    """Beside the file that needs it."""
+    status = begun(lab)
+    name = "Up__88aa01b1c2d3e4f5a6b7"
+    status.started(1, Work(name, 1, path=str(path_of(lab, 1)), part="88aa01b1c2d3e4f5a6b7"))
+    again(status)
+    [work] = read_status(str(told_files(lab)[0]))["running"]
+    assert (work["path"], work["task"]) == (str(path_of(lab, 1)), "Up__88aa01")
+
+
 def test_the_files_of_a_folder_run_wait_or_failed(lab):
     """Each is counted once, also from below and from above the folder."""
     status = begun(lab)
