@@ -85,6 +85,8 @@ HOPELESS = {
     ("project", "init"): ["."],
     ("project", "clone"): [".", "copy"],
     ("run",): ["nowhere"],
+    ("status",): ["nowhere"],
+    ("snakemake",): ["nowhere"],
     ("explain",): ["nowhere"],
     ("store", "show"): ["20261122"],
     ("store", "find-output"): ["nowhere.npy"],
