@@ -26,7 +26,7 @@ __all__ = ["Flow"]
 
 REFRESH_S = 0.2
 GRACE_S = 1.0  # for tasks on workers of our own that were asked to stop
-AHEAD = 16  # works for each thread of the cluster
+AHEAD = 32  # works for each thread of the cluster
 MOST_OPEN = 2000
 LEFT = "left to its worker, where it ends by itself"
 

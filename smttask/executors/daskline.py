@@ -38,7 +38,8 @@ class Line:
     def __init__(self, cluster: Cluster, orders: Orders, events: SimpleQueue[Event]) -> None:
         self.cluster = cluster
         self.n_threads: int | None = None
-        self._orders = orders
+        self._run = orders.run
+        self._packed = orders.packed()
         self._events = events
         self._client: Any = None
         self._asked_at = 0.0
@@ -76,7 +77,7 @@ class Line:
             orders,
             key=[self._key(order) for order in orders],
             version=smttask.__version__,
-            orders=self._orders,
+            packed=self._packed,
         )
         for future in futures:
             self.expect(future)
@@ -88,7 +89,7 @@ class Line:
             carry_out,
             order,
             smttask.__version__,
-            self._orders,
+            self._packed,
             list(needs),
             key=self._key(order),
             priority=1,  # what is begun is completed before more is begun
@@ -102,7 +103,7 @@ class Line:
 
     def interrupt(self) -> Answer[Any]:
         """Let all workers stop what they run, and begin nothing more."""
-        return self._ask(self._client.run(interrupt, self._orders.run, on_error="ignore", asynchronous=True))
+        return self._ask(self._client.run(interrupt, self._run, on_error="ignore", asynchronous=True))
 
     def cancel(self, futures: Sequence[Any]) -> Answer[Any]:
         """Let go of `futures`; what runs already goes on."""
@@ -110,7 +111,7 @@ class Line:
 
     def _key(self, order: Order) -> tuple[str, str, str]:
         """Dask's key; its first part, by which Dask groups, is the name of the task."""
-        return task_name(order.work.name).partition("__")[0], self._orders.run, order.mark
+        return task_name(order.work.name).partition("__")[0], self._run, order.mark
 
     # -- answers
 
@@ -146,7 +147,7 @@ class Line:
     def _take_event(self, event: tuple[float, Any]) -> None:
         """In the thread of Dask's client."""
         told = event[1]
-        if isinstance(told, dict) and told.get("run") == self._orders.run:
+        if isinstance(told, dict) and told.get("run") == self._run:
             self._events.put(("told", told))
 
     def _ask(self, question: Coroutine[Any, Any, T]) -> Answer[T]:

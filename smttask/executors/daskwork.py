@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
+import pickle
 import platform
 import sys
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
@@ -30,6 +32,7 @@ from smttask.project import get_project, use_project
 
 __all__ = ["TOPIC", "NotBegun", "Order", "Orders", "carry_out", "interrupt"]
 
+TASK_TAG = '"$task"'  # where a description names another task
 TELL_AFTER_S = 0.05
 MEASURE_S = 1.0
 #: Of the events by which workers tell what they do; their other end is `smttask.executors.dask`.
@@ -65,9 +68,15 @@ class Orders:
     instructions: Instructions
     retries: int = 0
 
-    def __dask_tokenize__(self) -> str:
-        """What Dask takes for its content, which otherwise takes 2 ms to find out."""
-        return self.run
+    def packed(self) -> bytes:
+        """For `carry_out`: every order has it, and the worker unpacks it once."""
+        return pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+@lru_cache(maxsize=16)
+def _unpacked(orders: bytes) -> Orders:
+    unpacked: Orders = pickle.loads(orders)  # noqa: S301 - from who gives Dask's workers their orders, pickled too
+    return unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,10 @@ class Order:
     mark: str
     may_divide: bool = False
 
+    def __dask_tokenize__(self) -> str:
+        """What Dask takes for its content beside the orders of the run; else it takes half a millisecond."""
+        return self.mark
+
 
 @dataclass(frozen=True, slots=True)
 class NotBegun:
@@ -95,7 +108,7 @@ class NotBegun:
 
 
 def carry_out(
-    order: Order, version: str, orders: Orders, parts: Sequence[Outcome | NotBegun] = ()
+    order: Order, version: str, packed: bytes, parts: Sequence[Outcome | NotBegun] = ()
 ) -> Outcome | Division | NotBegun:
     """What became of the work, run in this thread; or what is to be run before.
 
@@ -103,6 +116,8 @@ def carry_out(
     ----------
     version
         Of smttask where the order comes from.
+    packed
+        The orders of the run, see `Orders.packed`.
     parts
         What became of those of its parts that came before; if one failed, so does the work.
 
@@ -120,7 +135,7 @@ def carry_out(
             f"expected: {version}",
             "install the same version where the workers run, and start them again",
         )
-    work = order.work
+    work, orders = order.work, _unpacked(packed)
     for part in parts:
         if isinstance(part, NotBegun):
             return NotBegun(work.number)
@@ -154,7 +169,7 @@ def _run(files: TaskFiles, order: Order) -> Outcome | Division:
 
 def _divide_or_run(files: TaskFiles, order: Order) -> Outcome | Division:
     work, begin = order.work, perf_counter()
-    if not order.may_divide:
+    if not order.may_divide or (work.description and TASK_TAG not in work.description):
         return run_safely(files, work)
     try:
         task = files.load_work(work)

@@ -435,4 +435,5 @@ def test_a_module_that_workers_cannot_import_fails_its_task(lab, cluster):
     path.write_text(path.read_text().replace('"module": "tasks"', '"module": "elsewhere"'))
     summary = run(lab, scheduler=cluster.address)
     assert summary.counts == {"computed": 1, "failed": 1}
-    assert "elsewhere" in summary.failures[0].error
+    assert "the module of task 'Square' is gone" in summary.failures[0].error
+    assert "elsewhere" in summary.failures[0].details
