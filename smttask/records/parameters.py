@@ -272,6 +272,6 @@ def form_text(form: JSON) -> str:
         if "$array" in form:
             return short_repr(form["$array"])
     if isinstance(form, list) and any(isinstance(item, dict) for item in form):
-        shown = [form_text(item) for item in form[:N_ITEMS]]
-        return f"[{', '.join(shown)}{f', … {len(form)} in all' if len(form) > N_ITEMS else ''}]"
+        items = [form_text(item) for item in form[:N_ITEMS]]
+        return f"[{', '.join(items)}{f', … {len(form)} in all' if len(form) > N_ITEMS else ''}]"
     return short_repr(form)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from blake3 import blake3
+
 from smttask.errors import InputError
-from smttask.records.parameters import form_text
+from smttask.records.parameters import form_text, task_reference
 from smttask.view.records import RecordView
 
 if TYPE_CHECKING:
     from smttask.view.store import RecordStoreView
 
 __all__ = ["RecordGroups", "group_key", "input_paths"]
+
+JSON = Any
 
 FIELDS: dict[str, Callable[[RecordView], Any]] = {
     "task": lambda record: record.task_name,
@@ -27,6 +32,8 @@ FIELDS: dict[str, Callable[[RecordView], Any]] = {
     "main_file": lambda record: record.main_file,
     "date": lambda record: record.timestamp.astimezone().date(),
 }
+CUT = ("...", "…")
+SHOWN_IN_SHORT = ('"$array"', '"summary"')
 INPUTS = "inputs."  # before a path whose first name is that of a field
 
 
@@ -62,4 +69,21 @@ def _value(record: RecordView, name: str) -> Any:
     found, form = record.forms.find(name.removeprefix(INPUTS))
     if not found:
         return None
-    return form_text(form) if isinstance(form, dict | list) else form
+    return _text(_without_runs(form)) if isinstance(form, dict | list) else form
+
+
+def _text(form: JSON) -> str:
+    """A form as people read it; where not all of it is shown, the first digits of its hash tell it apart."""
+    text, whole = form_text(form), json.dumps(form, sort_keys=True)
+    if any(mark in text for mark in CUT) or any(mark in whole for mark in SHOWN_IN_SHORT):
+        return f"{text} ({blake3(whole.encode()).hexdigest()[:8]})"
+    return text
+
+
+def _without_runs(form: JSON) -> JSON:
+    """A form in which tasks are their digests alone: equal tasks may have had several runs."""
+    if (digest := task_reference(form)) is not None:
+        return {"$task": digest}
+    if isinstance(form, dict):
+        return {name: _without_runs(part) for name, part in form.items()}
+    return [_without_runs(part) for part in form] if isinstance(form, list) else form

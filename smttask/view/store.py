@@ -122,8 +122,8 @@ class RecordStoreView(RecordSequence):
         names
             Fields of a record, such as ``task``, ``status`` or ``reason``, or dotted paths
             of inputs; ``inputs.reason`` is an input with the name of a field. For several
-            names the keys are tuples. What is no number or text stands as text, what is
-            missing as None.
+            names the keys are tuples. What is no number or text stands as text, with the first
+            digits of its hash where it is not shown whole, what is missing as None.
 
         Raises
         ------

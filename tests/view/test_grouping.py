@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from smttask import RSView
 from smttask.errors import InputError
+from smttask.testing import scratch_project
 
 
 def test_a_view_is_split_by_a_field_or_an_input(lab: SimpleNamespace) -> None:
@@ -70,3 +73,23 @@ def test_groups_are_shown_as_counts(lab: SimpleNamespace) -> None:
         "'Square': 4 records",
     ]
     assert repr(lab.view.filter.task("Nothing").splitby("x")) == "no records"
+
+
+def test_what_looks_alike_is_not_put_together(tmp_path: Path) -> None:
+    """Long lists that differ at their end are two groups, and so are arrays; runs of equal tasks are one."""
+    source = (
+        "from smttask import RecordedTask\nfrom smttask.typing import Array\n"
+        "@RecordedTask\ndef One() -> int: return 1\n"
+        "@RecordedTask\ndef Sum(xs: list[int], one: int) -> int: return sum(xs)\n"
+        "@RecordedTask\ndef Mean(xs: Array[float]) -> float: return xs.mean()\n"
+    )
+    with scratch_project(tmp_path / "project", {"adding.py": source}) as scratch:
+        tasks = scratch.load("adding")
+        for last in (1, 2):
+            tasks.One().run(recompute=True)
+            tasks.Sum([*range(100), last], tasks.One()).run()
+            tasks.Mean([*range(100), last]).run()
+        view = RSView(scratch.project)
+        for task in ("Sum", "Mean"):
+            assert [len(runs) for runs in view.filter.task(task).splitby("xs").values()] == [1, 1]
+        assert list(view.filter.task("Sum").splitby("one")) == [f"task {tasks.One().digest}"]
