@@ -71,7 +71,7 @@ class Selection:
     Examples
     --------
     >>> Selection().with_task("Analyze").with_tags("_finished_").sql("name").count("?")
-    4
+    6
     """
 
     conditions: tuple[tuple[str, tuple[Any, ...]], ...] = ()
@@ -102,11 +102,24 @@ class Selection:
         """Keep records whose label fits `pattern`, with ``*``, ``?`` and ``[…]`` as in a shell."""
         return self.where("r.label GLOB ?", Glob(pattern))
 
-    def with_task(self, name: str, module: str | None = None) -> Selection:
-        """Keep records of the task `name` of `module`; without one also of ``module.name``."""
-        if module is not None:
+    def with_task(self, name: str, module: str | None = None, *, folder: str = "") -> Selection:
+        """Keep records of the task `name` of `module`; without one also of ``module.name``.
+
+        Parameters
+        ----------
+        folder
+            Where results of the task lie, if that is fixed, whatever its module and name were. Without
+            `module` that may be `name`.
+        """
+        if module is None:
+            begin = f"{name}/"
+            condition = "(s.task = ? OR s.module || '.' || s.task = ? OR substr(s.manifest, 1, ?) = ?)"
+            return self.where(condition, name, name, len(begin), begin)
+        if not folder:
             return self.where("s.module = ? AND s.task = ?", module, name)
-        return self.where("(s.task = ? OR s.module || '.' || s.task = ?)", name, name)
+        begin = f"{folder}/"
+        condition = "(s.module = ? AND s.task = ? OR substr(s.manifest, 1, ?) = ?)"
+        return self.where(condition, module, name, len(begin), begin)
 
     def with_digest(self, digest: str) -> Selection:
         """Keep records of the task with this digest."""

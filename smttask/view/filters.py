@@ -74,14 +74,19 @@ class RecordFilter:
         Parameters
         ----------
         task
-            Its name or ``module.name``; or the task type; or a task object, for the runs
-            of equal tasks only. Where nothing is found, an `UnknownTaskWarning` tells a name that is near.
+            Its name, ``module.name``, or what ``name=`` fixed; or the task type; or a task object,
+            for the runs of equal tasks only. Where nothing is found, an `UnknownTaskWarning` tells
+            a name that is near.
         """
         if isinstance(task, str):
             return self._view.narrowed(self._view.selection.with_task(task), task=task)
         if isinstance(task, type) and issubclass(task, Runnable):
-            selection = self._view.selection.with_task(task.__name__, task.__wrapped__.__module__)
-            return self._view.narrowed(selection)
+            module, name = getattr(task, "_identity", ("", ""))
+            folder = "" if module else name  # what `name=` fixed; the function may have stood elsewhere
+            selection = self._view.selection
+            return self._view.narrowed(
+                selection.with_task(task.__name__, task.__wrapped__.__module__, folder=folder)
+            )
         if isinstance(task, Runnable):
             return self._view.narrowed(self._view.selection.with_digest(task.digest))
         raise InputError(

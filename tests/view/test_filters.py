@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from smttask.errors import FilterError, InputError
-from smttask.view import record_filter
+from smttask.testing import scratch_project
+from smttask.view import RSView, record_filter
 from smttask.view.moments import to_moment, to_span
 
 
@@ -20,6 +22,22 @@ def test_runs_are_filtered_by_task(lab: SimpleNamespace) -> None:
     assert len(task("Squ")) == len(task("other.Square")) == 0
     with pytest.raises(InputError, match="3 is no task"):
         task(3)
+
+
+def test_runs_of_a_task_whose_code_moved_are_found_by_its_fixed_name(tmp_path: Path) -> None:
+    """`name=` is what the task is called, in whatever module its function stood when it ran."""
+    source = (
+        "from smttask import RecordedTask\n\n"
+        "@RecordedTask(name='lab.total')\ndef Total(x: float) -> float:\n    return x\n"
+    )
+    with scratch_project(tmp_path / "project", {"early.py": source}) as scratch:
+        scratch.run("from early import Total; Total(1.0).run()")
+        scratch.write({"early.py": "", "late.py": source.replace("def Total", "def Sum")})
+        scratch.run("from late import Sum; Sum(2.0).run()")
+        view = RSView()
+        assert len(view.filter.task("lab.total")) == len(view.filter.task(scratch.load("late").Sum)) == 2
+        assert len(view.filter.task("early.Total")) == len(view.filter.task("Sum")) == 1
+        assert len(view.filter.task("lab.tota")) == len(view.filter.task("lab")) == 0
 
 
 def test_runs_are_filtered_by_status_and_tags(lab: SimpleNamespace) -> None:
