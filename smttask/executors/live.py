@@ -97,7 +97,10 @@ class LiveDisplay(Course):
         numbers.append(f"{self.n_finished}/{self.n_planned}{'' if self.is_all else '+'}")
         if self.n_failed:
             numbers.append(f"  {self.n_failed} failed", style="red")
-        numbers.append(f"  {len(self.underway)} running  {self.rate(now):.1f}/s")
+        if self.underway or self.n_finished:
+            numbers.append(f"  {len(self.underway)} running  {self.rate(now):.1f}/s")
+        else:
+            numbers.append("  workers are starting")
         if (left_s := self.seconds_left(now)) is not None:
             numbers.append(f"  {duration_text(left_s)} left")
         if self.memory_bytes:

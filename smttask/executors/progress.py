@@ -95,7 +95,7 @@ def report(summary: Summary, *, verbose: bool = False, keeps: bool = False) -> I
     if summary.failures:
         n, total = len(summary.failures), summary.counts.total()
         stays = "its file stays" if n == 1 else "their files stay"
-        yield f"{n} of {total} task{'' if total == 1 else 's'} failed; {stays}:"
+        yield f"{n} of {total} task{'' if total == 1 else 's'} {_ended(summary)}; {stays}:"
     told: set[str] = set()
     for outcome in summary.failures:
         yield f"  {printable(outcome.name)}: {printable(outcome.error)}"
@@ -108,6 +108,13 @@ def report(summary: Summary, *, verbose: bool = False, keeps: bool = False) -> I
         yield f"{_files(summary.n_left)} not begun."
     if summary.signal is not None and (summary.failures or summary.n_left):
         yield "What was stopped has no result; what was finished is stored. The same command continues."
+
+
+def _ended(summary: Summary) -> str:
+    """What happened to the failures, as a verb."""
+    if summary.signal is None or any(outcome.status != "killed" for outcome in summary.failures):
+        return "failed"
+    return "was stopped" if len(summary.failures) == 1 else "were stopped"
 
 
 def slowest_text(outcomes: Sequence[Outcome]) -> str:

@@ -99,7 +99,7 @@ def test_what_is_stopped_is_killed_in_its_record_and_continued_by_the_same_comma
     out, err = process.communicate(timeout=30)
     assert process.returncode == status
     assert "Stopping 2 running tasks; once more (Ctrl-C) ends at once." in err
-    assert "2 of 2 tasks failed; their files stay:" in err
+    assert "2 of 2 tasks were stopped; their files stay:" in err
     assert err.count(".taskdesc.json: stopped\n") == 2
     assert err.endswith(
         "3 files are not begun.\n"

@@ -45,6 +45,19 @@ def test_the_report_names_every_failure_with_its_error():
     assert "    Traceback: here" in list(report(summary(), verbose=True))
 
 
+def test_the_report_calls_no_failure_what_was_stopped():
+    """Unless something else failed."""
+    stopped = Summary(signal=2)
+    stopped.add(outcomes()[4])
+    assert list(report(stopped)) == [
+        "1 of 1 task was stopped; its file stays:",
+        "  t/A__5.taskdesc.json: stopped by SIGINT",
+        "What was stopped has no result; what was finished is stored. The same command continues.",
+    ]
+    stopped.add(outcomes()[1])
+    assert next(report(stopped)) == "2 of 2 tasks failed; their files stay:"
+
+
 def test_the_report_says_which_files_are_left():
     """Files not begun, and those whose results live in memory only unless files stay anyway."""
     left = Summary(n_left=1, n_lost=2)
@@ -94,6 +107,8 @@ def test_the_live_table_shows_running_tasks_rate_and_failures():
     display = LiveDisplay(Console(file=out, force_terminal=True, width=100, no_color=True))
     with display:
         display.planned(3, is_all=True)
+        display.refresh()
+        display._refreshed = 0.0
         display.started(1, Work("t/A__1.taskdesc.json"))
         display.started(2, Work("t/A__2.taskdesc.json"))
         display.refresh()
@@ -103,6 +118,7 @@ def test_the_live_table_shows_running_tasks_rate_and_failures():
         display.refresh()
     text = out.getvalue()
     for part in (
+        "workers are starting",
         "worker 1",
         "A__1",
         "0/3",
