@@ -1,0 +1,355 @@
+"""The workers of a run on this machine, and what they have at hand."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from queue import Empty
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from smttask import errors
+from smttask.errors import SmttaskError, WorkerError
+from smttask.executors.backlog import Backlog, Item
+from smttask.executors.limits import Watch
+from smttask.executors.outcome import Outcome
+from smttask.executors.process import Event, WorkerProcess, status_text
+from smttask.executors.progress import Display
+from smttask.executors.weighing import Scales
+from smttask.executors.work import Work
+from smttask.settings import config
+
+if TYPE_CHECKING:
+    from smttask.executors.local import ProcessExecutor
+
+__all__ = ["Crew"]
+
+REFRESH_S = 0.2
+INSIST_S = 1.0
+SAY_AFTER_S = 5.0
+LET_END_S = 3.0
+MOST_FALSE_STARTS = 3
+
+
+class Crew:
+    """The workers, and what they have at hand.
+
+    Threads that read what workers tell hand them the next work at once, so that all stay busy while the
+    caller looks at an outcome. What both do is done under `_lock`.
+    """
+
+    def __init__(self, plan: ProcessExecutor, works: Iterator[Work], told: Display) -> None:
+        self._plan = plan
+        self._told = told
+        self._limit = min(plan.n, config.get("max_processes") or plan.n)
+        self._lock = threading.Lock()
+        self._backlog = Backlog(works)
+        self._workers: set[WorkerProcess] = set()
+        self._dismissed: set[WorkerProcess] = set()
+        self._n_hired = 0
+        self._n_busy = 0
+        self._has_killed = False
+        self._n_stops = 0
+        self._asked_to_stop_at = 0.0
+        self._refreshed_at = 0.0
+        self._scales = Scales()
+        self._n_false_starts = 0
+        self._root = ""
+        self._has_started = False
+        self._notes: set[str] = set()
+        self._watch = Watch(lambda: list(self._workers), plan.timeout_s, plan.memory_bytes)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Run all."""
+        self._fill()
+        self._hire()
+        while (self._workers or self._dismissed) and self._n_stops < 2:
+            self._hand_out()
+            yield from self._handle(*self._next_event())
+            self._fill()
+        if self._n_stops > 1:
+            for worker in self._workers | self._dismissed:
+                if (item := worker.release()) is not None and not item.work.part:
+                    yield self._killed(worker, item, "ended at once")
+
+    def end(self) -> None:
+        """Stop what still runs, and end all workers."""
+        self._watch.end()
+        with self._lock:
+            self._backlog.clear()
+        left = self._workers | self._dismissed
+        busy = [worker for worker in left if worker.item is not None]
+        try:
+            if self._n_stops < 2:
+                for worker in busy:
+                    worker.interrupt()
+                deadline = monotonic() + LET_END_S
+                for worker in busy:
+                    worker.wait(deadline - monotonic())
+        finally:
+            for worker in left:
+                worker.kill()
+            for worker in left:
+                worker.wait()
+        if (self._has_killed or busy) and self._n_stops < 2:
+            self._settle_records()
+
+    # -- works
+
+    def _fill(self) -> None:
+        """Read works, so that each worker finds another one while the caller is busy."""
+        more = self._backlog.fill(2 * self._limit)
+        if more:
+            with self._lock:
+                self._backlog.add(more)
+
+    def _hand_out(self) -> None:
+        for worker in list(self._workers):
+            if worker.is_ready and worker.item is None:
+                self.next_for(worker)
+        with self._lock:
+            is_over = not self._n_busy and self._backlog.is_empty
+        if is_over:
+            for worker in [worker for worker in self._workers if worker.is_ready]:
+                self._dismiss(worker)
+
+    def next_for(self, worker: WorkerProcess) -> None:
+        """Hand `worker`, which is idle, what comes next; any thread may."""
+        with self._lock:
+            if worker.item is not None or worker.is_dismissed:
+                return
+            now = monotonic()
+            item = self._backlog.take(now)
+            if item is None:
+                return
+            self._n_busy += 1
+            worker.take(item, now)
+        self._plan.events.put((worker, "began", {}, item))
+        worker.send_item(item, splits=self._limit > 1)
+
+    def _release(self, worker: WorkerProcess) -> Item | None:
+        with self._lock:
+            item = worker.release()
+            self._n_busy -= item is not None
+            return item
+
+    # -- workers
+
+    def _hire(self) -> None:
+        """Start workers while there is work for them."""
+        n_starting = sum(not worker.is_ready for worker in self._workers)
+        if len(self._workers) >= self._limit:
+            return
+        n_wanted = self._backlog.n_tasks(self._limit)
+        while len(self._workers) < self._limit and n_wanted > n_starting:
+            self._n_hired += 1
+            n_starting += 1
+            worker = WorkerProcess(
+                self._plan.instructions,
+                self._plan.events,
+                number=self._n_hired,
+                on_free=self._freed,
+                start_method=self._plan.start_method,
+                passes_output=self._plan.shows_output,
+            )
+            self._workers.add(worker)
+
+    def _freed(self, worker: WorkerProcess, content: dict[str, Any]) -> None:
+        """In the thread that reads from `worker`: it is done with what it had."""
+        is_ending = content["status"] == "killed"
+        with self._lock:
+            item = worker.release()
+            # Counted as busy until the outcome is taken in, which may put something into the backlog
+            worker.is_dismissed = worker.is_dismissed or is_ending
+        self._plan.events.put((worker, "outcome", content, item))
+        if not is_ending:
+            self.next_for(worker)
+
+    def _dismiss(self, worker: WorkerProcess) -> None:
+        self._workers.discard(worker)
+        self._dismissed.add(worker)
+        worker.dismiss()
+
+    def _let_go_surplus(self) -> None:
+        """End workers that are more than the project allows, those that still start first."""
+        for worker in sorted(self._workers, key=lambda worker: worker.is_ready):
+            if len(self._workers) > self._limit and worker.item is None:
+                self._dismiss(worker)
+
+    # -- what happens
+
+    def _next_event(self) -> Event:
+        events = self._plan.events
+        if events.empty() or monotonic() - self._refreshed_at > REFRESH_S:
+            self._refreshed_at = monotonic()
+            self._told.refresh()
+        while True:
+            self._insist()
+            try:
+                return events.get(timeout=REFRESH_S)
+            except Empty:
+                self._refresh()
+                self._hand_out()  # what was busy elsewhere may be due
+
+    def _refresh(self) -> None:
+        self._scales.weigh(self._workers, self._told)
+        self._told.refresh()
+
+    def _handle(
+        self, worker: WorkerProcess | None, kind: str, content: dict[str, Any], item: Item | None
+    ) -> Iterator[Outcome]:
+        """Take in what was told."""
+        if worker is None:
+            self._stop()
+        elif kind == "began" and item is not None:
+            self._told.started(worker.number, item.work)
+        elif kind == "outcome" and item is not None:
+            with self._lock:
+                self._n_busy -= 1
+            yield from self._taken_in(worker, item, content)
+        elif kind == "ready":
+            worker.is_ready = self._has_started = True
+            self._n_false_starts = 0
+            self._root = content["root"]
+            self._limit = min(self._limit, content["max_processes"] or self._limit)
+            self._let_go_surplus()
+        elif kind == "ended":
+            yield from self._ended(worker, content["status"])
+        elif kind == "output":
+            self._told.output(content["text"])
+        elif kind == "watched":
+            self._told.watched(worker.number, content)
+        elif kind == "note" and content["text"] not in self._notes:
+            self._notes.add(content["text"])
+            self._told.tell(content["text"])
+        elif kind == "broken":
+            raise _told_error(content)
+
+    def _taken_in(self, worker: WorkerProcess, item: Item, content: dict[str, Any]) -> Iterator[Outcome]:
+        """What a worker told of `item`: how it ended, or why it has to wait."""
+        status = content["status"]
+        if status == "split":
+            self._told.idle(worker.number)
+            with self._lock:
+                failed = self._backlog.split(item, [(key, name) for key, name in content["parts"]])
+            yield from failed
+            self._hire()
+        elif status == "busy":
+            self._told.idle(worker.number)
+            now = monotonic()
+            with self._lock:
+                self._backlog.postpone(item, now)
+            if now - item.busy_since > SAY_AFTER_S and not item.was_told:
+                item.was_told = True
+                self._told.tell(f"{item.work.name}: waiting for {content['holder']}, which computes it")
+        else:
+            if status == "killed":  # the worker ends now
+                self._has_killed = True
+                self._dismiss(worker)
+                if worker.ended_for:
+                    content = {**content, "error": worker.ended_for}
+            yield from self._finished(item, Outcome(**{**content, "worker": worker.number}))
+
+    def _finished(self, item: Item, outcome: Outcome) -> Iterator[Outcome]:
+        may_change = outcome.is_failure and not outcome.is_ours and not self._n_stops
+        if may_change and item.attempts <= self._plan.retries:
+            self._told.idle(outcome.worker)
+            with self._lock:
+                self._backlog.again(item)
+        elif not item.work.part:
+            yield replace(outcome, attempts=item.attempts) if item.attempts > 1 else outcome
+        elif outcome.is_failure:
+            self._told.idle(outcome.worker)
+            with self._lock:
+                failed = self._backlog.part_failed(item, outcome)
+            yield from failed
+        else:
+            self._told.idle(outcome.worker)
+            with self._lock:
+                self._backlog.part_done(item)
+
+    def _killed(self, worker: WorkerProcess, item: Item, error: str, details: str = "") -> Outcome:
+        work, duration_s = item.work, monotonic() - worker.since
+        return Outcome(
+            work.name, "killed", duration_s, error, details, number=work.number, worker=worker.number
+        )
+
+    def _ended(self, worker: WorkerProcess, status: int) -> Iterator[Outcome]:
+        has_to_start = worker in self._workers and not worker.is_ready and not self._n_stops
+        item = self._release(worker)
+        self._workers.discard(worker)
+        self._dismissed.discard(worker)
+        if item is not None:
+            self._has_killed = True
+            line = f"the worker was ended by {status_text(status)}"
+            if worker.ended_for:
+                line = worker.ended_for
+            elif self._n_stops:
+                line = "stopped with its worker"
+            elif status == -getattr(signal, "SIGKILL", 9):
+                line += "; if nobody did that, the machine had too little memory"
+            yield from self._finished(item, self._killed(worker, item, line, worker.last_output))
+        elif has_to_start and self._is_hopeless(status):
+            raise WorkerError(
+                "A worker process could not start.",
+                f"ended by: {status_text(status)}\n{worker.last_output}".rstrip(),
+                "see whether this Python can import smttask",
+            )
+        if not self._n_stops:
+            self._hire()
+
+    def _is_hopeless(self, status: int) -> bool:
+        """Whether a worker that ended with `status` while it started shows that none will."""
+        self._n_false_starts += 1
+        return self._n_false_starts > MOST_FALSE_STARTS or (status >= 0 and not self._has_started)
+
+    def _stop(self) -> None:
+        """Let the running tasks be stopped; the second time, end all."""
+        self._n_stops += 1
+        if self._n_stops > 1:
+            for worker in self._workers | self._dismissed:
+                worker.kill()
+            return
+        self._asked_to_stop_at = monotonic()
+        with self._lock:
+            self._backlog.clear()
+        for worker in list(self._workers):
+            if worker.item is not None:
+                worker.interrupt()
+            elif worker.is_ready:
+                self._dismiss(worker)
+            else:
+                worker.kill()
+
+    def _insist(self) -> None:
+        """Ask again who was asked to stop: a signal just before a blocking call does not end it."""
+        if self._n_stops and monotonic() - self._asked_to_stop_at >= INSIST_S:
+            self._asked_to_stop_at = monotonic()
+            for worker in self._workers:
+                if worker.item is not None:
+                    worker.interrupt()
+
+    def _settle_records(self) -> None:
+        """Close the records that workers which died, or were stopped while they opened one, left open."""
+        if not self._root or self._plan.instructions.record is False:
+            return
+        from smttask.project import get_project  # brings numpy, which this process needs only here
+        from smttask.runner import settle_open_runs
+
+        chosen = dict(self._plan.instructions.settings)
+        if self._plan.instructions.record_store is not None:
+            chosen["record_store"] = self._plan.instructions.record_store
+        try:
+            with config.use(**chosen):
+                settle_open_runs(get_project(self._root))
+        except SmttaskError as error:
+            self._told.tell(str(error))
+
+
+def _told_error(content: dict[str, Any]) -> SmttaskError:
+    """The error that a worker met before its first file."""
+    kind = getattr(errors, content["type"], SmttaskError)
+    error: SmttaskError = kind(content["what"], content["found"], content["remedy"])
+    return error
