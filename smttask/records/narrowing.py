@@ -12,14 +12,15 @@ from smttask.records.parameterindex import BELOW, CONSTANTS, is_indexed_text, pl
 from smttask.records.parameters import Step
 from smttask.records.query import Selection
 
-__all__ = ["find_candidates", "narrowed"]
+__all__ = ["Query", "find_candidates", "narrowed"]
 
 Query = Callable[[str, Sequence[Any]], list[Row]]
 Steps = tuple[Step, ...]
 
 PLACES = f"SELECT id, path FROM smttask_place WHERE path IN {TEXTS}"
 NOWHERE = -1  # the key of no place
-N_RUNS = "SELECT count(*) FROM smttask_run"
+# Counted only so far as it matters, as PostgreSQL counts by reading
+N_RUNS = "SELECT count(*) FROM (SELECT 1 FROM smttask_run LIMIT ?) AS counted"
 # What has no number and no text is not indexed, and may stand or lead where the test asks. Each way to be
 # found tells number and text, by which PostgreSQL has an index
 UNKNOWN = "number IS NULL AND text IS NULL"
@@ -44,7 +45,10 @@ def narrowed(selection: Selection, query: Query) -> Selection:
         Gives the rows that SQL selects; see `smttask.records.database.Database.query`.
     """
     candidates = find_candidates(selection.tests, query)
-    if candidates is None or 2 * len(candidates) > query(N_RUNS, ())[0][0]:
+    if candidates is None:
+        return selection
+    n_few = 2 * len(candidates)
+    if n_few and query(N_RUNS, (n_few,))[0][0] < n_few:
         return selection
     return selection.among(sorted(candidates))
 

@@ -195,6 +195,15 @@ class Selection:
         """The tests of parameters that every one of the records meets, apart from those of slices."""
         return [value for sql, values in self.conditions if sql == _TEST for value in values]
 
+    @property
+    def has_inner_tests(self) -> bool:
+        """Whether a test of parameters is a part of a larger condition."""
+        return any(_TEST in sql and sql != _TEST for sql, _ in self.conditions)
+
+    def only(self, ids: Sequence[int]) -> Selection:
+        """Those with these keys, which are known to meet all conditions, before any are counted off."""
+        return replace(self, conditions=((f"r.db_id IN {IDS}", (json.dumps(ids),)),))
+
     def among(self, ids: Sequence[int]) -> Selection:
         """Keep records with these keys, before any are counted off by `sliced`."""
         return replace(self, conditions=((f"r.db_id IN {IDS}", (json.dumps(ids),)), *self.conditions))
@@ -237,7 +246,7 @@ class Selection:
 
         All of them, where a test is part of a larger condition.
         """
-        if self._is_sliced or any(_TEST in sql and sql != _TEST for sql, _ in self.conditions):
+        if self.has_inner_tests:
             return Selection()
         return Selection(tuple(condition for condition in self.conditions if condition[0] != _TEST))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from smttask.records.conditions import ParameterTest
 from smttask.records.database import IDS
+from smttask.records.narrowing import Query
 from smttask.records.parameters import has_parameter
 from smttask.records.postgres import PostgresDatabase
 from smttask.records.query import Expand, Selection
@@ -74,16 +75,19 @@ class PostgresRecordStore(SQLRecordStore):
         if n_added >= MANY:
             self._database.query(SURVEY)
 
+    def _narrowed(self, selection: Selection, query: Query) -> Selection:
+        """The same records; where they are tested for parameters, by the keys of those that pass."""
+        selection = super()._narrowed(selection, query)
+        if selection.has_inner_tests or not selection.tests:
+            return selection
+        questions = [test.question for test in selection.tests]
+        return selection.only(self._meeting(selection.without_tests(), questions))
+
     def _expander(self, selection: Selection) -> Expand:
-        """Tests of parameters are done here: the server finds the records that may meet them."""
-        together = [test.question for test in selection.tests]
-        found: dict[tuple[str, ...], str] = {}
+        """Tests within larger conditions are done here, with the parameters of all records."""
 
         def expand(test: ParameterTest) -> tuple[str, Sequence[Any]]:
-            questions = tuple(together if test.question in together else [test.question])
-            if questions not in found:
-                found[questions] = json.dumps(self._meeting(selection.without_tests(), questions))
-            return f"r.db_id IN {IDS}", (found[questions],)
+            return f"r.db_id IN {IDS}", (json.dumps(self._meeting(Selection(), [test.question])),)
 
         return expand
 
