@@ -85,7 +85,7 @@ def test_a_terminal_shows_how_far_each_task_is_and_why_it_runs(lab):
         assert part in shown
     lab.save(lab.tasks.Count(n=17))
     shown = lab.in_terminal(columns=40)
-    assert "worker" not in shown
+    assert "worker 1" not in shown
     assert re.search(r"Count__[0-9a-f]{6} +\d+%", shown)
 
 
