@@ -160,7 +160,7 @@ class Flow:
             return
         self._ahead.extend(islice(self._works, MOST_AHEAD - len(self._ahead)))
         size = self._chunk_size or max(self._n_workers, -(-len(self._ahead) // (ROUNDS * self._n)))
-        chunks = []
+        chunks: list[Chunk] = []
         while self._ahead and len(chunks) < free:
             n_works = min(size, len(self._ahead))
             chunks.append(self._chunk([self._ahead.popleft() for _ in range(n_works)]))

@@ -1,10 +1,13 @@
-"""Works in jobs: submitit's processes of this machine stand for Slurm, and small programs for its commands."""
+"""Works in jobs. Without a Slurm, processes of this machine stand for its jobs, and programs for it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +112,22 @@ class Watcher(Display):
 def lab(tmp_path):
     with scratch_project(tmp_path / "my lab", {"tasks.py": TASKS}) as scratch:
         yield Lab(scratch)
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """The Slurm of this host, else programs of the same names."""
+    if shutil.which("sinfo") and subprocess.run(["sinfo"], capture_output=True, check=False).returncode == 0:
+        return
+    programs, states = tmp_path / "bin", tmp_path / "states"
+    programs.mkdir()
+    states.mkdir()
+    source = Path(__file__).with_name("slurm_programs.py")
+    for name in ("sbatch", "srun", "squeue", "scancel"):
+        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" "{source}" {name} "$@"\n')
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_STATES", str(states))
 
 
 def test_jobs_take_several_works_each_and_leave_nothing_behind(lab):
@@ -231,6 +250,64 @@ def test_results_that_are_not_stored_come_back_from_jobs(lab):
     task = lab.tasks.Numbers(3)
     [(_, numbers)] = run_tasks([task], executor="slurm", slurm={"cluster": "local"}, progress=False)
     assert numbers == [0, 1, 2]
+
+
+def test_an_array_of_slurm_runs_all_and_its_records_are_taken_in(lab, slurm):
+    """Three jobs of two tasks; journals of the jobs are in the record store afterwards."""
+    squares = lab.save(*(lab.tasks.Square(x) for x in range(5)), lab.tasks.Fail(1))[:5]
+    summary = lab.run(slurm={"cluster": "slurm", "chunk": 2, "comment": "a sweep", "mem": "500M"})
+    assert (summary.counts, lab.left()) == ({"computed": 5, "failed": 1}, ["Fail"])
+    assert [task.load() for task in squares] == [0, 1, 4, 9, 16]
+    assert lab.statuses() == ["crashed", *["finished"] * 5]
+    [folder] = lab.runs()
+    lines = "".join(script.read_text() for script in folder.glob("submitit/*.sh")).splitlines()
+    assert {"#SBATCH --array=0-2%2", "#SBATCH --comment='a sweep'", "#SBATCH --mem=500M"} <= set(lines)
+    assert not any("--time" in line for line in lines)
+
+
+@pytest.mark.slow
+def test_what_slurm_says_of_a_killed_job_is_told(lab, slurm):
+    """The task that it was at has failed; the next one runs in another job."""
+    lab.save(lab.tasks.Shoot(1), lab.tasks.Square(1))
+    summary = lab.run(n=1, slurm={"cluster": "slurm", "chunk": 2, "mem": "500M"})
+    assert summary.counts == {"computed": 1, "killed": 1}
+    assert summary.failures[0].error.endswith("was ended: FAILED")
+    assert lab.statuses() == ["finished", "killed"]
+
+
+def test_stopping_cancels_an_array_of_slurm(lab, slurm):
+    """Elements that wait are not begun; the running task's record says killed."""
+    lab.save(lab.tasks.Wait(1), lab.tasks.Wait(2))
+    running = Running(lab.works(), lab.executor(n=1, slurm={"cluster": "slurm", "mem": "500M"}))
+
+    def stop():
+        while not (lab.root / ".smt" / "begun").exists():
+            time.sleep(0.05)
+        running.stop(signal.SIGTERM)
+
+    threading.Thread(target=stop).start()
+    [outcome] = running.outcomes()
+    assert (outcome.status, running.summary.exit_status, running.summary.n_left) == ("killed", 143, 1)
+    assert (lab.statuses(), lab.scratch.calls("Wait")) == (["killed"], 1)
+
+
+def test_what_sbatch_refuses_is_told(lab, slurm):
+    """With its own words."""
+    lab.save(lab.tasks.Square(1))
+    with pytest.raises(
+        WorkerError, match=r"(?s)Slurm did not take the jobs.*invalid partition specified: nope"
+    ):
+        lab.run(slurm={"cluster": "slurm", "partition": "nope"})
+    with pytest.raises(SettingError, match="The option 'array' of sbatch cannot be chosen"):
+        lab.run(slurm={"cluster": "slurm", "array": "1-3"})
+
+
+@pytest.mark.slow
+def test_jobs_that_do_not_start_are_told(lab, slurm):
+    """Here for want of a folder in which they could tell what happens."""
+    lab.save(lab.tasks.Square(1))
+    with pytest.raises(WorkerError, match=r"(?s)The jobs do not start\..*see whether the nodes see"):
+        lab.run(slurm={"cluster": "slurm", "setup": "exit 3", "mem": "500M"})
 
 
 def test_without_slurm_it_is_told_what_was_looked_for(lab, monkeypatch):
