@@ -17,7 +17,7 @@ from smttask.errors import ProjectError, RepositoryError, UncommittedChangesErro
 from smttask.project.creation import create_project
 from smttask.project.project import Project
 from smttask.project.sumatra import is_project, write_json
-from smttask.records.repository import MISLEADING
+from smttask.records.git import git_environment
 from smttask.settings import read_project_file
 from smttask.storage.atomic import create_link, read_link, replace_link
 from smttask.storage.layout import OLDER_DIR, VALUES_DIR
@@ -182,14 +182,13 @@ def _clear(folder: Path, *, keep: bool) -> None:
 
 def _git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
     """Answer of git, called in `folder` with `given` as its input."""
-    environment = {name: value for name, value in os.environ.items() if name not in MISLEADING}
     try:
         done = subprocess.run(
             ["git", *arguments],
             cwd=folder,
             input=given,
             capture_output=True,
-            env={**environment, "LC_ALL": "C"},
+            env=git_environment(),
             check=False,
         )
     except OSError as error:

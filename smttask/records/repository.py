@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,21 +10,13 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from smttask.errors import RepositoryError, UncommittedChangesError
+from smttask.records.git import ask_git
 from smttask.records.record import RepositoryAddress
 
 __all__ = ["Repository", "RepositoryState"]
 
 FRESH_S = 2.0  # how long an answer of git holds while nothing that is looked at has moved
 KEPT = "refs/smttask"  # where commits of recorded runs are kept from git's garbage collection
-# Set inside git's hooks, where they would lead to another repository or index
-MISLEADING = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_COMMON_DIR",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-)
 
 Stamp = tuple[int, int, int] | None
 
@@ -319,52 +310,9 @@ class Repository:
         return tuple("" if path == "." else f"{path}/" for path in paths)
 
     def _git(self, *arguments: str, refused: str | None = None) -> str:
-        """Return the answer of git; `refused` instead when git ends with status 1 and no message."""
-        environment = {name: value for name, value in os.environ.items() if name not in MISLEADING}
+        """The answer of git; `refused` instead when git ends with status 1 and no message."""
         folder = self._places[0] if self._places else os.fspath(self.root)
-        try:
-            answer = subprocess.run(
-                # without optional locks, or looking would itself change the index
-                ["git", "--no-optional-locks", *arguments],
-                cwd=folder,
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                env={**environment, "LC_ALL": "C"},
-                check=False,
-            )
-        except FileNotFoundError as error:
-            raise self._cannot_ask(error) from error
-        except OSError as error:
-            raise self._failed(arguments, str(error)) from error
-        if answer.returncode == 0:
-            return answer.stdout.decode("utf-8", "surrogateescape")
-        if refused is not None and answer.returncode == 1:
-            return refused
-        raise self._failed(arguments, answer.stderr.decode("utf-8", "replace").strip())
-
-    def _cannot_ask(self, error: FileNotFoundError) -> RepositoryError:
-        if not self.root.is_dir():
-            return RepositoryError(
-                f"There is no folder {self.root}.", f"found: {error}", "give the root of a project"
-            )
-        return RepositoryError(
-            "The command git is not there, so no commit can be recorded.",
-            "searched: the folders named by PATH",
-            "install git, or compute without records: set `record = false`",
-        )
-
-    def _failed(self, arguments: Sequence[str], message: str) -> RepositoryError:
-        if "not a git repository" in message or "must be run in a work tree" in message:
-            return RepositoryError(
-                f"{self.root} is in no git working copy.",
-                f"git says: {message}",
-                "make a repository: git init, then commit the code; or set `record = false`",
-            )
-        return RepositoryError(
-            f"git cannot tell the state of {self.root}.",
-            f"command: git {' '.join(arguments[:3])}\ngit says: {message}",
-            "make this command work, or set `record = false`",
-        )
+        return ask_git(self.root, folder, arguments, refused=refused)
 
 
 def _stamp(path: str) -> Stamp:
