@@ -19,8 +19,9 @@ from smttask.settings.address import StoreURL
 __all__ = ["PostgresRecordStore"]
 
 BATCH = 1000  # records whose parameters are read at once
-# Servers do it by themselves, within minutes; what is asked right after a merge would take seconds
-SURVEY = "ANALYZE " + ", ".join(
+# Servers do it by themselves, within minutes; until then what is asked after a merge may take seconds. VACUUM
+# notes which pages everybody may see, so that records are counted by an index alone
+SURVEY = "VACUUM (ANALYZE, SKIP_LOCKED) " + ", ".join(
     [f"django_store_{name}" for name in ("record", "parameterset", "datakey", "taggeditem", "dependency")]
     + [f"django_store_record_{name}" for name in ("dependencies", "platforms", "input_data")]
     + ["smttask_run", "smttask_place", "smttask_parameter"]
