@@ -36,6 +36,7 @@ Step = str | int
 GetUpstream = Callable[[str], "tuple[JSON, str] | None"]
 
 MISSING = object()
+PLAIN = (int, float, str)
 N_ITEMS = 3  # of a list of tasks or models, as people read it
 COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
@@ -159,10 +160,15 @@ def has_parameter(content: str, digest: str, question: str, get_upstream: GetUps
     """
     try:
         steps, wanted, how = _parsed_question(question)
-        found, form = find_parameter(json.loads(content), digest, steps, get_upstream)
+        found, form = find_parameter(_parsed(content), digest, steps, get_upstream)
         return found and (is_equal(form, wanted) if how == "==" else is_ordered(form, how, wanted))
     except (ValueError, LookupError, TypeError, RecursionError):
         return False
+
+
+@functools.lru_cache(maxsize=1)  # several questions are asked of one record after the other
+def _parsed(content: str) -> JSON:
+    return json.loads(content)
 
 
 @functools.lru_cache(maxsize=8)  # SQL asks the same of each of many records
@@ -238,6 +244,8 @@ def is_ordered(found: JSON, how: str, wanted: JSON) -> bool:
     """
     if isinstance(found, bool) or isinstance(wanted, bool):
         return False
+    if isinstance(found, PLAIN) and isinstance(wanted, PLAIN):  # which stand for themselves
+        return isinstance(found, str) is isinstance(wanted, str) and bool(COMPARE[how](found, wanted))
     from smttask.typing.jsonform import from_json  # brings numpy and pydantic: labels are listed without them
 
     try:
