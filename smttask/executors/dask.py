@@ -17,7 +17,7 @@ from smttask.executors.outcome import Outcome
 from smttask.executors.progress import Display
 from smttask.executors.work import Work
 from smttask.extras import require
-from smttask.project import JOURNAL_DIR, Project, current_project, find_project
+from smttask.project import Project, current_project, find_project
 from smttask.settings import config
 
 __all__ = ["DaskExecutor"]
@@ -90,7 +90,7 @@ class DaskExecutor:
             finally:
                 flow.end()
                 cluster.close()
-                self._settle_records(project, told, has_lost=flow.has_lost)
+                self._settle_records(project, told)
 
     def stop(self) -> None:
         """See `smttask.protocols.Executor`."""
@@ -110,12 +110,10 @@ class DaskExecutor:
         output = (lambda text: self._events.put(("output", text))) if self._shows_output else None
         return OwnCluster(n, output), n
 
-    def _settle_records(self, project: Project | None, told: Display, *, has_lost: bool) -> None:
+    def _settle_records(self, project: Project | None, told: Display) -> None:
         """Take in what workers of other hosts wrote, and close the records that those that died left open."""
-        if project is None or self._instructions.record is False:
-            return
-        journals = project.root / JOURNAL_DIR
-        if not (has_lost or (journals.is_dir() and any(journals.iterdir()))):
+        record = self._instructions.record
+        if project is None or not (project.setting("record") if record is None else record):
             return
         from smttask.runner import settle_open_runs, take_in_journals
 

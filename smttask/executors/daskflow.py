@@ -54,11 +54,6 @@ class Flow:
     n
         Threads of a cluster of our own; of another one, most works handed over at once. None: as its
         size says.
-
-    Attributes
-    ----------
-    has_lost
-        Whether a worker died or was killed while it ran something.
     """
 
     def __init__(
@@ -70,7 +65,6 @@ class Flow:
         *,
         n: int | None,
     ) -> None:
-        self.has_lost = False
         self._works: Iterator[Work] | None = works
         self._told = told
         self._line = line
@@ -106,7 +100,6 @@ class Flow:
 
     def end(self) -> None:
         """Let go of all; what still runs is asked to stop."""
-        self.has_lost = self.has_lost or bool(self._live)
         self._line.close([item.future for item in self._live.values()])
 
     # -- to the cluster
@@ -219,13 +212,9 @@ class Flow:
     def _began(self, item: _Item) -> None:
         item.n_begun += 1
         item.since = monotonic()
-        if item.n_begun > 1:
-            self.has_lost = True
-        elif self._slots:
-            item.slot = heapq.heappop(self._slots)
-        else:
-            self._n_slots += 1
-            item.slot = self._n_slots
+        if not item.slot:
+            item.slot = heapq.heappop(self._slots) if self._slots else self._n_slots + 1
+            self._n_slots = max(self._n_slots, item.slot)
         self._told.started(item.slot, item.work)
 
     def _take_done(self) -> Iterator[Outcome]:
@@ -319,7 +308,6 @@ class Flow:
                 f"found: {type(error).__name__}: {error}",
                 "install smttask, and what the tasks need, where scheduler and workers run",
             ) from error
-        self.has_lost = True
         allowed: int = getattr(error, "allowed_failures", 0)
         is_own_death = not is_killed or str(error.task) == str(item.future.key)  # type: ignore[attr-defined]
         if is_own_death and (item.n_begun > allowed or item.n_tried or not is_killed):
@@ -394,7 +382,6 @@ class Flow:
 
     def _abandon(self, error: str) -> Iterator[Outcome]:
         """The outcomes of what has begun and is not waited for."""
-        self.has_lost = True
         self._line.cluster.kill()
         items = list(self._live.values())
         self._live.clear()

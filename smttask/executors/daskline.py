@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future as Answer
 from contextlib import suppress
@@ -11,6 +12,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 import smttask
+from smttask.errors import WorkerError
 from smttask.executors.daskcluster import Cluster
 from smttask.executors.daskwork import TOPIC, Order, Orders, carry_out, interrupt
 from smttask.executors.progress import task_name
@@ -23,6 +25,8 @@ T = TypeVar("T")
 Event = tuple[str, Any]
 
 ASK_S = 2.0
+CHECK_S = 5.0
+ASK_VERSION = b"csmttask\n__version__\n."  # a pickle of the version there, whatever smttask is here
 CLOSE_S = 2.0
 
 
@@ -51,10 +55,34 @@ class Line:
         Raises
         ------
         WorkerError
-            If no scheduler answers.
+            If no scheduler answers, or a worker has no smttask, or another version of it.
         """
         self._client = self.cluster.connect()
         self._client.subscribe_topic(TOPIC, self._take_event)
+        if not self.cluster.is_own:
+            self._check_versions()
+
+    def _check_versions(self) -> None:
+        """Refuse workers that could not even read an order, for which Dask would wait for ever."""
+        ask = self._client.run(pickle.loads, ASK_VERSION, on_error="return", asynchronous=True)
+        try:
+            answers: dict[str, Any] = self._ask(ask).result(CHECK_S)
+        except Exception:  # noqa: BLE001 - who is too busy to answer is told of by what follows
+            return
+        for address, answer in answers.items():
+            if answer == smttask.__version__:
+                continue
+            if isinstance(answer, str):
+                raise WorkerError(
+                    f"The Dask worker at {address} has another version of smttask.",
+                    f"found: {answer}\nexpected: {smttask.__version__}",
+                    "install the same version where the workers run, and start them again",
+                )
+            raise WorkerError(
+                f"The Dask worker at {address} cannot run tasks.",
+                f"found: {type(answer).__name__}: {answer}",
+                "install smttask, and what the tasks need, where scheduler and workers run",
+            )
 
     def close(self, left: Sequence[Any]) -> None:
         """Let go of the futures that are `left`, and of all else; what still runs is asked to stop."""

@@ -12,12 +12,13 @@ from contextlib import suppress
 import pytest
 
 from smttask import run_tasks
-from smttask.errors import WorkerError
+from smttask.errors import MissingExtraError, WorkerError
 from smttask.executors.choosing import make_executor
 from smttask.executors.files import iter_files
 from smttask.executors.messages import Instructions
 from smttask.executors.progress import Display
 from smttask.executors.running import Running, run_works, works_of_files
+from smttask.extras import require
 from smttask.testing import scratch_project
 
 TASKS = """
@@ -51,6 +52,11 @@ def Twice(n: int) -> int:
 def Total(values: list[int], x: int) -> int:
     count_call()
     return sum(values) + x
+
+@RecordedTask
+def Speak(x: int) -> int:
+    print("a word of Speak")
+    return x
 
 @RecordedTask
 def Refuse(x: int) -> int:
@@ -91,15 +97,16 @@ class Programs:
             time.sleep(0.02)
         self.file, self.address = file, json.loads(file.read_text())["address"]
 
-    def add_worker(self, *before, **environment):
+    def add_worker(self, *, before="", **environment):
         options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
         options += ["--local-directory", str(self.folder)]
         worker = self._start("worker", self.address, *options, before=before, **environment)
         self.workers.append(worker)
         return worker
 
-    def _start(self, program, *options, before=(), **environment):
-        command = [*before, sys.executable, "-m", f"distributed.cli.dask_{program}", *options]
+    def _start(self, program, *options, before="", **environment):
+        code = f"{before}\nfrom distributed.cli.dask_{program} import main; main()"
+        command = [sys.executable, "-c", code, *options]
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -423,7 +430,7 @@ def test_workers_with_another_version_are_told(lab, cluster, monkeypatch):
     """With both versions; nothing is run."""
     lab.tasks.Square(1).save(lab.todo)
     monkeypatch.setattr("smttask.__version__", "99.0")
-    with pytest.raises(WorkerError, match="another version of smttask.\n  found: .*\n  expected: 99.0"):
+    with pytest.raises(WorkerError, match="has another version of smttask.\n  found: .*\n  expected: 99.0"):
         run(lab, scheduler=cluster.address)
     assert left(lab) == ["Square"]
 
@@ -437,3 +444,45 @@ def test_a_module_that_workers_cannot_import_fails_its_task(lab, cluster):
     assert summary.counts == {"computed": 1, "failed": 1}
     assert "the module of task 'Square' is gone" in summary.failures[0].error
     assert "elsewhere" in summary.failures[0].details
+
+
+def test_workers_without_smttask_are_told(lab, tmp_path):
+    """With what is missing there, and what to do."""
+    programs = Programs(tmp_path)
+    programs.add_worker(before="import sys; sys.modules['smttask'] = None")
+    lab.tasks.Square(1).save(lab.todo)
+    with require("distributed").Client(programs.address, set_as_default=False) as client:
+        client.wait_for_workers(1)
+    try:
+        with pytest.raises(WorkerError, match="The Dask worker at tcp://.* cannot run tasks") as told:
+            run(lab, scheduler=programs.address)
+    finally:
+        programs.close()
+    assert "smttask" in told.value.found
+    assert "install smttask" in told.value.remedy
+    assert left(lab) == ["Square"]
+
+
+def test_workers_of_our_own_that_cannot_start_are_told(lab, monkeypatch):
+    """With what they said; the command does not wait for ever."""
+    monkeypatch.setattr("smttask.executors.daskcluster.START", "import sys; sys.exit('no way')")
+    lab.tasks.Square(1).save(lab.todo)
+    with pytest.raises(WorkerError, match="Worker processes for Dask could not start") as told:
+        run(lab)
+    assert "exit status 1\nno way" in told.value.found
+
+
+def test_dask_that_is_not_installed_is_told(monkeypatch):
+    """With what installs it."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"pip install smttask\[dask\]"):
+        make_executor("dask", n=1)
+
+
+def test_what_tasks_print_is_shown_on_request(lab):
+    """By workers of our own; the record has it in any case."""
+    lab.tasks.Speak(1).save(lab.todo)
+    done = lab.scratch.smttask("run", "--executor", "dask", "-v", "todo")
+    assert "a word of Speak" in done.stdout
+    [record] = lab.project.records.records()
+    assert record.stdout_stderr == "a word of Speak\n"
