@@ -126,6 +126,7 @@ class SlurmCluster(Cluster):
             ) from error
         names = [str(job.job_id) for job in jobs]
         self._arrays.update(name.partition("_")[0] for name in names)
+        self._states.update(dict.fromkeys(names, "PENDING"))
         return names
 
     def ended(self, job: str) -> str | None:
@@ -165,9 +166,7 @@ class SlurmCluster(Cluster):
 
 def _submitit_parameters(options: Mapping[str, Any], n: int) -> dict[str, Any]:
     """What submitit takes: its own parameters, and whatever else sbatch knows."""
-    from submitit.slurm.slurm import _get_default_parameters
-
-    known = _get_default_parameters()
+    known = require("submitit.slurm.slurm")._get_default_parameters()
     chosen: dict[str, Any] = {"time": None, "job_name": "smttask", "array_parallelism": n}
     # Slurm asks a job at its limit to terminate, KillWait before it kills it, and that is the sign to
     # stop; the signal that submitit wants before would end worker processes, and this one does nothing.
@@ -265,10 +264,7 @@ class DebugCluster(Cluster):
     lag_s = 0.0
 
     def __init__(self, folder: Path, meanwhile: Callable[[Running], None]) -> None:
-        require("submitit")
-        from submitit.local.debug import DebugExecutor
-
-        self._executor = DebugExecutor(str(folder))
+        self._executor = require("submitit.local.debug").DebugExecutor(str(folder))
         self._run = partial(run_chunk, meanwhile=meanwhile)
         self._jobs: dict[str, Any] = {}
 

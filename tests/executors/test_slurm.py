@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -333,6 +334,17 @@ def test_options_that_cannot_be_are_refused(lab, slurm, message):
     lab.save(lab.tasks.Square(1))
     with pytest.raises(SettingError, match=message):
         lab.run(slurm=slurm)
+
+
+def test_the_command_takes_options_of_slurm_as_names_and_values(lab):
+    """And tells what is wrong with them, before anything runs."""
+    lab.save(lab.tasks.Square(1))
+    call = partial(lab.scratch.smttask, "run", "todo", check=False)
+    nameless = call("--executor", "slurm", "--slurm", "=3")
+    assert (nameless.returncode, "'=3' names nothing; write it as name=value" in nameless.stderr) == (2, True)
+    foreign = call("--slurm", "time=3")
+    assert (foreign.returncode, "use the executor slurm" in foreign.stderr) == (1, True)
+    assert call("--executor", "slurm", "--slurm", "cluster=local", "--slurm", "time=9").returncode == 0
 
 
 def test_submitit_is_named_where_it_is_missing(lab, monkeypatch):
