@@ -343,7 +343,7 @@ def test_the_command_takes_options_of_slurm_as_names_and_values(lab):
     nameless = call("--executor", "slurm", "--slurm", "=3")
     assert (nameless.returncode, "'=3' names nothing; write it as name=value" in nameless.stderr) == (2, True)
     foreign = call("--slurm", "time=3")
-    assert (foreign.returncode, "use the executor slurm" in foreign.stderr) == (1, True)
+    assert (foreign.returncode, "use the executor 'slurm'" in foreign.stderr) == (1, True)
     assert call("--executor", "slurm", "--slurm", "cluster=local", "--slurm", "time=9").returncode == 0
 
 
