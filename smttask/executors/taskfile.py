@@ -148,11 +148,12 @@ class TaskFiles:
 
     def look_ahead(self, task: Task[Any]) -> Outlook:
         """What to do before `task` is run; nothing where results are not stored."""
-        return look_ahead(task) if self._is_recording else Outlook()
+        return look_ahead(task) if self._keeps_results_of(task) else Outlook()
 
-    @property
-    def _is_recording(self) -> bool:
-        return self.project is not None and bool(self.project.setting("record"))
+    def _keeps_results_of(self, task: Task[Any]) -> bool:
+        """Whether results of recorded tasks are stored, in the project entered or in that of the task."""
+        project = self.project or current_project(task.home_module)
+        return project is not None and bool(project.setting("record"))
 
     def load_work(self, work: Work) -> Task[Any] | None:
         """The task that `work` wants to be run; None if its file is gone."""
@@ -184,7 +185,7 @@ class TaskFiles:
 
     def _is_stored(self, task: Task[Any]) -> bool:
         """Whether the result outlives this process."""
-        return task.is_recorded and self._is_recording
+        return task.is_recorded and self._keeps_results_of(task)
 
     def _source(self, path: str) -> str:
         """The file as the record names it: relative to the project if it lies in it."""

@@ -2,10 +2,14 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
-from smttask.errors import DescriptionError, SettingError
+from smttask import run_tasks
+from smttask.errors import DescriptionError, SettingError, WorkerError
 from smttask.executors.choosing import make_executor
 from smttask.executors.files import iter_files
 from smttask.executors.messages import Instructions
@@ -313,3 +317,43 @@ def test_a_wrong_setting_is_told_as_it_is(lab):
     (lab.root / ".smt" / "smttask.json").write_text('{"max_process": 1}')
     with pytest.raises(SettingError, match="max_process"):
         run(lab)
+
+
+def test_who_waits_for_another_process_is_told_for_whom(lab, monkeypatch):
+    """After a while, once for each file."""
+    monkeypatch.setattr("smttask.executors.crew.SAY_AFTER_S", 0.0)
+    lab.tasks.Shared(n=1).save(lab.todo)
+    code = (
+        "import time; nap = time.sleep; time.sleep = lambda s: nap(3); import tasks as t; t.Shared(1).run()"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], cwd=lab.root)
+    while not lab.calls("Shared"):
+        time.sleep(0.01)
+    watcher = Watcher()
+    assert run(lab, watcher=watcher).counts == {"found": 1}
+    assert other.wait() == 0
+    [told] = watcher.told
+    assert f"waiting for process {other.pid} on " in told
+    assert told.endswith(", which computes it")
+
+
+def test_workers_that_cannot_start_are_told(lab, monkeypatch, tmp_path):
+    """With what they said before they ended."""
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no such library >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    lab.tasks.Square(x=1).save(lab.todo)
+    with pytest.raises(WorkerError, match="A worker process could not start") as raised:
+        run(lab)
+    assert "itself, with exit status 3" in raised.value.found
+    assert "no such library" in raised.value.found
+
+
+def test_results_are_kept_in_the_project_of_the_task(lab, tmp_path, monkeypatch):
+    """Where the working directory is in none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(lab.root)
+    tasks = [lab.tasks.Square(x=x) for x in range(3)]
+    assert sorted(result for _, result in run_tasks(tasks, n=1, progress=False)) == [0, 1, 4]
+    assert lab.project.records.count() == 3
