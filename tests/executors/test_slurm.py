@@ -53,6 +53,14 @@ def Wait(x: int) -> int:
     return x
 
 @RecordedTask
+def Meet(x: int) -> int:
+    print(f"here is {x}")
+    (MARK.parent / f"here{x}").touch()
+    while not (MARK.parent / f"here{1 - x}").exists():
+        time.sleep(0.01)
+    return x
+
+@RecordedTask
 def Shoot(x: int) -> int:
     count_call()
     os.kill(os.getppid(), signal.SIGKILL)  # the job, not the worker
@@ -238,11 +246,11 @@ def test_jobs_can_run_in_the_calling_process(lab):
 
 
 def test_what_tasks_print_is_shown_when_asked_for(lab):
-    """And a job may run several at once."""
-    lab.save(lab.tasks.Fail(1), lab.tasks.Fail(2))
+    """And a job may run several at once, here two that wait for each other."""
+    lab.save(lab.tasks.Meet(0), lab.tasks.Meet(1))
     watcher = Watcher()
     lab.run(lambda: watcher, n=1, slurm={"workers": 2}, shows_output=True)
-    assert "".join(watcher.printed).count("before the end") == 2
+    assert sorted(" ".join(watcher.printed).split()) == ["0", "1", "here", "here", "is", "is"]
     assert watcher.workers == {1, 2}
 
 
