@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from smttask.care.inventory import iter_links, iter_manifests
 from smttask.errors import DamagedResultError
 from smttask.hashing import hash_file
 from smttask.project import Project
 from smttask.project.cloning import read_origin
+from smttask.records.originals import output_roots
 from smttask.records.query import Selection
+from smttask.records.record import fit
 from smttask.storage.atomic import read_link
 from smttask.storage.layout import VALUES_DIR
 from smttask.storage.manifest import Head, read_head, read_rest
@@ -42,13 +45,21 @@ class Problem:
 
 @dataclass(slots=True)
 class Verification:
-    """How many of each kind were looked at, and what is wrong, in the order it was met."""
+    """How many of each kind were looked at, and what is wrong, in the order it was met.
+
+    Parameters
+    ----------
+    elsewhere
+        Output stores of other working copies, and how many records tell of results that are
+        kept there; these were not looked at.
+    """
 
     n_results: int
     n_values: int
     n_links: int
     n_records: int
     problems: list[Problem]
+    elsewhere: dict[str, int] = field(default_factory=dict)
 
 
 def verify(project: Project, *, only_sizes: bool = False) -> Verification:
@@ -171,20 +182,38 @@ def _look_at_records(
                 continue
             yield Problem("record", label, "there is no record store")
         return
-    columns = ["label", "manifest", "digest", "full_digest"]
+    columns = ["id", "label", "manifest", "digest", "full_digest"]
+    missing: dict[int, tuple[str, str]] = {}
     known = set(store.labels(Selection().where("coalesce(s.manifest, '') <> ''")))
-    for label, manifest, digest, full_digest in store.columns(Selection().with_tags("_finished_"), columns):
+    finished = store.columns(Selection().with_tags("_finished_"), columns)
+    for record_id, label, manifest, digest, full_digest in finished:
         if not manifest:  # of Sumatra or SumatraTask
             continue
         done.n_records += 1
         if manifest not in manifests:
-            is_elsewhere = os.path.isabs(manifest) and os.path.isfile(manifest)  # only a link leads there
-            if not is_elsewhere:
-                yield Problem("record", label, f"its result is not there: {manifest}")
+            is_linked = os.path.isabs(manifest) and os.path.isfile(manifest)  # only a link leads there
+            if not is_linked:
+                missing[record_id] = label, manifest
             continue
         told = manifests[manifest]
         if told is not None and told[:3] != (label, digest, full_digest):
             yield Problem("record", label, f"its manifest tells of {told[0]}, {told[3]} {told[1]}")
+    elsewhere = _elsewhere(project, missing)
+    done.n_records -= len(elsewhere)
+    done.elsewhere = dict(Counter(elsewhere.values()))
+    for record_id, (label, manifest) in missing.items():
+        if record_id not in elsewhere:
+            yield Problem("record", label, f"its result is not there: {manifest}")
     for manifest, told in manifests.items():
         if told is not None and told[0] not in known and told[0] >= before:
             yield Problem("record", told[0], f"a result without a record: {manifest}")
+
+
+def _elsewhere(project: Project, ids: Iterable[int]) -> dict[int, str]:
+    """Key -> output store, of the records that name another than that of `project`."""
+    here = project.data.output_dir
+    return {
+        key: root
+        for key, root in output_roots(project.records, ids).items()
+        if root and fit(str(here), len(root)) != root and os.path.realpath(root) != os.path.realpath(here)
+    }

@@ -29,7 +29,8 @@ def store() -> None:
 def verify(only_sizes: bool, as_json: bool) -> None:
     """Check every result, kept value, link and record; nothing is changed.
 
-    The exit status is 0 if all is as it was written, else 1.
+    The exit status is 0 if all is as it was written, else 1. Records of other working copies, whose
+    results are kept there, are counted.
 
     \b
     Example:
@@ -43,9 +44,15 @@ def verify(only_sizes: bool, as_json: bool) -> None:
     else:
         for problem in done.problems:
             click.echo(f"{problem.kind:<7} {problem.what}: {problem.found}")
+        for folder, n_records in done.elsewhere.items():
+            click.echo(f"not looked at: {_records(n_records)} whose results are kept in {folder}")
         looked_at = f"{done.n_results} results, {done.n_values} values, {done.n_links} links"
-        click.echo(f"{looked_at}, {done.n_records} records: {_problems(len(done.problems))}")
+        click.echo(f"{looked_at}, {_records(done.n_records)}: {_problems(len(done.problems))}")
     sys.exit(1 if done.problems else 0)
+
+
+def _records(n: int) -> str:
+    return f"{n} record{'' if n == 1 else 's'}"
 
 
 def _problems(n: int) -> str:

@@ -12,6 +12,7 @@ from blake3 import blake3
 
 from smttask.records.database import IDS, Database, Row
 from smttask.records.process import Process, is_dead
+from smttask.records.reading import read_literal
 from smttask.records.rows import COLUMNS
 from smttask.records.stores import SQLRecordStore
 
@@ -29,6 +30,7 @@ __all__ = [
     "manifests_of",
     "names_of_projects",
     "open_labels",
+    "output_roots",
     "set_name",
 ]
 
@@ -65,6 +67,10 @@ RECORDS = (
     f" FROM django_store_record r WHERE db_id IN {IDS}"
 ).replace("r.user", 'r."user"')
 MANIFESTS = f"SELECT record_id, manifest FROM smttask_run WHERE record_id IN {IDS}"
+ROOTS = (
+    "SELECT r.db_id, d.parameters FROM django_store_record r"
+    f" JOIN django_store_datastore d ON d.id = r.datastore_id WHERE r.db_id IN {IDS}"
+)
 RUNS = f"SELECT record_id, {', '.join(RUN)} FROM smttask_run WHERE record_id IN {IDS}"
 PARAMETERS = f"SELECT id, type, content FROM django_store_parameterset WHERE id IN {IDS}"
 DEPENDENCIES = (
@@ -108,6 +114,15 @@ def open_labels(store: SQLRecordStore, project_name: str) -> set[str]:
 def manifests_of(store: SQLRecordStore, ids: Iterable[int]) -> dict[int, str]:
     """Key -> path of the manifest, relative to the output store of its project; empty if it has none."""
     return {key: manifest for rows in batches(store._database, MANIFESTS, ids) for key, manifest in rows}
+
+
+def output_roots(store: SQLRecordStore, ids: Iterable[int]) -> dict[int, str]:
+    """Key -> folder of the output store that the run wrote to, cut where it is long; empty if unknown."""
+    return {
+        key: read_literal(literal, "root")
+        for rows in batches(store._database, ROOTS, ids)
+        for key, literal in rows
+    }
 
 
 def fingerprints(store: SQLRecordStore, ids: Iterable[int]) -> dict[int, str]:

@@ -23,7 +23,7 @@ from smttask.records.record import (
 )
 from smttask.records.tags import parse_tags
 
-__all__ = ["parse_timestamp", "read_records", "split_status"]
+__all__ = ["parse_timestamp", "read_literal", "read_records", "split_status"]
 
 SHARED = {
     "executable": ("e", "path", "version", "name", "options"),
@@ -98,7 +98,7 @@ def _record(row: tuple[Any, ...], linked: dict[str, dict[int, list[tuple[Any, ..
         timestamp=parse_timestamp(fields.pop("timestamp")),
         executable=Executable(path or "", version or "", name or "", options or ""),
         repository=RepositoryAddress(url or "", upstream),
-        working_directory=_working_directory(launch_mode or ""),
+        working_directory=read_literal(launch_mode or "", "working_directory"),
         status=status,
         tags=tags,
         dependencies=tuple(
@@ -121,10 +121,10 @@ def _data_key(path: str, creation: str | None, metadata: str) -> DataKey:
     return DataKey(path, parse_timestamp(creation) if creation else None, found)
 
 
-def _working_directory(literal: str) -> str:
-    """Read the folder in Sumatra's literal of a dict, which is parsed and not run."""
+def read_literal(literal: str, name: str) -> str:
+    """The text `name` in Sumatra's literal of a dict, which is parsed and not run; empty if there is none."""
     try:
-        found = ast.literal_eval(literal)["working_directory"]
+        found = ast.literal_eval(literal)[name]
     except (ValueError, SyntaxError, LookupError, TypeError, RecursionError, MemoryError):
         return ""
     return found if isinstance(found, str) else ""

@@ -2,7 +2,10 @@
 
 import os
 
+from smttask import config
 from smttask.care.verify import verify
+from smttask.project import use_project
+from smttask.testing import scratch_project
 
 
 def only(project, **options):
@@ -81,3 +84,23 @@ def test_files_of_the_user_in_the_input_store_are_passed_over(lab):
     (lab.root / "data" / "raw" / "table.json").write_text("{}")
     (lab.root / "data" / "notes.json").write_text("[")
     assert verify(lab.project).problems == []
+
+
+def test_results_that_another_working_copy_keeps_are_counted(lab, tmp_path):
+    """Two copies of a project with one list of records; what is missing in its own copy is a problem."""
+    files = {"tasks.py": (lab.root / "tasks.py").read_text()}
+    store = lab.root / ".smt" / "records"
+    with (
+        scratch_project(tmp_path / "copy", files) as copy,
+        use_project(copy.project),
+        config.use(record_store=store),
+    ):
+        ours = copy.load("tasks").Square(7.0)
+        ours.run()
+        done = verify(copy.project)
+        assert (done.n_records, done.problems) == (1, [])
+        assert done.elsewhere == {str(lab.project.data.output_dir): 3}
+        for path in ours.resultpaths:
+            path.unlink()
+        found = [problem.found for problem in verify(copy.project).problems]
+    assert found[-1].startswith("its result is not there: Square/")

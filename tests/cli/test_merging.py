@@ -45,6 +45,14 @@ def test_merge_tells_what_it_did(home):
     assert store("verify")[0].endswith("3 records: no problem\n")
 
 
+def test_records_whose_results_stayed_behind_are_told_by_verify(home):
+    """They are no problem, and the folder that has the results is named."""
+    store("merge", str(home))
+    told = store("verify")[0].splitlines()
+    assert told[0] == f"not looked at: 2 records whose results are kept in {home}/data/run_dump"
+    assert told[1].endswith(", 1 record: no problem")
+
+
 def test_one_backup_is_kept_of_all_sources(home, tmp_path):
     """That of the store before the first of them."""
     store("merge", str(home), str(home / ".smt" / "records"))
