@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from smttask.errors import RecordStoreError, RepositoryError
+from smttask.errors import RecordStoreError, RepositoryError, SmttaskError
 from smttask.process import this_host
 from smttask.project import (
     JOURNAL_DIR,
@@ -234,17 +234,23 @@ def status(as_json: bool) -> None:
     if facts["cloned_from"]:
         click.echo(f"cloned from   {facts['cloned_from']}")
     if "problem" in git:
-        click.echo(f"git           {git['problem']}")
+        _tell_problem("git", git)
     else:
         state = "clean" if git["clean"] else "with changes"
         click.echo(f"git           {git['commit'][:10]} on {git['branch'] or 'no branch'}, {state}")
         for path in git["changed"]:
             click.echo(f"  changed     {path}")
     if "problem" in records:
-        click.echo(f"records       {records['problem']}")
+        _tell_problem("records", records)
         return
     counts = ", ".join(f"{n} {state}" for state, n in records["by_status"].items())
     click.echo(f"records       {records['total']}" + (f" ({counts})" if counts else ""))
+
+
+def _tell_problem(name: str, facts: dict[str, Any]) -> None:
+    click.echo(f"{name:<13} {facts['problem']}")
+    for line in facts["details"]:
+        click.echo(f"{'':<13} {line}")
 
 
 def _facts(project: Project) -> dict[str, Any]:
@@ -276,7 +282,7 @@ def _git_facts(project: Project) -> dict[str, Any]:
     try:
         state = project.repository.state()
     except RepositoryError as error:
-        return {"problem": error.what}
+        return _problem(error)
     changed = list(state.changed)
     return {"commit": state.commit, "branch": state.branch, "clean": not changed, "changed": changed}
 
@@ -290,4 +296,10 @@ def _record_facts(project: Project) -> dict[str, Any]:
         by_status = {status: count for status, count in counts.items() if count}
         return {"total": store.count(), "by_status": by_status}
     except RecordStoreError as error:
-        return {"problem": error.what}
+        return _problem(error)
+
+
+def _problem(error: SmttaskError) -> dict[str, Any]:
+    """What stands in place of what cannot be known, as JSON types."""
+    what, *details = str(error).splitlines()
+    return {"problem": what, "details": [line.strip() for line in details]}

@@ -46,7 +46,8 @@ def safely(encode: Callable[[str], T]) -> Callable[[Callable[[Any], T]], Callabl
             try:
                 return show(item)
             except Exception as error:  # noqa: BLE001 - a display must not hide what the user was doing
-                text = f"<{type(item).__name__} that cannot be shown: {type(error).__name__}: {error}>"
+                told = ", ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+                text = f"<{type(item).__name__} that cannot be shown: {told}>"
                 return encode(printable(text))
 
         return shown

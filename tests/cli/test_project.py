@@ -176,13 +176,14 @@ def test_status_shows_stores_git_and_records(tmp_path):
 
 
 def test_status_tells_that_records_cannot_be_read(tmp_path):
-    """And all the rest of the project's state."""
+    """Why and what to do, and all the rest of the project's state."""
     with scratch_project(tmp_path / "s") as scratch:
         (scratch.root / ".smt" / "records").write_text("no database " * 100)
         shown = scratch.smttask("project", "status").stdout
         facts = json.loads(scratch.smttask("project", "status", "--json").stdout)
-    assert shown.endswith("records       The record store records is damaged.\n")
-    assert facts["records"] == {"problem": "The record store records is damaged."}
+    told = shown[shown.index("records       The record store records is damaged.\n") :].splitlines()
+    assert facts["records"] == {"problem": told[0][14:], "details": [line[14:] for line in told[1:]]}
+    assert told[1].endswith(f"file: {scratch.root}/.smt/records")
 
 
 def test_status_works_before_the_first_commit(repository):

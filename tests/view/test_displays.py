@@ -92,6 +92,7 @@ def test_displays_never_raise(tmp_path: Path) -> None:
         scratch.project.records.open_record(Record(label="a", timestamp=datetime.now(UTC)))
         failing = view.filter(lambda record: record.nothing)
         assert "cannot be shown: AttributeError" in repr(failing)
+        assert "while record a was looked at by the function of a filter" in repr(failing)
         assert failing._repr_html_().startswith("&lt;RecordStoreView that cannot be shown")
         scratch.project.records.close()
         (scratch.root / ".smt" / "records").write_bytes(b"no database" * 1000)
