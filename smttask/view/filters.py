@@ -28,6 +28,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 PATTERN_CHARACTERS = "*?["
 # A number counts as close when it differs by no more than this part of what is looked for
 RELATIVE_TOLERANCE = 1e-5
+EXACT = 2**53  # integers up to here are the same number in every JSON
 
 _own_filters: dict[str, Callable[..., object]] = {}
 
@@ -215,21 +216,19 @@ class RecordFilter:
         DescriptionError
             If a value is none that a task could have.
         """
-        from smttask.view.restoring import wanted_form
-
         selection = self._view.selection
         paths = [str(path) for values in (eq, ge, le, gt, lt, isclose) for path in values or {}]
         for operator, values in (("==", eq), (">=", ge), ("<=", le), (">", gt), ("<", lt)):
             for path, value in (values or {}).items():
                 if operator != "==":
                     _check_order(path, value)
-                selection = selection.with_parameters({str(path): wanted_form(value)}, operator)
+                selection = selection.with_parameters({str(path): _wanted(value)}, operator)
         for path, value in (isclose or {}).items():
             if isinstance(value, bool) or not isinstance(value, Real):
                 raise _no_order(path, value, "a number")
             number, width = float(value), atol + rtol * abs(float(value))
-            selection = selection.with_parameters({str(path): wanted_form(number - width)}, ">=")
-            selection = selection.with_parameters({str(path): wanted_form(number + width)}, "<=")
+            selection = selection.with_parameters({str(path): _wanted(number - width)}, ">=")
+            selection = selection.with_parameters({str(path): _wanted(number + width)}, "<=")
         return self._view.narrowed(selection, paths=paths)
 
     def match(self, ref: RecordView | str | Task[Any], *but: str) -> RecordStoreView:
@@ -308,6 +307,16 @@ def record_filter(function: Function) -> Function:
         )
     _own_filters[name] = function
     return function
+
+
+def _wanted(value: Any) -> Any:
+    """The JSON form of what is looked for; what stands for itself needs no library of values."""
+    is_number = type(value) in (int, float) and -EXACT < value < EXACT
+    if value is None or isinstance(value, bool) or is_number or (type(value) is str and value.isprintable()):
+        return value
+    from smttask.view.restoring import wanted_form
+
+    return wanted_form(value)
 
 
 def _names() -> list[str]:
