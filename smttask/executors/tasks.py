@@ -17,6 +17,7 @@ from smttask.executors.outcome import Here, Outcome
 from smttask.executors.progress import Display
 from smttask.executors.running import Running
 from smttask.executors.work import Work, work_of_task
+from smttask.headway.line import find_cell
 from smttask.project import current_project
 from smttask.settings import config
 from smttask.settings.settings import SETTINGS
@@ -268,16 +269,18 @@ def _n_cores() -> int:
 
 
 def _display_of(progress: bool | None) -> Callable[[], Display]:
+    cell = find_cell()
     if progress is None:
-        progress = sys.stderr.isatty() or "ipykernel" in sys.modules
+        progress = cell is not None or sys.stderr.isatty()
     if not progress:
         return Display
 
     def make() -> Display:
         from rich.console import Console
 
+        from smttask.executors.cell import CellDisplay
         from smttask.executors.live import LiveDisplay
 
-        return LiveDisplay(Console(stderr=True))
+        return LiveDisplay(Console(stderr=True)) if cell is None else CellDisplay(cell)
 
     return make

@@ -13,7 +13,7 @@ from uuid import uuid4
 from smttask.headway.position import Position
 from smttask.headway.text import bar_text, duration_text, printable
 
-__all__ = ["LineSink", "is_dumb_terminal"]
+__all__ = ["LineSink", "find_cell", "is_dumb_terminal"]
 
 Show = Callable[[str], None]
 
@@ -63,11 +63,16 @@ def _is_child() -> bool:
     return callable(parent) and parent() is not None
 
 
+def find_cell() -> Show | None:
+    """What shows a text below the running cell of a notebook, in place of the one before; None elsewhere."""
+    publisher = _notebook_publisher()
+    return None if publisher is None else _NotebookLine(publisher)
+
+
 def _find_display() -> Show | None:
     """What shows a text in place of the one before; None where nobody watches."""
-    publisher = _notebook_publisher()
-    if publisher is not None:
-        return _NotebookLine(publisher)
+    if (cell := find_cell()) is not None:
+        return cell
     try:
         is_watched = sys.__stderr__ is not None and sys.__stderr__.isatty() and not is_dumb_terminal()
     except ValueError:  # closed

@@ -7,6 +7,7 @@ import time
 import types
 
 import pytest
+from jupyter_client.manager import KernelManager
 
 from smttask import Failed, RecordedTask, config, run_tasks
 from smttask.errors import ArgumentError, NotRecordableError, SettingError, WorkerError
@@ -273,6 +274,32 @@ def test_wrong_options_are_told_at_the_call(lab):
 def test_no_tasks_give_no_results():
     """And start no worker."""
     assert list(run_tasks([], progress=False)) == []
+
+
+def test_a_notebook_shows_how_far_all_is(lab):
+    """Below the cell, in one place; the failures stay there."""
+    cell = (
+        "import tasks; from smttask import run_tasks\n"
+        "todo = [*map(tasks.Slow, range(6)), tasks.Fail(1)]\n"
+        "n = len(list(run_tasks(todo, n=1, on_error='return')))"
+    )
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(cwd=str(lab.root))
+    client = manager.client()
+    try:
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        shown = []
+        client.execute_interactive(cell, timeout=60, output_hook=shown.append)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    texts = [message["content"]["data"]["text/plain"] for message in shown if "data" in message["content"]]
+    assert any("/7" in text and "Slow__" in text for text in texts)
+    assert "failed   Fail__" in texts[-1]
+    assert [message["msg_type"] for message in shown if "data" in message["content"]][1:] == [
+        "update_display_data"
+    ] * (len(texts) - 1)
 
 
 @pytest.mark.slow
