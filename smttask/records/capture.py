@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
 __all__ = ["CapturedOutput", "captured_output"]
@@ -49,12 +49,17 @@ class CapturedOutput:
     @property
     def text(self) -> str:
         """What was written so far; a first line says if more came before."""
-        with _lock:
-            _drain()  # what the pipes still hold
+        self.settle()
         text = "".join(tuple(self._parts))
         if self._is_cut or len(text) > KEPT_CHARACTERS:
             return CUT + text[-KEPT_CHARACTERS:]
         return text
+
+    def settle(self) -> None:
+        """Take in what pipes still hold; descriptors that the run closed, or led elsewhere, are as before."""
+        with _lock:
+            _take_back()
+            _drain()
 
     def __str__(self) -> str:
         return self.text
@@ -161,6 +166,7 @@ def captured_output(*, descriptors: bool = False) -> Iterator[CapturedOutput]:
     finally:
         stack.pop()
         with _lock:
+            _take_back()
             _drain()
             if len(_active) == 1:
                 _remove()
@@ -181,6 +187,13 @@ def _renew_after_fork() -> None:
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=renew)
+
+
+def _take_back() -> None:
+    """Give the pipes their descriptors again; not within a run made by another, which may lead them on."""
+    if len(_active) <= 2:  # the block that asked for descriptors, and a run
+        for pipe in _pipes:
+            pipe.take_back()
 
 
 def _drain() -> None:
@@ -244,9 +257,8 @@ class _Pipe:
         self._reading = threading.Lock()
         _flush(number)
         self._shown = os.dup(number)
-        self._source, sink = os.pipe()
-        os.dup2(sink, number)
-        os.close(sink)
+        self._source, self._sink = os.pipe()
+        os.dup2(self._sink, number)
         self._reader = threading.Thread(target=self._read, name=f"smttask output {number}", daemon=True)
         self._reader.start()
 
@@ -270,10 +282,21 @@ class _Pipe:
         poll.register(self._source, select.POLLIN)
         return bool(poll.poll(timeout_ms))
 
+    def take_back(self) -> None:
+        """Lead the descriptor here again; another file that got its number would take what is printed."""
+        with suppress(OSError):  # a run that closed descriptors of ours, too
+            ours = os.fstat(self._sink)
+            try:
+                is_ours = os.path.samestat(ours, os.fstat(self.number))
+            except OSError:  # closed
+                is_ours = False
+            if not is_ours:
+                os.dup2(self._sink, self.number)
+
     def drain(self) -> None:
         """Wait until all that was written so far is kept."""
         _flush(self.number)
-        while True:
+        while self._reader.is_alive():
             with self._reading:
                 if not self._wait(0):
                     return
@@ -283,11 +306,14 @@ class _Pipe:
         """Give the descriptor back; what processes still running write later is only shown."""
         self.drain()
         self._is_kept = False
-        os.dup2(self._shown, self.number)
+        with suppress(OSError):
+            os.dup2(self._shown, self.number)
+            os.close(self._sink)
         self._reader.join(LINGER_S)
 
 
 def _flush(number: int) -> None:
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         if stream is not None and _number(stream) == number:
-            stream.flush()
+            with suppress(OSError):  # closed by the run; what is held comes when it is open again
+                stream.flush()

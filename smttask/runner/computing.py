@@ -189,6 +189,7 @@ class _Run:
             try:
                 returned = self.unit.call()
                 duration_s = perf_counter() - begin
+                captured.settle()  # before a file gets a number that the function closed
                 outputs, outcome = self._split(returned)
                 outputs = self._save(outputs, returned)
                 head = self._store(outcome, duration_s, captured)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -171,6 +172,38 @@ def test_file_descriptors_are_kept_and_shown_where_asked() -> None:
     outer, inner = eval(kept)  # noqa: S307 - repr of two strings, written above
     assert sorted(outer.split("\n")) == ["", "error", "program", "python", "ü"]
     assert inner == "inner program\ninner python\n"
+
+
+CLOSING = """
+import os, sys
+from smttask.records.capture import captured_output
+with captured_output(descriptors=True) as outer:
+    with captured_output() as closing:
+        print("before")
+        os.close(1)
+        os.close(2)
+        taken = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+        closing.settle()
+        print("settled")
+    with captured_output() as leading:
+        os.dup2(os.open(sys.argv[1], os.O_WRONLY), 1)
+        with captured_output() as inner:
+            os.write(1, b"to the file")
+    with captured_output() as later:
+        os.write(1, b"later\\n")
+os.write(2, repr((closing.text, leading.text, later.text)).encode())
+"""
+
+
+def test_a_run_may_close_the_descriptors(tmp_path: Path) -> None:
+    """They are given back, so that no file gets what later runs print; runs inside may be led elsewhere."""
+    file = tmp_path / "file"
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSING, file], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "before\nsettled\nlater\n"
+    assert eval(done.stderr) == ("before\nsettled\n", "", "later\n")  # noqa: S307 - repr of strings
+    assert file.read_text() == "to the file"
 
 
 def test_a_forked_child_can_capture_while_a_thread_of_its_parent_does() -> None:
