@@ -1,7 +1,7 @@
 """What the record store asks of a database, in SQL that SQLite and PostgreSQL both take.
 
 The SQL is written once, in SQLite's words: ``?`` for values, ``json_each(?)`` for
-lists, ``+column`` where SQLite must not use an index. `smttask.records.postgres`
+lists, ``+column`` where SQLite must not use an index. `smttask.records.dialect`
 puts the few words that differ into PostgreSQL's; nothing else knows both.
 """
 

@@ -36,6 +36,8 @@ __all__ = ["explain_stored"]
 
 N_RUNS = 50  # how many earlier runs are compared
 N_CLOSE = 10  # how many of the nearest of them are compared to the last detail
+MAX_UPSTREAM = 50  # upstream tasks whose last run is looked at
+FAILED = ("crashed", "killed")
 MAX_PARAMETERS_CHARS = 500_000
 
 Rest = dict[str, Any]
@@ -202,6 +204,8 @@ class _Inquiry:
             latest = records.find_latest_run(self.unit.key.name)
             if latest is not None:
                 return self._miss(self._past_fate(latest), label=latest.label)
+            if (failed := self._failed_upstream()) is not None:
+                return failed
             module = self.task.__wrapped__.__module__
             nearest = self._nearest(records.latest_runs(module, self.task.name, N_RUNS))
         except RecordStoreError as error:
@@ -223,6 +227,23 @@ class _Inquiry:
             else f"run with the same inputs under another digest ({run.digest}), by other defaults"
         )
         return self._miss(reason, [*differences, *self._all_differences(rest)], run.label)
+
+    def _failed_upstream(self) -> Explanation | None:
+        """That a task which this one needs failed when it was last run; None if none did."""
+        waiting, seen = [*self.task.upstream], set[str]()
+        while waiting and len(seen) < MAX_UPSTREAM:
+            upstream = waiting.pop()
+            if upstream.session_key in seen:
+                continue
+            seen.add(upstream.session_key)
+            waiting += upstream.upstream
+            if upstream.is_recorded and not upstream.has_late_digest:
+                run = self.project.records.find_latest_run(upstream.record_key)
+                if run is not None and run.status in FAILED:
+                    name = f"upstream task {upstream.name} ({run.digest})"
+                    fate = self._past_fate(run).removeprefix("its last run ")
+                    return self._miss(f"not run; the last run of {name} {fate}", label=run.label)
+        return None
 
     def _past_fate(self, run: PastRun) -> str:
         """Why an earlier run of the very same task left no result."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from smttask import config
+from smttask import RSView, config
 from smttask.errors import CodeChangedWarning, DamagedResultWarning
 from smttask.tasks.explanation import Difference, Explanation
 
@@ -353,6 +353,20 @@ def test_a_crashed_run(lab: Any) -> None:
     with pytest.raises(ValueError, match="negative"):
         task.run()
     assert task.explain().reason == "its last run crashed: ValueError: x is negative"
+
+
+def test_a_crashed_run_of_an_upstream_task(lab: Any) -> None:
+    """What needs its result was not run; the error is told, not the nearest other run."""
+    tasks = lab.load("tasks")
+    tasks.Analyze(1.0).run()
+    task = tasks.Analyze(tasks.Offset(tasks.Analyze(-1.0)))
+    with pytest.raises(ValueError, match="negative"):
+        task.run()
+    crashed = RSView().filter.tags("crashed").latest
+    name = f"upstream task Analyze ({crashed.digest})"
+    found = task.explain()
+    assert found.reason == f"not run; the last run of {name} crashed: ValueError: x is negative"
+    assert found.label == crashed.label
 
 
 def test_a_killed_run(lab: Any) -> None:
