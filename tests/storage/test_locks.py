@@ -16,7 +16,7 @@ import pytest
 
 from smttask.errors import LockError, StorageError
 from smttask.storage import locks
-from smttask.storage.locks import computing
+from smttask.storage.locks import computing, find_holder
 
 OWNER = """
 import os, sys, time
@@ -327,3 +327,25 @@ while True:
         with computing(lock, timeout_s=1):
             if os.path.exists(command[-1]):
                 os.unlink(command[-1])
+
+
+def test_who_holds_a_lock_is_told_without_waiting(tmp_path):
+    """Another process or a thread; asking takes no lock away, and leaves none."""
+    lock = str(tmp_path / "lock")
+    assert find_holder(lock) == ""
+    code = (
+        "import sys; from smttask.storage.locks import computing\n"
+        "with computing(sys.argv[1]): print('held', flush=True); input()"
+    )
+    ask = "import sys; from smttask.storage.locks import find_holder; print(find_holder(sys.argv[1]))"
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "held\n"
+    assert find_holder(lock).startswith(f"process {other.pid} on ")
+    other.communicate("\n")
+    with computing(lock):
+        assert "of this process" in find_holder(lock)
+        done = subprocess.run([sys.executable, "-c", ask, lock], capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(f"process {os.getpid()} on ")
+    assert find_holder(lock) == ""
