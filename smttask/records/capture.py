@@ -280,7 +280,8 @@ class _Pipe:
     def _wait(self, timeout_ms: int | None) -> bool:
         poll = select.poll()
         poll.register(self._source, select.POLLIN)
-        return bool(poll.poll(timeout_ms))
+        events = poll.poll(timeout_ms)
+        return any(event & select.POLLIN for _, event in events)  # a descriptor that was closed has others
 
     def take_back(self) -> None:
         """Lead the descriptor here again; another file that got its number would take what is printed."""

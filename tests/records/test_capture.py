@@ -206,6 +206,21 @@ def test_a_run_may_close_the_descriptors(tmp_path: Path) -> None:
     assert file.read_text() == "to the file"
 
 
+CLOSING_ALL = """
+import os
+from smttask.records.capture import captured_output
+with captured_output(descriptors=True) as outer, captured_output() as inner:
+    os.closerange(1, 100)
+    inner.settle()
+"""
+
+
+def test_a_run_that_closes_all_descriptors_does_not_hang() -> None:
+    """Nothing can be kept or shown any more, and nothing waits for it."""
+    done = subprocess.run([sys.executable, "-c", CLOSING_ALL], capture_output=True, timeout=60)
+    assert done.stdout == b""
+
+
 def test_a_forked_child_can_capture_while_a_thread_of_its_parent_does() -> None:
     stop, started = threading.Event(), threading.Event()
 
