@@ -30,7 +30,7 @@ REFRESH_S = 0.2
 INSIST_S = 1.0
 SAY_AFTER_S = 5.0
 LET_END_S = 3.0
-MOST_FALSE_STARTS = 3
+MOST_FALSE_STARTS = 10
 
 
 class Crew:
@@ -302,6 +302,8 @@ class Crew:
 
     def _is_hopeless(self, status: int) -> bool:
         """Whether a worker that ended with `status` while it started shows that none will."""
+        if any(worker.is_ready for worker in self._workers):
+            return False
         self._n_false_starts += 1
         return self._n_false_starts > MOST_FALSE_STARTS or (status >= 0 and not self._has_started)
 

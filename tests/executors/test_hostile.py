@@ -232,8 +232,8 @@ def test_killed_workers_cost_their_tasks_alone(lab):
     killer.join()
     n_left = len(list(lab.todo.iterdir()))
     assert process.returncode == 1
-    assert n_killed >= n_left > 3
-    assert err.count("the worker was ended by signal 9 (SIGKILL)") == n_left
+    assert n_killed >= n_left > 0
+    assert err.count("the worker was ended by signal 9 (SIGKILL)") >= n_left  # some had removed their file
     again = lab.start("-n2")
     assert again.communicate(timeout=60)
     assert (again.returncode, list(lab.todo.iterdir())) == (0, [])
