@@ -111,10 +111,10 @@ def complete_tags(project: Project, incomplete: str) -> Iterable[CompletionItem]
 
 @_from_records
 def complete_inputs(project: Project, incomplete: str) -> Iterable[CompletionItem]:
-    """Dotted paths of the inputs of the newest records."""
+    """Dotted paths of the inputs of the newest records, after those that stand before a comma."""
     from smttask.view import RecordStoreView
 
-    return _items(RecordStoreView(project).params, incomplete)
+    return _next_items(RecordStoreView(project).params, incomplete)
 
 
 @_from_records
@@ -123,9 +123,7 @@ def complete_columns(project: Project, incomplete: str) -> Iterable[CompletionIt
     from smttask.cli.columns import FIELDS
     from smttask.view import RecordStoreView
 
-    before, comma, _ = incomplete.rpartition(",")
-    names = (before + comma + name for name in chain(FIELDS, RecordStoreView(project).params))
-    return _items(names, incomplete)
+    return _next_items(chain(FIELDS, RecordStoreView(project).params), incomplete)
 
 
 def complete_task_files(
@@ -147,6 +145,12 @@ def complete_task_files(
 
 def _items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in sorted(set(names)) if name and name.startswith(incomplete)]
+
+
+def _next_items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    """The last of several, between commas."""
+    before, comma, _ = incomplete.rpartition(",")
+    return _items((before + comma + name for name in names), incomplete)
 
 
 def _folders(project: Project) -> set[str]:

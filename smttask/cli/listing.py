@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from smttask.cli.columns import chosen_columns, facts, long_lines, print_lines, table_lines
-from smttask.cli.completion import complete_columns, complete_labels
+from smttask.cli.completion import complete_columns, complete_inputs, complete_labels
 from smttask.cli.filters import filter_options, narrowed
 from smttask.errors import SmttaskError
 from smttask.project import get_current_project
@@ -144,18 +144,26 @@ def find_output(files: tuple[str, ...], as_json: bool) -> None:
     type=click.Choice(["json", "csv"]),
     help="csv has a column for each input, json all.  [default: by FILE's ending, json without FILE]",
 )
-def export(file: str, format_name: str | None, **filters: Any) -> None:
+@click.option(
+    "--inputs",
+    metavar="NAMES",
+    help="For csv: which inputs, between commas, by name or dotted path, which may lead through tasks.",
+    shell_complete=complete_inputs,
+)
+def export(file: str, format_name: str | None, inputs: str | None, **filters: Any) -> None:
     """Write records to FILE, or to the terminal.
 
     \b
     Example:
       smttask store export --task Analyze sweep.csv
+      smttask store export --task Analyze --inputs dt,spectrum.window sweep.csv
     """  # noqa: D301 - click looks for the character itself
     from smttask.view.export import export_records, write_records
 
     view = narrowed(**filters)
+    names = True if inputs is None else [name.strip() for name in inputs.split(",") if name.strip()]
     if file == "-":
-        write_records(view, sys.stdout.buffer, format_name or "json")
+        write_records(view, sys.stdout.buffer, format_name or "json", names)
     else:
-        export_records(view, file, format_name=format_name or "")
+        export_records(view, file, format_name=format_name or "", parameters=names)
         click.echo(f"wrote {len(view)} records to {file}")

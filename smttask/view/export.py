@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,13 +24,21 @@ __all__ = ["FORMATS", "all_facts", "export_records", "light_facts", "write_recor
 FORMATS = ("json", "csv")
 
 
-def export_records(view: RecordStoreView, path: str | os.PathLike[str], *, format_name: str = "") -> Path:
+def export_records(
+    view: RecordStoreView,
+    path: str | os.PathLike[str],
+    *,
+    format_name: str = "",
+    parameters: bool | Iterable[str] = True,
+) -> Path:
     """Write the records of `view` to a file; see `RecordStoreView.export`.
 
     Parameters
     ----------
     format_name
         One of `FORMATS`; the ending of `path` tells it if empty.
+    parameters
+        See `write_records`.
     """
     target = Path(path)
     format_name = format_name or target.suffix.lower().removeprefix(".")
@@ -41,17 +49,36 @@ def export_records(view: RecordStoreView, path: str | os.PathLike[str], *, forma
             "give the file one of these endings",
         )
     try:
-        write_whole(os.fspath(target), lambda file: write_records(view, file, format_name))
+        write_whole(os.fspath(target), lambda file: write_records(view, file, format_name, parameters))
     except OSError as error:
         raise storage_error("Cannot export records.", os.fspath(target), error) from error
     return target
 
 
-def write_records(view: RecordStoreView, file: BinaryIO, format_name: str) -> None:
-    """Write the records of `view` to `file`, as UTF-8, in one of `FORMATS`."""
+def write_records(
+    view: RecordStoreView, file: BinaryIO, format_name: str, parameters: bool | Iterable[str] = True
+) -> None:
+    """Write the records of `view` to `file`, as UTF-8, in one of `FORMATS`.
+
+    Parameters
+    ----------
+    parameters
+        Columns of a CSV table, as for `RecordStoreView.dframe`.
+
+    Raises
+    ------
+    InputError
+        If they are chosen for JSON, which has all; or if a path is none.
+    """
     if format_name == "csv":
-        file.write(view.dframe(parameters=True).to_csv(index=False).encode("utf-8", "replace"))
+        file.write(view.dframe(parameters=parameters).to_csv(index=False).encode("utf-8", "replace"))
         return
+    if parameters is not True:
+        raise InputError(
+            "Inputs cannot be chosen for JSON.",
+            "found: the format json, which has all of each record",
+            "choose them for csv, or leave them out",
+        )
     separator = b"[\n"
     for record in view.store.records(view.decided()):
         file.write(separator + json.dumps(all_facts(record), ensure_ascii=False).encode("utf-8", "replace"))

@@ -183,7 +183,7 @@ class RecordStoreView(RecordSequence):
         order = self.selection.is_oldest_first
         return self._only(Selection(is_oldest_first=order).with_ids(kept)).dframe()
 
-    def export(self, path: str | os.PathLike[str]) -> Path:
+    def export(self, path: str | os.PathLike[str], *, parameters: bool | Iterable[str] = True) -> Path:
         """Write the records to a file and return its path.
 
         Parameters
@@ -191,15 +191,17 @@ class RecordStoreView(RecordSequence):
         path
             With the ending ``.json``: a list with every field of each record. With
             ``.csv``: a table as `dframe` gives it, with the inputs.
+        parameters
+            Which inputs the table has, as for `dframe`: ``["dt", "series.degree"]``.
 
         Raises
         ------
         InputError
-            If the ending is another.
+            If the ending is another, or inputs are chosen for JSON, which has all.
         StorageError
             If the file cannot be written; one that was there stays.
         """
-        return export_records(self, path)
+        return export_records(self, path, parameters=parameters)
 
     def dframe(
         self, *, parameters: bool | Iterable[str] = False, outputs: bool | Iterable[str] = False

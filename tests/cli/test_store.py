@@ -177,12 +177,16 @@ def test_export_as_csv_has_a_column_for_each_input(lab, tmp_path):
     assert rows[-1]["reason"] == "a, first <look>"
     assert [row["n"] for row in rows] == ["", "20000.0", ""]
     assert store("export", "--format", "csv", "--status", "finished") == path.read_text()
+    chosen = store("export", "--format", "csv", "--task", "Ramp", "--inputs", "n, x.x")
+    assert next(csv.DictReader(io.StringIO(chosen)))["x.x"] == "2.0"
+    assert chosen.splitlines()[0].endswith("user,n,x.x")
 
 
 def test_export_to_where_nothing_can_be_written(lab):
     """One message that names the file, or its ending."""
     assert "/nowhere/x.csv: No such file" in store("export", "/nowhere/x.csv", status=1)
     assert "found: the ending '.xls'" in store("export", "runs.xls", status=1)
+    assert "cannot be chosen for JSON" in store("export", "--inputs", "x", status=1)
 
 
 def test_a_parameter_without_a_value_is_wrong_usage(lab):

@@ -33,6 +33,17 @@ def test_records_are_exported_as_a_table(lab: SimpleNamespace, tmp_path: Path) -
     ]
 
 
+def test_a_table_of_chosen_inputs_leads_through_tasks(lab: SimpleNamespace, tmp_path: Path) -> None:
+    """Inputs of upstream tasks are columns where they are asked for; JSON has all there is."""
+    view = lab.view.filter.task("Analyze")
+    with open(view.export(tmp_path / "runs.csv", parameters=["series.degree"]), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["series.degree"] for row in rows] == ["", "2.0"]
+    assert "model" not in rows[0]
+    with pytest.raises(InputError, match="cannot be chosen for JSON"):
+        view.export(tmp_path / "runs.json", parameters=["model"])
+
+
 def test_nothing_is_exported_as_an_empty_list(lab: SimpleNamespace, tmp_path: Path) -> None:
     """A view without records makes a file that can be read all the same."""
     nothing = lab.view.filter.task("Nothing")
