@@ -33,7 +33,9 @@ def read_json_file(path: str | os.PathLike[str]) -> JSON:
     try:
         return json.loads(text)
     except RecursionError as error:
-        raise DescriptionError(f"{path} is nested too deep.", "", "give a file that smttask wrote") from error
+        raise DescriptionError(
+            f"{path} is nested too deep.", f"found: {error}", "give a file that smttask wrote"
+        ) from error
     except ValueError as error:
         try:
             return [json.loads(line) for line in text.splitlines() if line.strip()]

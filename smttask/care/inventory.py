@@ -124,8 +124,15 @@ def _entries(path: str) -> list[tuple[str, bool]]:
     """Name, and whether it is a folder, of each entry, sorted; none if there is no such folder."""
     try:
         with os.scandir(path) as entries:
-            return sorted((entry.name, entry.is_dir()) for entry in entries)
+            return sorted((entry.name, _is_folder(entry)) for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise storage_error("Cannot look through a store.", path, error) from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link of the user that leads in a circle
+        return False

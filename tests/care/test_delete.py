@@ -14,7 +14,7 @@ import pytest
 from smttask.care.clean import KINDS, find_rubbish
 from smttask.care.delete import _remove_files, delete, plan_deletion
 from smttask.care.verify import verify
-from smttask.errors import OutputError, RecordStoreError
+from smttask.errors import OutputError, RecordStoreError, StorageError
 from smttask.records.query import Selection
 
 UNFIT = """
@@ -68,6 +68,20 @@ def test_a_record_store_that_cannot_be_written_keeps_the_results(lab):
         delete(lab.project, plan)
     other.execute("ROLLBACK")
     assert three.has_run
+    assert delete(lab.project, plan).labels == plan.labels
+
+
+def test_a_file_that_cannot_be_deleted_is_told_and_its_record_stays(lab):
+    """It is deleted with all that is left by the same call, when that is mended."""
+    label = label_of(lab.ramp)
+    plan = plan_deletion(lab.project, [label])
+    path = lab.ramp.outputpaths[""]
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StorageError, match=f"Cannot delete the result {label}"):
+        delete(lab.project, plan)
+    assert lab.project.records.has(label)
+    path.rmdir()
     assert delete(lab.project, plan).labels == plan.labels
 
 

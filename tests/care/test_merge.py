@@ -16,7 +16,7 @@ from smttask import RSView
 from smttask.care.merge import merge
 from smttask.care.rebuild import rebuild
 from smttask.care.verify import verify
-from smttask.errors import InputError, RecordStoreError
+from smttask.errors import InputError, RecordStoreError, StorageError
 from smttask.project import use_project
 from smttask.records.query import Selection
 from smttask.records.sqlite import SQLiteRecordStore
@@ -186,6 +186,21 @@ def test_results_come_with_the_records(lab, other):
     with closing(sqlite3.connect(lab.project.records.path)) as connection:
         (roots,) = connection.execute("SELECT count(*) FROM django_store_datastore").fetchall()
     assert roots == (2,)
+
+
+@pytest.mark.parametrize(("folder", "what"), [("Square", "result Square/"), (".values", "value kept.npy")])
+def test_results_that_cannot_be_copied_are_told_before_a_record_changes(lab, other, folder, what):
+    """A file stands where a folder must be; the merge is completed when it is moved away."""
+    (other.root / "data" / "run_dump" / ".values").mkdir(exist_ok=True)
+    (other.root / "data" / "run_dump" / ".values" / "kept.npy").write_bytes(b"x")
+    place = lab.root / "data" / "run_dump" / folder
+    shutil.rmtree(place, ignore_errors=True)
+    place.write_text("a file")
+    with pytest.raises(StorageError, match=f"Cannot copy the {what}"):
+        merge(lab.project, other.root, data=True)
+    assert len(RSView(lab.project)) == 3
+    place.unlink()
+    assert len(merge(lab.project, other.root, data=True).added) == 1
 
 
 def test_results_that_are_copied_by_hand_are_linked_by_rebuild(lab, other):

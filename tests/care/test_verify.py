@@ -83,6 +83,7 @@ def test_files_of_the_user_in_the_input_store_are_passed_over(lab):
     (lab.root / "data" / "raw").mkdir()
     (lab.root / "data" / "raw" / "table.json").write_text("{}")
     (lab.root / "data" / "notes.json").write_text("[")
+    (lab.root / "data" / "circle").symlink_to("circle")
     assert verify(lab.project).problems == []
 
 
