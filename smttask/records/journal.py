@@ -23,7 +23,7 @@ import re
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -207,10 +207,9 @@ class _Writer:
         host = {**asdict(this_host()), "addresses": sorted(this_host().addresses)}
         first = {"journal": FORMAT, "host": host, "process": [process.host, process.pid, process.start]}
         name = f"{_host_part()}-{process.pid}-{os.urandom(4).hex()}"
-        folder.mkdir(parents=True, exist_ok=True)
         beside = str(folder / f".{name}.part")
         self.path = str(folder / f"{name}{SUFFIX}")
-        self.fd = os.open(beside, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
+        self.fd = _made(folder, beside)
         self._is_whole = True
         self._ended = threading.Event()
         try:
@@ -258,6 +257,14 @@ class _Writer:
                 os.utime(self.path)
             except OSError:
                 return
+
+
+def _made(folder: Path, path: str) -> int:
+    """A new file at `path`, open for appending; who takes journals in may remove the empty folder."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
 
 
 def journal_paths(folder: Path, prefix: str = "") -> list[str]:

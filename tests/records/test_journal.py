@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -33,6 +34,29 @@ def test_a_record_comes_back_as_it_was(journal, make_record, make_key):
     (line,) = JournalFile(str(path)).new_lines()
     assert read_record(line["open"]) == record
     assert JournalFile(str(path)).process == this_process()
+
+
+def test_a_folder_that_others_remove_while_it_is_empty_is_made_again(tmp_path, make_record):
+    """Whoever takes in the last journal removes the folder, at any moment."""
+    folder, is_over = tmp_path / "journal", threading.Event()
+
+    def remove():
+        while not is_over.is_set():
+            with suppress(OSError):
+                folder.rmdir()
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    try:
+        for number in range(200):
+            journal = JournalRecordStore(folder)
+            journal.open_record(make_record(number))
+            journal.close()
+            (path,) = files(journal)
+            path.unlink()
+    finally:
+        is_over.set()
+        remover.join()
 
 
 def test_open_runs_are_those_that_nobody_closed(journal, make_record):
