@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from smttask.care.inventory import iter_links, iter_manifests
@@ -13,9 +13,8 @@ from smttask.errors import DamagedResultError
 from smttask.hashing import hash_file
 from smttask.project import Project
 from smttask.project.cloning import read_origin
-from smttask.records.originals import output_roots
+from smttask.records.originals import kept_elsewhere
 from smttask.records.query import Selection
-from smttask.records.record import fit
 from smttask.storage.atomic import read_link
 from smttask.storage.layout import VALUES_DIR
 from smttask.storage.manifest import Head, read_head, read_rest
@@ -198,7 +197,7 @@ def _look_at_records(
         told = manifests[manifest]
         if told is not None and told[:3] != (label, digest, full_digest):
             yield Problem("record", label, f"its manifest tells of {told[0]}, {told[3]} {told[1]}")
-    elsewhere = _elsewhere(project, missing)
+    elsewhere = kept_elsewhere(store, missing, project.data.output_dir)
     done.n_records -= len(elsewhere)
     done.elsewhere = dict(Counter(elsewhere.values()))
     for record_id, (label, manifest) in missing.items():
@@ -207,13 +206,3 @@ def _look_at_records(
     for manifest, told in manifests.items():
         if told is not None and told[0] not in known and told[0] >= before:
             yield Problem("record", told[0], f"a result without a record: {manifest}")
-
-
-def _elsewhere(project: Project, ids: Iterable[int]) -> dict[int, str]:
-    """Key -> output store, of the records that name another than that of `project`."""
-    here = project.data.output_dir
-    return {
-        key: root
-        for key, root in output_roots(project.records, ids).items()
-        if root and fit(str(here), len(root)) != root and os.path.realpath(root) != os.path.realpath(here)
-    }

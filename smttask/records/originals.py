@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
@@ -13,6 +15,7 @@ from blake3 import blake3
 from smttask.records.database import IDS, Database, Row
 from smttask.records.process import Process, is_dead
 from smttask.records.reading import read_literal
+from smttask.records.record import fit
 from smttask.records.rows import COLUMNS
 from smttask.records.stores import SQLRecordStore
 
@@ -26,11 +29,11 @@ __all__ = [
     "Originals",
     "batches",
     "fingerprints",
+    "kept_elsewhere",
     "labels_of",
     "manifests_of",
     "names_of_projects",
     "open_labels",
-    "output_roots",
     "set_name",
 ]
 
@@ -116,12 +119,19 @@ def manifests_of(store: SQLRecordStore, ids: Iterable[int]) -> dict[int, str]:
     return {key: manifest for rows in batches(store._database, MANIFESTS, ids) for key, manifest in rows}
 
 
-def output_roots(store: SQLRecordStore, ids: Iterable[int]) -> dict[int, str]:
-    """Key -> folder of the output store that the run wrote to, cut where it is long; empty if unknown."""
-    return {
+def kept_elsewhere(store: SQLRecordStore, ids: Iterable[int], output_dir: Path) -> dict[int, str]:
+    """Key -> output store, of the records of runs that wrote to another one than `output_dir`."""
+    here, real = str(output_dir), os.path.realpath(output_dir)
+    found = {
         key: read_literal(literal, "root")
         for rows in batches(store._database, ROOTS, ids)
         for key, literal in rows
+    }
+    return {
+        key: root
+        for key, root in found.items()
+        # long paths are cut
+        if root and fit(here, len(root)) != root and os.path.realpath(root) != real
     }
 
 

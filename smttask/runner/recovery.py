@@ -11,6 +11,8 @@ from smttask.hashing import hash_file
 from smttask.project import JOURNAL_DIR, Project
 from smttask.records.intake import Intake, take_in
 from smttask.records.journal import JournalRecordStore
+from smttask.records.originals import kept_elsewhere
+from smttask.records.query import Selection
 from smttask.records.record import DataKey
 from smttask.records.runs import OpenRun
 from smttask.records.stores import SQLRecordStore
@@ -26,7 +28,8 @@ def settle_open_runs(project: Project, *, digest: str | None = None) -> list[str
     """Close the records of runs whose process is dead; returns their labels.
 
     A run whose manifest is there has finished, and its record is closed from it;
-    any other was killed. What other hosts keep in journals is taken in first.
+    any other was killed. One whose manifest is in another working copy is left to that.
+    What other hosts keep in journals is taken in first.
 
     Parameters
     ----------
@@ -41,13 +44,22 @@ def settle_open_runs(project: Project, *, digest: str | None = None) -> list[str
     records = project.run_records
     settled = _settled_by_journals(project) if digest is None else []
     for run in records.open_runs(digest=digest):
-        if not run.is_abandoned:
+        if not run.is_abandoned or _is_of_another_copy(project, records, run):
             continue
         # One that was deleted meanwhile, or whose manifest we may not read, keeps nobody from the others
         with suppress(LookupError, OSError):
             _settle(project, records, run)
             settled.append(run.label)
     return settled
+
+
+def _is_of_another_copy(project: Project, records: RunRecords, run: OpenRun) -> bool:
+    """Whether another working copy, which shares the record store, has the result of a run."""
+    if isinstance(records, JournalRecordStore):
+        return False
+    ids = [row[0] for row in records.columns(Selection().with_labels(run.label), ["id"])]
+    places = kept_elsewhere(records, ids, project.data.output_dir).values()
+    return any(os.path.isfile(f"{place}/{run.manifest}") for place in places)
 
 
 def _settled_by_journals(project: Project) -> list[str]:

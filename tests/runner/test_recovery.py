@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from smttask import config
 from smttask.hashing import hash_file
 from smttask.runner import settle_open_runs
+from smttask.testing import scratch_project
 
 TASKS = """
 import os, signal
@@ -52,6 +54,27 @@ def test_a_finished_run_whose_record_is_open_is_closed_from_its_manifest(scratch
     (key,) = record.output_data
     manifest = lab.root / "data" / "run_dump" / key.path
     assert (key.path, key.metadata["blake3"]) == (f"Die/{record.label}.json", hash_file(str(manifest)))
+
+
+def test_a_run_that_finished_in_another_working_copy_is_left_to_that(scratch: Any, tmp_path: Path) -> None:
+    """Two copies share a record store: who has the manifest closes the record; what was killed is killed."""
+    lab = scratch({"tasks.py": TASKS})
+    lab.run(
+        "import os, smttask.records.sqlite as s, tasks\n"
+        "s.SQLiteRecordStore.close_record = lambda *a, **k: None\n"
+        "tasks.Die(1).run()\n"
+        "del os.environ['SURVIVE']\n"
+        "tasks.Die(2).run()",
+        check=False,
+        SURVIVE="1",
+    )
+    killed, finished = lab.project.records.labels()
+    files, store = {"tasks.py": TASKS}, lab.root / ".smt" / "records"
+    with scratch_project(tmp_path / "copy", files) as copy, config.use(record_store=store):
+        assert settle_open_runs(copy.project) == [killed]
+    assert [record.status for record in lab.project.records.records()] == ["killed", "running"]
+    assert settle_open_runs(lab.project) == [finished]
+    assert lab.project.records.get(finished).status == "finished"
 
 
 def test_the_open_runs_of_a_second_record_store_are_closed_too(scratch: Any) -> None:
