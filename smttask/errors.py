@@ -87,6 +87,7 @@ __all__ = [
     "UnknownParameterWarning",
     "UnknownTaskWarning",
     "WorkerError",
+    "error_text",
     "short_repr",
     "warn",
 ]
@@ -134,6 +135,20 @@ def short_repr(value: object, *, length: int = REPR_LENGTH) -> str:
     except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the message it is part of
         text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
     return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def error_text(error: BaseException) -> str:
+    """What `error` says, also if its own code fails to; never raises.
+
+    Examples
+    --------
+    >>> error_text(KeyError("x"))
+    "'x'"
+    """
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001 - any code of the error's class may run
+        return f"(its message cannot be made: {type(failure).__name__})"
 
 
 class SmttaskError(Exception):

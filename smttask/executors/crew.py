@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from queue import Empty
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ REFRESH_S = 0.2
 INSIST_S = 1.0
 SAY_AFTER_S = 5.0
 LET_END_S = 3.0
+LINGER_S = 5.0  # for threads and exit handlers that tasks left in a worker that has nothing to do any more
+SETTLE_AT_ONCE_S = 5.0
 MOST_FALSE_STARTS = 10
 
 
@@ -93,7 +96,11 @@ class Crew:
                 worker.kill()
             for worker in left:
                 worker.wait()
-        if (self._has_killed or busy) and self._n_stops < 2:
+        if self._n_stops > 1:  # nobody waits for a record store that is held up
+            settling = threading.Thread(target=self._settle_records, daemon=True)
+            settling.start()
+            settling.join(SETTLE_AT_ONCE_S)
+        elif self._has_killed or busy:
             self._settle_records()
 
     # -- works
@@ -170,6 +177,7 @@ class Crew:
     def _dismiss(self, worker: WorkerProcess) -> None:
         self._workers.discard(worker)
         self._dismissed.add(worker)
+        worker.dismissed_at = monotonic()
         worker.dismiss()
 
     def _let_go_surplus(self) -> None:
@@ -194,6 +202,9 @@ class Crew:
                 self._hand_out()  # what was busy elsewhere may be due
 
     def _refresh(self) -> None:
+        for worker in self._dismissed:
+            if worker.item is None and monotonic() - worker.dismissed_at > LINGER_S:
+                worker.kill()
         self._scales.weigh(self._workers, self._told)
         self._told.refresh()
 
@@ -315,6 +326,7 @@ class Crew:
                 worker.kill()
             return
         self._asked_to_stop_at = monotonic()
+        threading.Thread(target=self._load_settling, daemon=True).start()
         with self._lock:
             self._backlog.clear()
         for worker in list(self._workers):
@@ -333,9 +345,18 @@ class Crew:
                 if worker.item is not None:
                     worker.interrupt()
 
+    @property
+    def _has_records(self) -> bool:
+        return bool(self._root) and self._plan.instructions.record is not False
+
+    def _load_settling(self) -> None:
+        """Load what closes records while tasks are stopping: a second stop has no time for it."""
+        if self._has_records:
+            import_module("smttask.runner")
+
     def _settle_records(self) -> None:
         """Close the records that workers which died, or were stopped while they opened one, left open."""
-        if not self._root or self._plan.instructions.record is False:
+        if not self._has_records:
             return
         from smttask.project import get_project  # brings numpy, which this process needs only here
         from smttask.runner import settle_open_runs

@@ -52,6 +52,8 @@ class WorkerProcess:
         Whether it said that it can take works.
     is_dismissed
         Whether it gets no more.
+    dismissed_at
+        Since when, by `time.monotonic`, if who holds it said so.
     ended_for
         Why it was stopped or ended by us; empty if it was not.
     """
@@ -69,6 +71,7 @@ class WorkerProcess:
         self.number = number
         self.item: Item | None = None
         self.is_dismissed = False
+        self.dismissed_at = 0.0
         self.ended_for = ""
         self._on_free = on_free
         self.since = 0.0

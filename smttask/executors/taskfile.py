@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from smttask import errors
-from smttask.errors import DescriptionError, OutputError, SmttaskError
+from smttask.errors import DescriptionError, OutputError, SmttaskError, error_text
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Here, Outcome, Status
 from smttask.executors.parts import Outlook, look_ahead
@@ -231,7 +231,7 @@ def describe_failure(work: Work, error: BaseException, duration_s: float) -> Out
     if isinstance(error, SmttaskError):
         line, details = error.what, "\n".join(part for part in (error.found, error.remedy) if part)
     else:
-        first = _text(error).strip().partition("\n")[0]
+        first = error_text(error).strip().partition("\n")[0]
         line = f"{type(error).__name__}: {first}" if first else type(error).__name__
         trace = _of_user(error.__traceback__)
         details = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
@@ -257,13 +257,6 @@ def _raised(error: BaseException, work: Work) -> bytes | Here | None:
     except Exception:  # noqa: BLE001 - any code of the error's class may run
         return None
     return pickled
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as failure:  # noqa: BLE001 - the error's own code, which fails too
-        return f"(its message cannot be made: {type(failure).__name__})"
 
 
 def _cut(text: str) -> str:

@@ -27,6 +27,7 @@ from smttask.executors.memory import kill_family, peak_bytes, reset_peak
 from smttask.executors.messages import Instructions, decoded, encoded
 from smttask.executors.outcome import Outcome
 from smttask.executors.signals import STOP_SIGNALS
+from smttask.executors.surroundings import Surroundings
 from smttask.executors.taskfile import TaskFiles, describe_failure
 from smttask.executors.watching import Watcher
 from smttask.executors.work import Work
@@ -157,6 +158,7 @@ class Worker:
             self.send(
                 "ready", max_processes=max_processes, root=str(files.project.root) if files.project else ""
             )
+            surroundings = Surroundings()
             while True:
                 with self._stoppable():
                     line = orders.readline()
@@ -165,7 +167,10 @@ class Worker:
                 message = decoded(line)[1]
                 may_split = message.pop("splits")
                 work = Work.from_message(message)
-                self._run(files, work, may_split=may_split)
+                try:
+                    self._run(files, work, may_split=may_split)
+                finally:
+                    surroundings.restore()
 
     def _is_put_off(self, files: TaskFiles, task: Task[Any], *, may_split: bool) -> bool:
         """Whether something else should be done before `task`; the parent is told what."""
@@ -183,7 +188,7 @@ class Worker:
         return True
 
     def _run(self, files: TaskFiles, work: Work, *, may_split: bool) -> None:
-        folder, begin = os.getcwd(), perf_counter()
+        begin = perf_counter()
         try:
             task = files.load_work(work)
             if task is not None and self._is_put_off(files, task, may_split=may_split):
@@ -198,8 +203,6 @@ class Worker:
                 outcome = Outcome(work.name, "killed", duration_s, "stopped", number=work.number)
             else:
                 outcome = describe_failure(work, error, duration_s)
-        finally:
-            os.chdir(folder)
         self.send("outcome", **outcome.to_message())
 
     def _pass_on_warnings(self) -> None:

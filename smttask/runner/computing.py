@@ -20,6 +20,7 @@ from smttask.errors import (
     RecordStoreError,
     RecordStoreWarning,
     StaleModuleError,
+    error_text,
     warn,
 )
 from smttask.formats.registry import iter_formats
@@ -202,7 +203,9 @@ class _Run:
                     self._close_record("finished", outcome, duration_s, text=captured.text, head=committed)
                     raise
                 status = "killed" if isinstance(error, KeyboardInterrupt) else "crashed"
-                outcome = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".removesuffix(": ")
+                outcome = f"{type(error).__name__}: {error_text(error).partition(chr(10))[0]}".removesuffix(
+                    ": "
+                )
                 text = captured.text + "".join(traceback.format_exception(error))
                 error.add_note(
                     f"in task {self.unit.name!r} ({self.unit.key.name}), record {self.record.label}"

@@ -123,7 +123,7 @@ def test_a_second_ctrl_c_ends_tasks_that_do_not_listen(lab):
     assert err.count(".taskdesc.json: ended at once\n") == 2
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
-    assert lab.n_files == 3
+    assert (lab.n_files, lab.statuses) == (3, ["killed", "killed"])
     assert lab.again().returncode == 0
     assert (lab.n_files, lab.statuses) == (0, ["finished"] * 3 + ["killed"] * 2)
 

@@ -17,7 +17,7 @@ from smttask.process import process_facts
 from smttask.testing import scratch_project
 
 TASKS = """
-import ctypes, os, signal, subprocess, sys, time
+import ctypes, os, resource, signal, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 from smttask import RecordedTask
 from smttask.testing import count_call
@@ -63,7 +63,46 @@ def Harm(how: str) -> int:
         child.wait()
     if how == "error":
         raise ValueError("x" * 50_000_000)
+    if how == "speechless":
+        raise Speechless
+    if how == "thread":
+        threading.Thread(target=time.sleep, args=[600]).start()
     return 1
+
+class Speechless(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+@RecordedTask
+def Leave(what: str) -> int:
+    if what == "closed":
+        os.closerange(0, 3)
+        sys.stdout.close()
+    if what == "streams":
+        sys.stdout = sys.stderr = None
+    if what == "folder":
+        folder = tempfile.mkdtemp()
+        os.chdir(folder)
+        os.rmdir(folder)
+    if what == "signals":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+    if what == "limits":
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        os.umask(0o777)
+        sys.path.clear()
+    return 1
+
+@RecordedTask
+def State(after: str) -> list[str]:
+    print("said")
+    os.write(1, b"written")
+    time.sleep(0.3)
+    import colorsys
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    n_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return [os.getcwd(), str(blocked), signal.getsignal(signal.SIGTERM).__name__, str(n_files > 64)]
 
 @RecordedTask
 def Shout(n: int) -> int:
@@ -146,6 +185,31 @@ def test_a_result_that_cannot_be_stored_fails_alone(lab):
     [error] = harmed(lab, lab.tasks.Harm("unstorable"))
     assert "returned" in error
     assert lab.statuses() == {"finished": 5, "crashed": 1}
+
+
+@pytest.mark.parametrize("what", ["closed", "streams", "folder", "signals", "limits"])
+def test_what_a_task_leaves_behind_does_not_reach_the_next_one(lab, what):
+    """The next one in its worker finds folder, streams, signals and limits as they were."""
+    tasks = [lab.tasks.Leave(what), lab.tasks.State(what)]
+    results = dict(run_tasks(tasks, n=1, on_error="return", progress=False))
+    assert results[tasks[1]] == [os.getcwd(), "set()", "_stop", "True"]
+    assert sorted(tasks[1].record.stdout_stderr.split()) == ["said", "written"]
+
+
+def test_an_error_without_words_is_recorded(lab):
+    """Its class is named, and its record says crashed."""
+    lab.tasks.Harm("speechless").save(lab.todo)
+    done = lab.scratch.smttask("run", "todo", check=False)
+    assert "Speechless: (its message cannot be made: RuntimeError)" in done.stderr
+    assert lab.statuses() == {"crashed": 1}
+
+
+def test_a_thread_that_never_ends_does_not_hold_up_the_run(lab):
+    """The worker in which a task left it is ended when there is nothing more to do."""
+    lab.tasks.Harm("thread").save(lab.todo)
+    process = lab.start()
+    assert process.communicate(timeout=60)[1] == ""
+    assert (process.returncode, lab.statuses()) == (0, {"finished": 1})
 
 
 def test_an_error_with_an_endless_message_is_cut(lab):
