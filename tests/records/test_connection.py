@@ -31,7 +31,7 @@ def test_a_locked_store_is_an_error_after_the_timeout(
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(RecordStoreError, match="records is locked") as caught:
         store.open_record(make_record())
-    assert re.search(r"waited 0\.\d s\n.*wait for that program", str(caught.value))
+    assert re.search(r"waited \d+\.\d s\n.*wait for that program", str(caught.value))
     other.execute("ROLLBACK")
     store.open_record(make_record())
 
