@@ -331,7 +331,7 @@ def _back_up(project: Project) -> Path:
     target = project.records
     path = target.path
     place = project.root / ".smt" / "records" if path is None else path
-    backup = place.with_name(f"{place.name}.{datetime.now():%Y%m%d-%H%M%S}.backup")
+    backup = place.with_name(f"{place.name}.{datetime.now():%Y%m%d-%H%M%S-%f}.backup")
     part = backup.with_name(f".{backup.name}.part")
     part.unlink(missing_ok=True)
     try:

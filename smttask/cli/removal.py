@@ -158,7 +158,7 @@ def _by_time(name: str, which: str, keep: Callable[[RecordStoreView, str], Recor
     @_with_safety
     def by_time(when: str, dry_run: bool, yes: bool, as_json: bool, **filters: Any) -> None:
         view = keep(narrowed(**filters), when)
-        _delete([item.label for item in view], dry_run=dry_run, yes=yes, as_json=as_json)
+        _delete(view.labels(), dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def _later(view: RecordStoreView, when: str) -> RecordStoreView:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard, cast
 
 from smttask.code.fingerprint import changed_parts
 from smttask.errors import DamagedResultError, InputError, ResultNotFoundError, short_repr
-from smttask.protocols import Runnable
 from smttask.records.differences import MISSING, Described, differing_places, find_differences
 from smttask.records.parameters import form_text, path_steps, task_reference
 from smttask.storage.manifest import read_head, read_rest
@@ -20,6 +19,7 @@ from smttask.tasks.construction import load_task
 from smttask.tasks.explanation import Difference
 from smttask.typing.jsonform import to_json
 from smttask.view.records import RecordView
+from smttask.view.restoring import task_form
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -333,7 +333,7 @@ def _described(source: Source) -> Described:
     if _is_description(source):
         return Described(source, source["task"], lambda task: None)
     if isinstance(source, Mapping):
-        inputs = {str(name): to_json(value, on_task=_reference) for name, value in source.items()}
+        inputs = {str(name): to_json(value, on_task=task_form) for name, value in source.items()}
         return Described({"tasks": {NO_TASK: {"inputs": inputs}}}, NO_TASK, lambda task: None)
     raise InputError(
         f"{short_repr(source)} has no inputs to compare.",
@@ -344,10 +344,6 @@ def _described(source: Source) -> Described:
 
 def _is_description(source: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(source, Mapping) and "task" in source and isinstance(source.get("tasks"), Mapping)
-
-
-def _reference(task: Runnable) -> dict[str, str]:
-    return {"$task": cast("Task[Any]", task).record_key}
 
 
 def _name(position: int, source: Source) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from smttask.protocols import Runnable
     from smttask.tasks import Task
 
-__all__ = ["restored_task", "restored_value", "wanted_form"]
+__all__ = ["restored_task", "restored_value", "task_form", "wanted_form"]
 
 JSON = Any
 
@@ -61,10 +61,11 @@ def wanted_form(value: Any) -> JSON:
     DescriptionError
         If no task could have it.
     """
-    return to_json(_plain(value), on_task=_reference)
+    return to_json(_plain(value), on_task=task_form)
 
 
-def _reference(task: Runnable) -> dict[str, str]:
+def task_form(task: Runnable) -> dict[str, str]:
+    """How a task stands in what records are compared with: by its digest."""
     return {"$task": cast("Task[Any]", task).record_key}
 
 

@@ -169,6 +169,13 @@ def test_uncommitted_changes_are_refused_left_or_taken(lab, tmp_path):
     assert git(tmp_path / "took", "status", "--short") == " M tasks.py"
 
 
+def test_requirements_without_an_environment_are_wrong_usage(lab, tmp_path):
+    """Nothing is cloned."""
+    options = ("--requirements", str(lab.root / "tasks.py"))
+    assert "what to install with --venv" in clone(lab.root, tmp_path / "copy", *options, status=2)
+    assert not (tmp_path / "copy").exists()
+
+
 def test_targets_that_cannot_be_used_are_left_as_they_are(lab, tmp_path):
     """Full folders, files, folders in the source; an empty one is used."""
     (tmp_path / "full").mkdir()
