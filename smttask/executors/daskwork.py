@@ -35,6 +35,7 @@ __all__ = ["TOPIC", "NotBegun", "Order", "Orders", "carry_out", "interrupt"]
 TASK_TAG = '"$task"'  # where a description names another task
 TELL_AFTER_S = 0.05
 MEASURE_S = 1.0
+INTERRUPT_STEPS = 100  # of a loop, each of which looks for an interrupt
 #: Of the events by which workers tell what they do; their other end is `smttask.executors.dask`.
 TOPIC = "smttask"
 
@@ -246,6 +247,7 @@ class _Running:
     mark: str
     worker: Any
     is_told: bool = False
+    is_interrupted: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     measured: float = 0.0
 
@@ -272,9 +274,24 @@ def _running_for(run: str, mark: str) -> Iterator[bool]:
     try:
         yield may_begin
     finally:
-        with _lock:
-            _running.pop(thread, None)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
+        _end(thread, running)
+
+
+def _end(thread: int, running: _Running) -> None:
+    """Let no interrupt reach this thread any more; one that is on its way arrives here.
+
+    It cannot be called back: CPython 3.11 then goes on looking for it at every call, and under a
+    tracer or profiler for ever.
+    """
+    while True:
+        try:
+            with _lock:
+                _running.pop(thread, None)
+            for _ in range(INTERRUPT_STEPS if running.is_interrupted else 0):
+                pass
+            return
+        except KeyboardInterrupt:
+            continue
 
 
 def interrupt(run: str) -> None:
@@ -286,6 +303,7 @@ def interrupt(run: str) -> None:
         _stopped.add(run)
         for thread, running in _running.items():
             if running.run == run:
+                running.is_interrupted = True
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt)
                 )
