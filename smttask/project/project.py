@@ -144,18 +144,17 @@ class Project:
         """
         if isinstance(path, str):
             path = self._parsed(path, "given") if is_url(path) else Path(path)
-        input_dir = self.root / self.setting("input_store")
-        output_dir = self.root / self.setting("output_store")
-        durability = self.setting("durability")
-        key = path, input_dir, output_dir, durability
+        settings = self.setting("input_store"), self.setting("output_store"), self.setting("durability")
+        key = path, *settings
         store = self._records.get(key)
         if store is None:
+            input_store, output_store, durability = settings
             store = open_records(
                 path or self._own_record_store(),
                 self.root,
                 self.name,
-                input_root=input_dir,
-                output_root=output_dir,
+                input_root=self.root / input_store,
+                output_root=self.root / output_store,
                 durable=durability == "power",
             )
             store = self._records.setdefault(key, store)

@@ -22,6 +22,7 @@ from smttask.records.record import (
     TAGS_WIDTH,
     DataKey,
     Dependency,
+    Platform,
     Record,
     fit,
 )
@@ -79,8 +80,15 @@ LINK_INPUT = (
     "INSERT INTO django_store_record_input_data (record_id, datakey_id) VALUES (?,?) ON CONFLICT DO NOTHING"
 )
 LINK_PLATFORM = "INSERT INTO django_store_record_platforms (record_id, platforminformation_id) VALUES (?,?)"
+ADD_OUTPUT = (
+    "INSERT INTO django_store_datakey (path, digest, creation, metadata, output_from_record_id)"
+    " VALUES (?,?,?,?,?)"
+)
 LINK_OUTPUT = "UPDATE django_store_datakey SET output_from_record_id = ? WHERE id = ?"
 LINK_TAG = "INSERT INTO django_store_taggeditem (object_id, content_type_id, tag_id) VALUES (?,?,?)"
+CHANGE_TAG = (
+    "UPDATE django_store_taggeditem SET tag_id = ? WHERE object_id = ? AND content_type_id = ? AND tag_id = ?"
+)
 UNLINK_TAG = "DELETE FROM django_store_taggeditem WHERE object_id = ? AND content_type_id = ? AND tag_id = ?"
 LINK_TAGS = (
     "INSERT INTO django_store_taggeditem (object_id, content_type_id, tag_id)"
@@ -124,17 +132,20 @@ class RecordWriter:
         self._output_root = output_root
         self._ids: dict[tuple[Any, ...], int] = {}
         self._dependencies: tuple[Sequence[Dependency], str] = ((), "[]")
+        self._around: tuple[object, tuple[int, ...]] = (None, ())
+        self._platform: tuple[object, int] = (None, 0)
         self._index = ParameterIndex(self._ids)
 
     def forget(self) -> None:
         """Forget all ids: the database may be another one, or a transaction failed."""
         self._ids.clear()
         self._dependencies = ((), "[]")
+        self._around = (None, ())
+        self._platform = (None, 0)
 
     def add(self, transaction: Transaction, record: Record, process: Sequence[Any]) -> int:
         """Add `record`, of the process (host, number, start), and return its key."""
-        launch_mode = {"working_directory": record.working_directory, "options": None}
-        executable, repository = record.executable, record.repository
+        shared = self._surroundings(transaction, record)
         tags = sorted({status_tag(record.status), *map(checked_tag, record.tags)})
         parameters_id = transaction.insert(
             "INSERT INTO django_store_parameterset (type, content) VALUES ('JSONParameterSet', ?)",
@@ -153,24 +164,7 @@ class RecordWriter:
             fit(record.user, 100),
             fit(record.script_arguments),
             fit(record.stdout_stderr),
-            self._shared(
-                transaction,
-                "executable",
-                fit(executable.path, 200),
-                fit(executable.name, 50),
-                fit(executable.version, 100),
-                fit(executable.options, 50),
-            ),
-            self._shared(
-                transaction,
-                "repository",
-                "GitRepository",
-                fit(repository.url, 200),
-                None if repository.upstream is None else fit(repository.upstream, 200),
-            ),
-            self._literal(transaction, "launchmode", "SerialLaunchMode", launch_mode),
-            self._literal(transaction, "datastore", "FileSystemDataStore", {"root": self._output_root}),
-            self._literal(transaction, "datastore", "FileSystemDataStore", {"root": self._input_root}),
+            *shared,
             parameters_id,
             self._project(transaction),
         )
@@ -182,10 +176,15 @@ class RecordWriter:
         content_type = self._content_type(transaction)
         for tag in tags:
             transaction.execute(LINK_TAG, (record_id, content_type, self._shared(transaction, "tag", tag)))
-        self._link_platform(transaction, record_id, record)
+        if (platform := record.platform) is not None:
+            # The same object comes for run after run
+            if platform is not self._platform[0]:
+                self._platform = platform, self._platform_id(transaction, platform)
+            transaction.execute(LINK_PLATFORM, (record_id, self._platform[1]))
         self.link_dependencies(transaction, record_id, record.dependencies)
         for key in _in_order(record.input_data):
-            transaction.execute(LINK_INPUT, (record_id, self._data_key(transaction, key)))
+            key_id = _find_or_add(transaction, "datakey", _data_key_values(key))
+            transaction.execute(LINK_INPUT, (record_id, key_id))
         self.link_outputs(transaction, record_id, record.output_data)
         module, task, digest = map(fit, (record.module, record.task, record.digest))
         self._index.add(transaction, record_id, module, task, digest, record.parameters)
@@ -205,24 +204,37 @@ class RecordWriter:
 
     def link_outputs(self, transaction: Transaction, record_id: int, keys: Iterable[DataKey]) -> None:
         """Name `keys` as written by the record."""
-        for key_id in [self._data_key(transaction, key) for key in _in_order(keys)]:
+        known = []
+        for key in _in_order(keys):
+            values = _data_key_values(key)
+            key_id = _find(transaction, "datakey", values)
+            if key_id is None:
+                transaction.insert(ADD_OUTPUT, (*values, record_id))
+            else:
+                known.append(key_id)
+        for key_id in known:
             transaction.execute(LINK_OUTPUT, (record_id, key_id))
 
     def set_status(self, transaction: Transaction, record_id: int, status: str) -> str:
         """Replace the status tag, leave the others, and return the text for the record's column."""
         content_type = self._content_type(transaction)
-        names = {status_tag(status)}
-        has_it = False
+        own = status_tag(status)
+        names, former, has_it = {own}, [], False
         for tag_id, name in transaction.execute(TAGS_OF, (record_id, content_type)):
-            if name in names:
+            if name == own:
                 has_it = True
             elif STATUS_PATTERN.match(name):
-                transaction.execute(UNLINK_TAG, (record_id, content_type, tag_id))
+                former.append(tag_id)
             else:
                 names.add(name)
         if not has_it:
-            tag_id = self._shared(transaction, "tag", status_tag(status))
-            transaction.execute(LINK_TAG, (record_id, content_type, tag_id))
+            own_id = self._shared(transaction, "tag", own)
+            if former:
+                transaction.execute(CHANGE_TAG, (own_id, record_id, content_type, former.pop()))
+            else:
+                transaction.execute(LINK_TAG, (record_id, content_type, own_id))
+        for tag_id in former:
+            transaction.execute(UNLINK_TAG, (record_id, content_type, tag_id))
         return fit(",".join(sorted(names)), TAGS_WIDTH)
 
     def change_tags(
@@ -278,11 +290,38 @@ class RecordWriter:
             "python",
         )
 
-    def _link_platform(self, transaction: Transaction, record_id: int, record: Record) -> None:
-        platform = record.platform
-        if platform is None:
-            return
-        platform_id = self._shared(
+    def _surroundings(self, transaction: Transaction, record: Record) -> tuple[int, ...]:
+        """Ids of executable, repository, launch mode, output store and input store."""
+        of_run = record.executable, record.repository, record.working_directory
+        if self._around[0] == of_run:  # the same objects come for run after run
+            return self._around[1]
+        executable, repository, folder = of_run
+        launch_mode = {"working_directory": folder, "options": None}
+        ids = (
+            self._shared(
+                transaction,
+                "executable",
+                fit(executable.path, 200),
+                fit(executable.name, 50),
+                fit(executable.version, 100),
+                fit(executable.options, 50),
+            ),
+            self._shared(
+                transaction,
+                "repository",
+                "GitRepository",
+                fit(repository.url, 200),
+                None if repository.upstream is None else fit(repository.upstream, 200),
+            ),
+            self._literal(transaction, "launchmode", "SerialLaunchMode", launch_mode),
+            self._literal(transaction, "datastore", "FileSystemDataStore", {"root": self._output_root}),
+            self._literal(transaction, "datastore", "FileSystemDataStore", {"root": self._input_root}),
+        )
+        self._around = of_run, ids
+        return ids
+
+    def _platform_id(self, transaction: Transaction, platform: Platform) -> int:
+        return self._shared(
             transaction,
             "platforminformation",
             fit(platform.architecture_bits, 100),
@@ -295,19 +334,6 @@ class RecordWriter:
             fit(platform.system_name, 20),
             fit(platform.version, 200),
         )
-        transaction.execute(LINK_PLATFORM, (record_id, platform_id))
-
-    def _data_key(self, transaction: Transaction, key: DataKey) -> int:
-        # Sumatra's pages read these three names; its text is what it would write itself
-        metadata = {"encoding": None, "mimetype": None, "size": 0, **key.metadata}
-        created = (key.created or datetime.fromtimestamp(0, UTC)).replace(microsecond=0)
-        values = (
-            fit(key.path, KEY_PATH_WIDTH),
-            IGNORED_DIGEST,
-            timestamp_text(created),
-            json.dumps(metadata, sort_keys=True),
-        )
-        return _find_or_add(transaction, "datakey", values)
 
     def _project(self, transaction: Transaction) -> str:
         key = ("project", self.project_name)
@@ -341,13 +367,31 @@ def key_part(path: str) -> int:
     return zlib.crc32(path.encode("utf-8", "surrogatepass")) % N_PARTS
 
 
-def _find_or_add(transaction: Transaction, table: str, values: Sequence[Any]) -> int:
+def _data_key_values(key: DataKey) -> tuple[str, str, str, str]:
+    # Sumatra's pages read these three names; its text is what it would write itself
+    metadata = {"encoding": None, "mimetype": None, "size": 0, **key.metadata}
+    created = (key.created or datetime.fromtimestamp(0, UTC)).replace(microsecond=0)
+    return (
+        fit(key.path, KEY_PATH_WIDTH),
+        IGNORED_DIGEST,
+        timestamp_text(created),
+        json.dumps(metadata, sort_keys=True),
+    )
+
+
+def _find(transaction: Transaction, table: str, values: Sequence[Any]) -> int | None:
+    """The id of the row that holds `values`; where there is none, nobody else adds it in this transaction."""
     rows = transaction.execute(FIND[table], values)
     if not rows:
         part = key_part(values[0]) if table == "datakey" else ""
         if transaction.exclude(f"{table}{part}"):
             rows = transaction.execute(FIND[table], values)
-    return int(rows[0][0]) if rows else transaction.insert(ADD[table], values)
+    return int(rows[0][0]) if rows else None
+
+
+def _find_or_add(transaction: Transaction, table: str, values: Sequence[Any]) -> int:
+    known = _find(transaction, table, values)
+    return transaction.insert(ADD[table], values) if known is None else known
 
 
 def timestamp_text(moment: datetime) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import cache, lru_cache
 from time import perf_counter
 from typing import Any
 from weakref import WeakSet
@@ -28,7 +28,7 @@ from smttask.project import Project
 from smttask.protocols import RunRecords
 from smttask.records import provenance
 from smttask.records.capture import CapturedOutput, captured_output
-from smttask.records.record import Dependency, Record, check_widths
+from smttask.records.record import Record, check_widths
 from smttask.records.repository import RepositoryState
 from smttask.runner.lookup import find_stored, load_stored
 from smttask.runner.recovery import output_keys, settle_open_runs
@@ -36,7 +36,7 @@ from smttask.runner.unit import Stored, Unit, UnitFacts
 from smttask.runner.workplace import working_in
 from smttask.storage.layout import Key, output_file_name
 from smttask.storage.locks import computing, find_holder
-from smttask.storage.manifest import Head
+from smttask.storage.manifest import Head, JSONText
 from smttask.storage.newrun import NewRun
 
 __all__ = ["compute_stored", "find_computing"]
@@ -115,9 +115,16 @@ def _usable_code(unit: Unit, project: Project) -> RepositoryState:
     return state
 
 
-@cache
-def _platform_facts() -> dict[str, str]:
-    return asdict(provenance.platform())
+_texts: dict[str, tuple[object, JSONText]] = {}
+"""By name of a line of a manifest: what it was made of last, and the line's value."""
+
+
+def _text_of(name: str, origin: object, make: Callable[[], Any]) -> JSONText:
+    """JSON of what `make` makes of `origin`, which run after run has the same: one object, never changed."""
+    known = _texts.get(name)
+    if known is None or known[0] is not origin:
+        known = _texts[name] = origin, JSONText(json.dumps(make(), allow_nan=False))
+    return known[1]
 
 
 def _output_paths(unit: Unit, label: str, names: Iterable[str]) -> list[str]:
@@ -125,11 +132,6 @@ def _output_paths(unit: Unit, label: str, names: Iterable[str]) -> list[str]:
     ending = max((format.suffix for format in iter_formats()), key=len)
     files = [f"{label}.json", *(output_file_name(label, name, ending) for name in names)]
     return [f"{unit.key.folder}/{file}" for file in files]
-
-
-@lru_cache(maxsize=8)
-def _distribution_facts(distributions: tuple[Dependency, ...]) -> dict[str, list[str]]:
-    return {item.name: [item.version, item.path] for item in distributions}
 
 
 class _Run:
@@ -241,16 +243,18 @@ class _Run:
         diff = self.project.data.put_text(record.diff) if record.diff else ""
         source = {"source": self.project.data.put_text(self.facts.source, ".py")} if self.facts.source else {}
         earlier = self.facts.continued_from
+        code = self.unit.fingerprint
+        distributions = provenance.distributions()
         rest = {
             "module": record.module,
             "reason": record.reason,
             "outcome": outcome,
             "started": record.timestamp.isoformat(),
             "duration_s": duration_s,
-            "parameters": self.facts.parameters,
+            "parameters": JSONText(self.facts.parameters_text),
             "defaults": self.facts.defaults,
-            "functions": dict(self.unit.fingerprint.parts),
-            "unresolved": list(self.unit.fingerprint.unresolved),
+            "functions": _text_of("functions", code.parts, lambda: dict(code.parts)),
+            "unresolved": list(code.unresolved),
             "upstream": self.facts.upstream,
             **({} if earlier is None else {"continued_from": earlier}),
             "input_data": [{"path": key.path, **key.metadata} for key in record.input_data],
@@ -262,8 +266,12 @@ class _Run:
             "script_arguments": record.script_arguments,
             "user": record.user,
             "executable": [record.executable.path, record.executable.version],
-            "platform": _platform_facts(),
-            "distributions": _distribution_facts(provenance.distributions()),
+            "platform": _text_of("platform", record.platform, lambda: asdict(provenance.platform())),
+            "distributions": _text_of(
+                "distributions",
+                distributions,
+                lambda: {item.name: [item.version, item.path] for item in distributions},
+            ),
             "output_text": captured.text,
         }
         return self.new_run.commit(

@@ -126,7 +126,8 @@ def output_keys(head: Head, project: Project) -> list[DataKey]:
     stat = os.stat(head.file)
     created = datetime.fromtimestamp(stat.st_mtime, UTC)
     folder = os.path.dirname(head.file)
-    keys = [DataKey.of_file(head.file, root, size=stat.st_size, blake3=hash_file(head.file), created=created)]
+    blake3 = head.whole_blake3 or hash_file(head.file)
+    keys = [DataKey.of_file(head.file, root, size=stat.st_size, blake3=blake3, created=created)]
     for entry in head.outputs.values():
         for name, size, blake3 in entry.files:
             path = f"{folder}/{name}"

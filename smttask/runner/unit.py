@@ -80,8 +80,9 @@ class UnitFacts:
     code
         Combined fingerprint of the code used: its own and, for the upstream
         results used, theirs.
-    parameters
-        Description of the task: upstream tasks by digest and label, large values by digest.
+    parameters_text
+        Description of the task as JSON in ASCII, on one line: upstream tasks by digest and label,
+        large values by digest.
     defaults
         What stands at which default, in the task and in all that it depends on: digests by
         task or class and by input or field.
@@ -101,7 +102,6 @@ class UnitFacts:
     code: str
     module: str
     main_file: str
-    parameters: Mapping[str, Any]
     parameters_text: str
     defaults: Mapping[str, Mapping[str, str]]
     upstream: Mapping[str, Mapping[str, str]]

@@ -309,8 +309,12 @@ class NewRun:
     def _name_files(self, manifest: str, text: bytes, is_synced: bool) -> None:
         """Give all files their names, the manifest last."""
         claim = f"{self._dir}/{temporary_name(self.label + '.json')}"
-        os.makedirs(self._dir, exist_ok=True)  # it may have been deleted while the function ran
-        fd = os.open(claim, os.O_CREAT | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+        flags = os.O_CREAT | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+        try:
+            fd = os.open(claim, flags, 0o666)
+        except FileNotFoundError:  # the folder was deleted while the function ran
+            os.makedirs(self._dir, exist_ok=True)
+            fd = os.open(claim, flags, 0o666)
         try:
             n_done = 0
             while n_done < len(text):

@@ -51,7 +51,7 @@ class StoredUnit:
         self.key = task.stored_key()
         self._element_names: dict[str, list[str]] = {}
 
-    @property
+    @cached_property
     def fingerprint(self) -> CodeFingerprint:
         """Its own code and that of the classes of its inputs, that of upstream tasks left out."""
         return self.task.code_fingerprint
@@ -146,7 +146,6 @@ class StoredUnit:
             code=session.used_code(task),
             module=task.__wrapped__.__module__,
             main_file=_main_file(task.home_module, project.root),
-            parameters=parameters,
             parameters_text=json.dumps(parameters, separators=(",", ":"), allow_nan=False),
             defaults=session.standing_defaults(task),
             upstream=upstream,
