@@ -11,17 +11,19 @@ from rich.console import Console
 
 from smttask.executors.course import Course
 from smttask.executors.live import MOST_FAILURES, LiveDisplay
-from smttask.executors.outcome import Outcome
-from smttask.executors.progress import outcome_text
+from smttask.executors.outcome import Outcome, Summary
+from smttask.executors.progress import counts_text, outcome_text
+from smttask.headway.text import printable_lines
 
 __all__ = ["CellDisplay"]
 
 REFRESH_S = 0.5
 WIDTH = 110
+MOST_LINES = 200  # above the table, the last ones: all of them are sent with each picture
 
 
 class CellDisplay(LiveDisplay):
-    """What `LiveDisplay` shows, as text in one place; at the end failures and what was told stay.
+    """What `LiveDisplay` shows, as text in one place; at the end failures, what was told and the counts stay.
 
     Parameters
     ----------
@@ -39,21 +41,26 @@ class CellDisplay(LiveDisplay):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._show("\n".join(self._lines))
+        counts = Summary(self.counts, duration_s=monotonic() - self.begin)
+        self._show("\n".join([*self._lines, counts_text(counts)]))
 
     def finished(self, outcome: Outcome) -> None:
         """See `Display`."""
         Course.finished(self, outcome)
         if outcome.is_failure and self.n_failed <= MOST_FAILURES:
-            self._lines.append(outcome_text(outcome))
+            self._add(outcome_text(outcome))
 
     def output(self, text: str) -> None:
         """See `Display`."""
-        self._lines.append(text)
+        self._add(printable_lines(text))
 
     def tell(self, text: str) -> None:
         """See `Display`."""
+        self._add(printable_lines(text))
+
+    def _add(self, text: str) -> None:
         self._lines.append(text)
+        del self._lines[:-MOST_LINES]
 
     def refresh(self) -> None:
         """See `Display`."""

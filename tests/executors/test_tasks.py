@@ -277,7 +277,7 @@ def test_no_tasks_give_no_results():
 
 
 def test_a_notebook_shows_how_far_all_is(lab):
-    """Below the cell, in one place; the failures stay there."""
+    """Below the cell, in one place; the failures and the counts stay there."""
     cell = (
         "import tasks; from smttask import run_tasks\n"
         "todo = [*map(tasks.Slow, range(6)), tasks.Fail(1)]\n"
@@ -297,6 +297,7 @@ def test_a_notebook_shows_how_far_all_is(lab):
     texts = [message["content"]["data"]["text/plain"] for message in shown if "data" in message["content"]]
     assert any("/7" in text and "Slow__" in text for text in texts)
     assert "failed   Fail__" in texts[-1]
+    assert "\n7 tasks: 6 computed, 1 failed in " in texts[-1]
     assert [message["msg_type"] for message in shown if "data" in message["content"]][1:] == [
         "update_display_data"
     ] * (len(texts) - 1)
