@@ -7,6 +7,8 @@ called, so that ``smttask --help`` needs little more than click.
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +53,22 @@ def _plain_warnings() -> Iterator[None]:
         warnings.formatwarning = plain
 
 
+def _open_missing_streams() -> None:
+    """Let streams that were closed for this process (``>&-``, daemons) lead nowhere.
+
+    Else the next file that is opened would get their numbers, and what is printed.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is not None:
+            continue
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        if nowhere != number:
+            os.dup2(nowhere, number)
+            os.close(nowhere)
+        stream = open(number, "w" if number else "r", encoding="utf-8", closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+
+
 class _LazyGroup(click.Group):
     """A group that imports a subcommand when it is called and shows our errors as messages."""
 
@@ -72,6 +90,10 @@ class _LazyGroup(click.Group):
         items = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items()]
         found = [item for item in items if item.value.startswith(incomplete)]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        _open_missing_streams()
+        return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

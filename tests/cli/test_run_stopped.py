@@ -150,6 +150,15 @@ def test_a_pipe_that_is_cut_stops_nothing(lab):
     assert err == ""
 
 
+def test_a_run_without_streams_does_its_work(lab):
+    """As daemons have it: closed, not merely led nowhere; no file gets what would be printed."""
+    lab.save(2)
+    (lab.root / ".smt" / "go").touch()
+    command = f'exec "{sys.executable}" -m smttask run -n2 todo <&- >&- 2>&-'
+    assert subprocess.run(["sh", "-c", command], cwd=lab.root, check=False, timeout=60).returncode == 0
+    assert (lab.n_files, lab.statuses) == (0, ["finished"] * 2)
+
+
 def test_a_run_in_the_background_of_nohup_outlives_its_terminal(lab):
     """A signal that is ignored stays ignored."""
     lab.save(1)
