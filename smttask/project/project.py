@@ -58,7 +58,8 @@ class Project:
         self._records: dict[tuple[Path | StoreURL | None, Path, Path, str], SQLRecordStore] = {}
         self._named: set[StoreURL] = set()
         self._journals: dict[bool, JournalRecordStore] = {}
-        self._is_shared: dict[Path, bool] = {}
+        #: By record store: whether many hosts write there, and whether another host's writing concerns us.
+        self._is_shared: dict[Path, tuple[bool, bool]] = {}
 
     @cached_property
     def _sumatra(self) -> Mapping[str, Any]:
@@ -112,13 +113,15 @@ class Project:
         store = self.records
         if store.path is None:  # a server, which serves all hosts
             return store
-        is_shared = self._is_shared.get(store.path)
-        if is_shared is None:
+        known = self._is_shared.get(store.path)
+        if known is None:
             from smttask.records.schema import journal_mode_for
 
-            is_shared = self._is_shared[store.path] = journal_mode_for(store.path) != "wal"
-        # a store on a disk of this host, outside the project, is no other host's business
-        concerns_all = is_shared or store.path.is_relative_to(self.root)
+            is_shared = journal_mode_for(store.path) != "wal"
+            # a store on a disk of this host, outside the project, is no other host's business
+            known = is_shared, is_shared or store.path.is_relative_to(self.root)
+            self._is_shared[store.path] = known
+        is_shared, concerns_all = known
         return store if not concerns_all or self.home.is_here(is_shared=is_shared) else self.journal
 
     @property

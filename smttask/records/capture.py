@@ -258,6 +258,8 @@ class _Pipe:
         _flush(number)
         self._shown = os.dup(number)
         self._source, self._sink = os.pipe()
+        self._now = select.poll()  # asked by who holds `_reading`
+        self._now.register(self._source, select.POLLIN)
         os.dup2(self._sink, number)
         self._reader = threading.Thread(target=self._read, name=f"smttask output {number}", daemon=True)
         self._reader.start()
@@ -266,7 +268,7 @@ class _Pipe:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         is_open = True
         while is_open:
-            self._wait(None)
+            self._wait()
             with self._reading:
                 data = os.read(self._source, 65536)
                 is_open = bool(data)
@@ -277,11 +279,10 @@ class _Pipe:
         os.close(self._source)
         os.close(self._shown)
 
-    def _wait(self, timeout_ms: int | None) -> bool:
+    def _wait(self) -> None:
         poll = select.poll()
         poll.register(self._source, select.POLLIN)
-        events = poll.poll(timeout_ms)
-        return any(event & select.POLLIN for _, event in events)  # a descriptor that was closed has others
+        poll.poll()
 
     def take_back(self) -> None:
         """Lead the descriptor here again; another file that got its number would take what is printed."""
@@ -299,7 +300,8 @@ class _Pipe:
         _flush(self.number)
         while self._reader.is_alive():
             with self._reading:
-                if not self._wait(0):
+                # A descriptor that was closed has other events
+                if not any(event & select.POLLIN for _, event in self._now.poll(0)):
                     return
             time.sleep(0.0002)
 
@@ -314,7 +316,8 @@ class _Pipe:
 
 
 def _flush(number: int) -> None:
-    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+    streams = {id(stream): stream for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)}
+    for stream in streams.values():
         if stream is not None and _number(stream) == number:
             with suppress(OSError):  # closed by the run; what is held comes when it is open again
                 stream.flush()

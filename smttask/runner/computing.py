@@ -151,6 +151,7 @@ class _Run:
         self.facts = facts
         self.new_run = new_run
         self.pid = os.getpid()
+        self.output_text = ""
         self.records: RunRecords
         self.record_error: RecordStoreError | RecordNotFoundError | None = None
         self.record = Record(
@@ -214,7 +215,7 @@ class _Run:
                 )
                 self._close_record(status, outcome, perf_counter() - begin, text=text)
                 raise
-        self._close_record("finished", outcome, duration_s, text=captured.text, head=head)
+        self._close_record("finished", outcome, duration_s, text=self.output_text, head=head)
         return Stored(outputs, head, computed=True, record_error=self.record_error)
 
     def _split(self, returned: Any) -> tuple[dict[str, Any], str]:
@@ -243,6 +244,7 @@ class _Run:
         diff = self.project.data.put_text(record.diff) if record.diff else ""
         source = {"source": self.project.data.put_text(self.facts.source, ".py")} if self.facts.source else {}
         earlier = self.facts.continued_from
+        self.output_text = captured.text
         code = self.unit.fingerprint
         distributions = provenance.distributions()
         rest = {
@@ -272,7 +274,7 @@ class _Run:
                 distributions,
                 lambda: {item.name: [item.version, item.path] for item in distributions},
             ),
-            "output_text": captured.text,
+            "output_text": self.output_text,
         }
         return self.new_run.commit(
             task=self.unit.name,

@@ -176,7 +176,8 @@ def read_description(source: Any) -> tuple[Mapping[str, Any], str]:
     if isinstance(source, Path) or (isinstance(source, str) and not source.lstrip().startswith("{")):
         origin = str(source)
         try:
-            text = Path(source).read_text(encoding="utf-8")
+            with open(source, "rb", buffering=0) as file:
+                text = file.read().decode()
         except (OSError, UnicodeDecodeError, ValueError) as error:
             raise DescriptionError(
                 f"Description {origin} cannot be read.", f"found: {error}", "check the path", source=origin

@@ -209,6 +209,11 @@ class Session:
 
 def _gathered(task: Task[Any], known: dict[str, T], make: Callable[[Task[Any], list[T]], T]) -> T:
     """What `make` gives for `task` and what it gave for its upstream tasks; no recursion."""
+    if not task.upstream:
+        key = task.session_key
+        if key not in known:
+            known[key] = make(task, [])
+        return known[key]
     stack = [task]
     while stack:
         current = stack[-1]
