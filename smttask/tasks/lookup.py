@@ -155,8 +155,13 @@ def _walk(module: ModuleType, qualname: str) -> Any:
     return found
 
 
+def _is_half_loaded(module: ModuleType) -> bool:
+    """Whether another thread, for which an import waits, is still executing `module`."""
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+
+
 def _get_module(name: str, what: str, origin: str) -> ModuleType:
-    if (loaded := sys.modules.get(name)) is not None:
+    if (loaded := sys.modules.get(name)) is not None and not _is_half_loaded(loaded):
         return loaded
     top = name.partition(".")[0]
     project = current_project()

@@ -152,3 +152,14 @@ def test_a_description_of_no_task_fails_alone(lab):
     assert done.returncode == 1
     assert "is no task description" in done.stderr
     assert lab.calls("Square") == 1
+
+
+def test_threads_wait_for_a_module_that_one_of_them_imports(tmp_path):
+    """None of them takes a module that is half loaded for one without the task."""
+    files = {"tasks.py": f"import time\ntime.sleep(0.3)\n{TASKS}"}
+    with scratch_project(tmp_path / "lab", files) as scratch:
+        lab = Lab(scratch)
+        for x in range(4):
+            lab.tasks.Square(x).save(lab.todo)
+        done = lab.run("-n4", "--executor", "thread", "todo")
+    assert (done.returncode, done.stderr) == (0, "")
