@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Watcher"]
 
 SHARE_OF_TIME = 0.01  # that looking for reasons may take: a short run takes no longer than its explanation
+SHARE_OF_TELLING = 0.003  # that telling may take: who is told takes several times as long to hear it
 AT_LEAST_S = 0.03  # so that the first tasks, which may be the only ones, are explained
 LONGEST_REASON = 300
 PLAIN_MISS = (
@@ -70,11 +71,12 @@ class Watcher:
 
     def _computing(self, task: Task[Any], target: Task[Any], session: Session, options: RunOptions) -> None:
         begin = perf_counter()
-        allowed_s = AT_LEAST_S + SHARE_OF_TIME * (begin - self._begin)
-        why = self._why(task, session, options) if self._explaining_s <= allowed_s else ""
+        passed_s = begin - self._begin
+        may_explain = self._explaining_s <= AT_LEAST_S + SHARE_OF_TIME * passed_s
+        why = self._why(task, session, options) if may_explain else ""
         explained = perf_counter()
         self._explaining_s += explained - begin
-        if self._telling_s <= allowed_s or why:
+        if self._telling_s <= SHARE_OF_TELLING * (1 + passed_s) or why:
             name = "" if task is target else task.name
             reason = options.reason or target.reason
             self._send({"task": name, "why": why, "reason": reason[:LONGEST_REASON]})

@@ -263,11 +263,15 @@ class _Run:
             **source,
             "commit": record.version,
             "diff": diff,
-            "repository": [record.repository.url, record.repository.upstream],
+            "repository": _text_of(
+                "repository", record.repository, lambda: [record.repository.url, record.repository.upstream]
+            ),
             "main_file": record.main_file,
             "script_arguments": record.script_arguments,
             "user": record.user,
-            "executable": [record.executable.path, record.executable.version],
+            "executable": _text_of(
+                "executable", record.executable, lambda: [record.executable.path, record.executable.version]
+            ),
             "platform": _text_of("platform", record.platform, lambda: asdict(provenance.platform())),
             "distributions": _text_of(
                 "distributions",

@@ -15,7 +15,7 @@ from smttask.typing.arrayform import LARGE_BYTES
 from smttask.typing.definitions import loaded_definition
 from smttask.typing.functions import FUNCTIONS
 from smttask.typing.jsonreader import Reader, loaded_class
-from smttask.typing.jsonwriter import Writer
+from smttask.typing.jsonwriter import SCALARS, Writer
 from smttask.typing.places import UnfitValue
 
 __all__ = ["from_json", "to_json"]
@@ -57,6 +57,8 @@ def to_json(
     >>> to_json({"x": (1, 2.5)})
     {'x': {'$tuple': [1, 2.5]}}
     """
+    if (scalar := SCALARS.get(type(value))) is not None:
+        return scalar(value)
     try:
         return Writer(on_task, on_large, root, allow_sources, large_bytes)(value)
     except UnfitValue as error:

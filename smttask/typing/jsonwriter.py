@@ -23,7 +23,7 @@ from smttask.typing.functions import FUNCTIONS, PureFunction, function_parts, ty
 from smttask.typing.places import BAD_DATA, UnfitValue, class_name, stored_fields
 from smttask.typing.registry import entry_of
 
-__all__ = ["Writer"]
+__all__ = ["SCALARS", "Writer"]
 
 JSON = Any
 _PLAIN = frozenset({bool, type(None)})
@@ -47,9 +47,7 @@ class Writer:
         self.allow_sources = allow_sources
         self.large_bytes = large_bytes
         self.by_type: dict[type, Callable[[Any], JSON]] = {
-            int: _int_to_json,
-            float: _float_to_json,
-            str: _str_to_json,
+            **SCALARS,
             complex: lambda v: {"$complex": [_float_to_json(v.real), _float_to_json(v.imag)]},
             bytes: lambda v: {"$bytes": b64encode(v).decode("ascii")},
             list: self._list,
@@ -193,3 +191,11 @@ def _str_to_json(value: str) -> JSON:
         except UnicodeEncodeError:  # lone surrogates, as in undecodable file names
             return {"$str": b64encode(value.encode("utf-8", "surrogatepass")).decode("ascii")}
     return value
+
+
+#: JSON form of plain values by their type.
+SCALARS: dict[type, Callable[[Any], JSON]] = {
+    int: _int_to_json,
+    float: _float_to_json,
+    str: _str_to_json,
+}
