@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from smttask.errors import DamagedResultError
-from smttask.storage.manifest import OutputEntry, compose, read_head, read_rest
+from smttask.storage.manifest import JSONText, OutputEntry, compose, read_head, read_rest
 
 GOLDEN = Path(__file__).parent / "golden" / "20261122-101500-123456_3f9c1b.json"
 
@@ -145,3 +146,24 @@ def test_a_manifest_holds_strict_json_only():
             label="L", task="t", digest="d", full_digest="f", code="c", outputs={}, file="m",
             rest={"x": float("nan")},
         )  # fmt: skip
+
+
+def test_values_that_are_json_already_are_read_as_any_other(tmp_path):
+    """Texts made once for many runs stand in each manifest as their values do, and empty values come back."""
+    rest = {
+        "told": {"a": [1, "\u00e9"]},
+        "none": None,
+        "no": False,
+        "zero": 0,
+        "text": "",
+        "list": [],
+        "dict": {},
+    }
+    made = {**rest, "told": JSONText(json.dumps(rest["told"]))}
+    common = {"label": "L", "task": "t", "digest": "d", "full_digest": "f", "code": "c", "outputs": {}}
+    path = tmp_path / "m.json"
+    head, text = compose(**common, rest=made, file=str(path))
+    assert text == compose(**common, rest=rest, file=str(path))[1]
+    path.write_bytes(text)
+    assert read_rest(read_head(path)) == rest
+    assert head.whole_blake3 == blake3(text).hexdigest()
