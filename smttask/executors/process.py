@@ -31,7 +31,7 @@ START = (
     "from smttask.executors.worker import main; main(int(sys.argv.pop()))"
 )
 KEPT_OUTPUT_BYTES = 2**16
-MOST_EVENTS = 2000
+MOST_EVENTS = 200  # of up to 64 kB, until what tasks print has to wait
 LINGER_S = 0.5  # how long to wait for output when child processes of a dead worker hold the pipes
 
 
