@@ -160,3 +160,23 @@ def test_tags_stay_when_a_run_ends(
     store.close_record(record.label, status="finished", outcome="done", duration_s=1)
     closed = store.get(record.label)
     assert (closed.tags, closed.status, closed.outcome) == ({"early"}, "finished", "slow\ndone")
+
+
+def test_of_several_statuses_the_last_is_left(
+    store: SQLiteRecordStore, make_record: Callable[..., Record], store_path: Path
+) -> None:
+    """Whoever gave a run a second status by hand finds one when the run ends, beside its other tags."""
+    record = make_record(8)
+    store.open_record(record)
+    with closing(sqlite3.connect(store_path)) as connection, connection:
+        connection.execute("INSERT INTO django_store_tag (name) VALUES ('_crashed_'), ('mine')")
+        connection.execute(
+            "INSERT INTO django_store_taggeditem (object_id, content_type_id, tag_id)"
+            " SELECT i.object_id, i.content_type_id, t.id FROM django_store_taggeditem i, django_store_tag t"
+            " WHERE t.name IN ('_crashed_', 'mine')"
+        )
+    store.close_record(record.label, status="finished", duration_s=1)
+    closed = store.get(record.label)
+    assert (closed.tags, closed.status) == ({"mine"}, "finished")
+    with closing(sqlite3.connect(store_path)) as connection:
+        assert connection.execute("SELECT count(*) FROM django_store_taggeditem").fetchone() == (2,)

@@ -5,12 +5,13 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from smttask.records.query import Selection
-from smttask.records.record import Record, RepositoryAddress
+from smttask.records.record import DataKey, Record, RepositoryAddress
 from smttask.records.sqlite import SQLiteRecordStore
 
 MakeRecord = Callable[..., Record]
@@ -56,6 +57,35 @@ def test_shared_rows_are_written_once(
     assert names[0] == names[1]
 
 
+def test_a_run_on_another_machine_has_rows_of_its_own(
+    store: SQLiteRecordStore, make_record: MakeRecord
+) -> None:
+    """What one process remembers of a run's surroundings is not taken for those of another run."""
+    records = [make_record(number) for number in range(4)]
+    assert records[0].platform is not None
+    records[1] = replace(records[1], platform=replace(records[0].platform, network_name="elsewhere"))
+    records[2] = replace(records[2], repository=RepositoryAddress("/elsewhere"), platform=None)
+    for record in records:
+        store.open_record(record)
+    for record in records:
+        found = store.get(record.label)
+        assert (found.platform, found.repository) == (record.platform, record.repository)
+
+
+def test_an_output_written_again_belongs_to_the_latest_run(
+    store: SQLiteRecordStore, make_record: MakeRecord, make_key: Callable[..., DataKey], store_path: Path
+) -> None:
+    """A data key stands once in the store, whether a run adds it or finds it there."""
+    key = make_key("Analyze/a.npy")
+    for number in range(2):
+        store.open_record(make_record(number))
+        store.close_record(make_record(number).label, status="finished", output_data=[key, key])
+    written = [store.get(make_record(number).label).output_data for number in range(2)]
+    assert [[one.path for one in keys] for keys in written] == [[], [key.path]]
+    connection = sqlite3.connect(store_path)
+    assert connection.execute("SELECT count(*) FROM django_store_datakey").fetchone() == (1,)
+
+
 def test_the_open_runs_of_a_dead_process_can_be_told_and_marked(
     store: SQLiteRecordStore, make_record: MakeRecord
 ) -> None:
@@ -79,7 +109,7 @@ WORK = """
 import sys
 from datetime import UTC, datetime
 from smttask.records import provenance
-from smttask.records.record import Record, RepositoryAddress
+from smttask.records.record import DataKey, Record, RepositoryAddress
 from smttask.records.sqlite import SQLiteRecordStore
 path, name, count = sys.argv[1:]
 store = SQLiteRecordStore(path, "scratch", input_root="/", output_root="/data")
