@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from queue import SimpleQueue
 
 from smttask.errors import SmttaskError
@@ -79,11 +80,13 @@ class DaskExecutor:
             run=uuid.uuid4().hex,
             root="" if project is None else str(project.root),
             folder=os.getcwd() if project is None else str(project.root),
-            instructions=self._instructions,
+            instructions=replace(self._instructions, keep=True),
             retries=self._retries,
         )
         cluster, n = self._cluster(project)
-        flow = Flow(works, told, Line(cluster, orders, self._events), self._events, n=n)
+        flow = Flow(
+            works, told, Line(cluster, orders, self._events), self._events, n=n, keep=self._instructions.keep
+        )
         with quiet_dask():
             try:
                 yield from flow.outcomes()

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
 from smttask.errors import SmttaskError, WorkerError
+from smttask.executors.daskbatch import Batches, Item
 from smttask.executors.daskline import Event, Line
 from smttask.executors.daskwork import NotBegun, Order
 from smttask.executors.division import Division, part_works
@@ -31,21 +32,6 @@ MOST_OPEN = 2000
 LEFT = "left to its worker, where it ends by itself"
 
 
-@dataclass(slots=True)
-class _Item:
-    """One key that Dask works on."""
-
-    work: Work
-    future: Any = None
-    waits_for: set[str] = field(default_factory=set)  # marks of its parts that are not done
-    needs: tuple[str, ...] = ()  # keys of its parts
-    n_tried: int = 0  # how often it was run alone
-    n_begun: int = 0
-    since: float = 0.0
-    slot: int = 0
-    worker: str = ""
-
-
 class Flow:
     """Hands works to a cluster, a bounded number ahead of it.
 
@@ -54,6 +40,8 @@ class Flow:
     n
         Threads of a cluster of our own; of another one, most works handed over at once. None: as its
         size says.
+    keep
+        Leave the files of what is done.
     """
 
     def __init__(
@@ -64,6 +52,7 @@ class Flow:
         events: SimpleQueue[Event],
         *,
         n: int | None,
+        keep: bool = False,
     ) -> None:
         self._works: Iterator[Work] | None = works
         self._told = told
@@ -71,13 +60,15 @@ class Flow:
         self._is_own = line.cluster.is_own
         self._events = events
         self._n = n
-        self._live: dict[str, _Item] = {}
+        self._keep = keep
+        self._live: dict[str, Item] = {}
+        self._batches = Batches()
         self._done: list[Any] = []
         self._pending: list[Event] = []
         self._parts: dict[str, str] = {}  # key of a part that Dask works on -> its mark
         self._done_parts: set[str] = set()
         self._failed_parts: dict[str, Outcome] = {}
-        self._suspects: list[_Item] = []
+        self._suspects: list[Item] = []
         self._counts: Counter[str] = Counter()
         self._n_marks = 0
         self._slots: list[int] = []  # numbers of workers in the display that are free
@@ -130,8 +121,10 @@ class Flow:
 
     def _submit_all(self, works: list[Work]) -> None:
         orders = [Order(work, self._new_mark(), may_divide=True) for work in works]
-        for order, future in zip(orders, self._line.submit_all(orders), strict=True):
-            self._live[order.mark] = _Item(order.work, future)
+        batches = self._batches.together(orders, self._n if self._is_own else self._line.n_threads)
+        for batch, future in zip(batches, self._line.submit_all(batches), strict=True):
+            for order in batch.orders:
+                self._live[order.mark] = Item(order.work, future)
 
     def _submit(
         self, work: Work, needs: Sequence[Any], *, need_keys: tuple[str, ...] = (), n_tried: int = 0
@@ -140,9 +133,7 @@ class Flow:
         mark = self._new_mark()
         future = self._line.submit(Order(work, mark), needs)
         waits_for = {need.key[-1] for need in needs if not isinstance(need, Outcome)}
-        self._live[mark] = _Item(
-            work, future, waits_for & self._live.keys(), needs=need_keys, n_tried=n_tried
-        )
+        self._live[mark] = Item(work, future, waits_for & self._live.keys(), needs=need_keys, n_tried=n_tried)
         return mark
 
     def _submit_division(self, work: Work, division: Division) -> None:
@@ -203,13 +194,13 @@ class Flow:
         elif (item := self._live.get(content["mark"])) is not None:
             self._watched(item, content["worker"], content["facts"])
 
-    def _watched(self, item: _Item, worker: str, facts: dict[str, Any]) -> None:
+    def _watched(self, item: Item, worker: str, facts: dict[str, Any]) -> None:
         if item.worker != worker:
             item.worker = worker
             self._began(item)
         self._told.watched(item.slot, facts)
 
-    def _began(self, item: _Item) -> None:
+    def _began(self, item: Item) -> None:
         item.n_begun += 1
         item.since = monotonic()
         if not item.slot:
@@ -223,12 +214,12 @@ class Flow:
         finished: list[tuple[str, Any]] = []
         for future in done:
             mark = future.key[-1]
-            if mark not in self._live:
+            if not any(each in self._live for each in self._batches.marks(mark)):
                 continue
             if future.status == "finished":
                 finished.append((mark, future))
             elif future.status == "error":
-                yield from self._erred(mark, future.exception())
+                yield from self._batch_erred(mark, future.exception())
             elif future.status in ("pending", "lost"):  # its worker died before the result was fetched
                 self._line.expect(future)
             else:
@@ -240,7 +231,11 @@ class Flow:
             self._done.extend(future for _, future in finished)
             return
         for (mark, _), result in zip(finished, results, strict=True):
-            yield from self._came(mark, result)
+            marks = self._batches.marks(mark)
+            for each, one in zip(marks, result if self._batches.is_batch(mark) else [result], strict=True):
+                if each in self._live:
+                    yield from self._came(each, one)
+            self._batches.forget(mark)
 
     def _gather(self, futures: list[Any]) -> list[Any] | None:
         """The results; None if they are not to be had now, as where the worker that held them died."""
@@ -262,6 +257,9 @@ class Flow:
 
     def _came(self, mark: str, result: Outcome | Division | NotBegun) -> Iterator[Outcome]:
         item = self._live.pop(mark)
+        if isinstance(result, NotBegun) and not self._n_stops:  # the time of its batch was over
+            self._submit_all([item.work])
+            return
         if not item.n_begun:  # it was too short to be told of
             self._began(item)
         slot = self._free(item)
@@ -270,6 +268,9 @@ class Flow:
                 self._submit_division(item.work, result)
         elif isinstance(result, Outcome) and not item.work.part:
             self._counts[result.status] += 1
+            self._batches.note(result)
+            if not self._keep:
+                item.remove_file(result)
             yield replace(result, worker=slot)
             return
         elif item.work.part:
@@ -277,7 +278,7 @@ class Flow:
         if slot:
             self._told.idle(slot)
 
-    def _free(self, item: _Item) -> int:
+    def _free(self, item: Item) -> int:
         """Let others have the place of `item` in the display; its number."""
         slot, item.slot = item.slot, 0
         if slot:
@@ -294,6 +295,21 @@ class Flow:
             other.waits_for.discard(mark)
 
     # -- what goes wrong
+
+    def _batch_erred(self, mark: str, error: BaseException) -> Iterator[Outcome]:
+        """What Dask says of a batch; of several orders each is handed over anew, to see which one it was."""
+        marks = self._batches.marks(mark)
+        self._batches.forget(mark)
+        if len(marks) == 1 or isinstance(error, SmttaskError) or self._n_stops:
+            for each in marks:
+                if each in self._live:
+                    yield from self._erred(each, error)
+            return
+        for each in marks:
+            item = self._live.pop(each)
+            if slot := self._free(item):
+                self._told.idle(slot)
+            self._submit_all([item.work])
 
     def _erred(self, mark: str, error: BaseException) -> Iterator[Outcome]:
         """What Dask says of an order that no worker completed."""
@@ -330,22 +346,15 @@ class Flow:
         line = f"its worker died {n_deaths} times" if n_deaths > 1 else "its worker died"
         return f"{line}, at last ended by {how}" if how else line, printed
 
-    def _killed(self, item: _Item, slot: int, error: str, details: str = "") -> Outcome:
+    def _killed(self, item: Item, slot: int, error: str, details: str = "") -> Outcome:
         duration_s = monotonic() - item.since if item.since else 0.0
         return Outcome(
             item.work.name, "killed", duration_s, error, details, number=item.work.number, worker=slot
         )
 
     def _gone(self) -> WorkerError:
-        n, address = self._counts.total(), self._line.cluster.address
-        counts = ", ".join(f"{count} {status}" for status, count in self._counts.items())
         n_open = sum(not item.work.part for item in self._live.values())
-        return WorkerError(
-            f"The Dask scheduler at {address} is gone.",
-            f"finished before: {n}{f' ({counts})' if n else ''}; of {n_open} that it had, nothing is known",
-            "call again with a scheduler that runs: what is finished is kept, and the rest is done",
-            address=address,
-        )
+        return self._line.gone(self._counts, n_open)
 
     # -- being stopped
 
@@ -369,7 +378,8 @@ class Flow:
             return
         self._stopped_at = monotonic()
         self._line.interrupt()
-        idle = [mark for mark, item in self._live.items() if not item.n_begun]
+        at_work = {item.future.key for item in self._live.values() if item.n_begun}
+        idle = [mark for mark, item in self._live.items() if item.future.key not in at_work]
         cancelled = [self._live.pop(mark).future for mark in idle]
         if cancelled:
             self._line.cancel(cancelled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future as Answer
 from contextlib import suppress
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 import smttask
 from smttask.errors import WorkerError
 from smttask.executors.daskcluster import Cluster
-from smttask.executors.daskwork import TOPIC, Order, Orders, carry_out, interrupt
+from smttask.executors.daskwork import TOPIC, Batch, Order, Orders, carry_out, carry_out_all, interrupt
 from smttask.executors.progress import task_name
 
 __all__ = ["Event", "Line"]
@@ -98,12 +99,12 @@ class Line:
 
     # -- orders
 
-    def submit_all(self, orders: Sequence[Order]) -> list[Any]:
-        """Hand over orders that need nothing else; their futures."""
+    def submit_all(self, batches: Sequence[Batch]) -> list[Any]:
+        """Hand over orders that need nothing else; a future for each batch."""
         futures: list[Any] = self._client.map(
-            carry_out,
-            orders,
-            key=[self._key(order) for order in orders],
+            carry_out_all,
+            batches,
+            key=[self._key(batch.orders[0]) for batch in batches],
             version=smttask.__version__,
             packed=self._packed,
         )
@@ -171,6 +172,17 @@ class Line:
     def is_open(self) -> bool:
         """Whether the scheduler is there."""
         return bool(self._client.status == "running")
+
+    def gone(self, counts: Counter[str], n_open: int) -> WorkerError:
+        """The error that the scheduler is not there any more; `counts` is what was finished, by status."""
+        n, address = counts.total(), self.cluster.address
+        finished = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return WorkerError(
+            f"The Dask scheduler at {address} is gone.",
+            f"finished before: {n}{f' ({finished})' if n else ''}; of {n_open} that it had, nothing is known",
+            "call again with a scheduler that runs: what is finished is kept, and the rest is done",
+            address=address,
+        )
 
     def _take_event(self, event: tuple[float, Any]) -> None:
         """In the thread of Dask's client."""

@@ -30,9 +30,20 @@ from smttask.executors.work import Work
 from smttask.extras import require
 from smttask.project import get_project, use_project
 
-__all__ = ["TOPIC", "NotBegun", "Order", "Orders", "carry_out", "interrupt"]
+__all__ = [
+    "BATCH_S",
+    "TOPIC",
+    "Batch",
+    "NotBegun",
+    "Order",
+    "Orders",
+    "carry_out",
+    "carry_out_all",
+    "interrupt",
+]
 
 TASK_TAG = '"$task"'  # where a description names another task
+BATCH_S = 0.1  # after which nothing more of a batch begins
 TELL_AFTER_S = 0.05
 MEASURE_S = 1.0
 INTERRUPT_STEPS = 100  # of a loop, each of which looks for an interrupt
@@ -59,6 +70,8 @@ class Orders:
         Of the project; empty if there is none.
     folder
         To be importable: that of the project, else the working directory of who called.
+    instructions
+        Keep files: whoever gets the outcomes removes them.
     retries
         How often a task that failed is tried again.
     """
@@ -102,8 +115,27 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Some orders, at least one, that a worker carries out one after the other.
+
+    Its mark is that of the first of them.
+    """
+
+    orders: tuple[Order, ...]
+
+    @property
+    def mark(self) -> str:
+        """See `Order`."""
+        return self.orders[0].mark
+
+    def __dask_tokenize__(self) -> str:
+        """See `Order`."""
+        return self.mark
+
+
+@dataclass(frozen=True, slots=True)
 class NotBegun:
-    """Instead of an outcome: the run was stopped before the work began."""
+    """Instead of an outcome: before the work began the run was stopped, or the time of its batch was over."""
 
     number: int
 
@@ -147,6 +179,19 @@ def carry_out(
             return _within(order, orders) if may_begin else NotBegun(work.number)
     except KeyboardInterrupt:
         return Outcome(work.name, "killed", error="stopped", number=work.number)
+
+
+def carry_out_all(batch: Batch, version: str, packed: bytes) -> list[Outcome | Division | NotBegun]:
+    """What became of each order of `batch`, see `carry_out`; the first is begun in any case.
+
+    Works that turn out to be long are so left to other workers.
+    """
+    begin = monotonic()
+    results = [carry_out(batch.orders[0], version, packed)]
+    for order in batch.orders[1:]:
+        is_late = monotonic() - begin > BATCH_S
+        results.append(NotBegun(order.work.number) if is_late else carry_out(order, version, packed))
+    return results
 
 
 def _within(order: Order, orders: Orders) -> Outcome | Division:
