@@ -93,13 +93,18 @@ class JoinedCluster:
         """See `Cluster`."""
         is_file = self.address.endswith(".json") and "://" not in self.address
         given = {"scheduler_file": self.address} if is_file else {"address": self.address}
+        kind = require("distributed").Client
+        # Made in two steps, for its closing where it cannot connect: left to the garbage collector,
+        # that happens in the thread of the next client, which then waits for itself
+        client = kind.__new__(kind)
         try:
             if is_file and not os.path.exists(self.address):
                 raise FileNotFoundError(f"there is no file {self.address}")  # Dask would wait for it
-            return require("distributed").Client(
-                **given, timeout=CONNECT_S, set_as_default=False, name="smttask"
-            )
+            client.__init__(**given, timeout=CONNECT_S, set_as_default=False, name="smttask")
+            return client
         except (OSError, ValueError, TypeError, ImportError) as error:
+            with suppress(Exception):  # it may not even have begun
+                client.close()
             raise WorkerError(
                 f"No Dask scheduler answers at {self.address}.",
                 f"found: {error}",

@@ -110,7 +110,9 @@ MATTERS = {
     "a decorator": ("tools", "return function(*args)", "return -function(*args)", "tools:logged.* changed"),
     "a decorator that is gone": ("helpers", "@logged\n", "", "lab.helpers:scaled changed"),
     "the function itself": ("tasks", "+ z +", "+ 2 * z +", "lab.tasks:Analyze changed"),
-    "a recorded task among the inputs": ("tasks", "10 * x", "11 * x", r"tasks:Source changed \(in upstream task Source"),
+    "a recorded task among the inputs": (
+        "tasks", "10 * x", "11 * x", r"tasks:Source changed \(in upstream task Source"
+    ),
     "a memoized task among the inputs": ("tasks", "x + 1", "x + 2", "upstream task Offset .* changed"),
 }  # fmt: skip
 NOTHING = {
