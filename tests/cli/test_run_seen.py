@@ -44,7 +44,9 @@ class Lab:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
         command = [sys.executable, "-m", "smttask", "run", *args, "todo"]
-        env = {**os.environ, "TERM": kind}
+        # pytest's own workers may be told a width for what they print
+        env = {name: text for name, text in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        env["TERM"] = kind
         process = subprocess.Popen(
             command, cwd=self.root, stdin=theirs, stdout=theirs, stderr=theirs, env=env
         )
