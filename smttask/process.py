@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Host", "ProcessFacts", "process_facts", "this_host"]
+__all__ = ["Host", "ProcessFacts", "process_facts", "process_start", "this_host"]
 
 MACHINE_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
@@ -127,3 +128,26 @@ def process_facts(pid: int) -> ProcessFacts | None:
         return ProcessFacts(fields[0] in (b"Z", b"X"), int(fields[19]))
     except (OSError, IndexError, ValueError):
         return None
+
+
+_start: float | None = None
+
+
+def process_start() -> float:
+    """When this process started, in seconds since the epoch; the import of this module where unknown.
+
+    Examples
+    --------
+    >>> process_start() <= time.time()
+    True
+    """
+    global _start
+    if _start is None:
+        _start = _IMPORTED
+        if (facts := process_facts(os.getpid())) is not None:
+            uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+            _start = time.time() - uptime_s + facts.start_ticks / os.sysconf("SC_CLK_TCK")
+    return _start
+
+
+_IMPORTED = time.time()

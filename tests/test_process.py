@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from smttask.process import process_facts
+from smttask.process import process_facts, process_start
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the system has no /proc")
 
@@ -42,3 +43,13 @@ def test_the_name_of_a_program_may_hold_anything(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def test_a_process_knows_when_it_started() -> None:
+    """What was written before a program began is older than it, what it writes itself is not."""
+    before = time.time()
+    program = "import time; from smttask.process import process_start; print(process_start(), time.time())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    start, later = map(float, done.stdout.split())
+    assert before - 0.5 < start < later  # to a clock tick, and as the clock was set since the boot
+    assert process_start() < before

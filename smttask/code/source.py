@@ -10,7 +10,6 @@ import ast
 import linecache
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.machinery import PathFinder, SourceFileLoader
@@ -23,7 +22,7 @@ from smttask.code.live import code_behind, own_methods
 from smttask.code.names import FreeNames, free_names
 from smttask.code.scope import CodeScope
 from smttask.code.syntax import short_digest, syntax_form
-from smttask.process import process_facts
+from smttask.process import process_start
 
 __all__ = [
     "MAIN_NAMES",
@@ -120,7 +119,7 @@ class Source:
             nodes = patched.find_here(code)
             if nodes:
                 return patched, nodes
-        if code.co_filename == self.file and self.stat[1] / 1e9 > _process_start():
+        if code.co_filename == self.file and self.stat[1] / 1e9 > process_start():
             self.differs = True
         return self, []
 
@@ -182,10 +181,11 @@ def remember_sources(module_name: str) -> None:
     """Keep the text that loaded modules were made from, so that later edits do not pass for it.
 
     Called when a task is defined. Takes in the module `module_name` and those that were
-    loaded since the last call, except the standard library and installed packages.
+    loaded since the last call, or loaded anew, except the standard library and installed packages.
     """
     names = sys.modules.keys() - _seen
     _seen.update(names)
+    names.update(_sources)  # reloaded, or removed and imported again, perhaps from another file
     names.add(module_name)
     for name in names:
         module = sys.modules.get(name)
@@ -381,20 +381,3 @@ def _read(file: str) -> tuple[bytes, Stat]:
 
 def _stat(result: os.stat_result) -> Stat:
     return (result.st_size, result.st_mtime_ns, result.st_ino)
-
-
-_start: float | None = None
-
-
-def _process_start() -> float:
-    """When this process started, in seconds since the epoch; the import of this module where unknown."""
-    global _start
-    if _start is None:
-        _start = _IMPORTED
-        if (facts := process_facts(os.getpid())) is not None:
-            uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-            _start = time.time() - uptime_s + facts.start_ticks / os.sysconf("SC_CLK_TCK")
-    return _start
-
-
-_IMPORTED = time.time()

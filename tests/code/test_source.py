@@ -34,6 +34,19 @@ def test_a_file_edited_after_a_task_was_defined_is_stale_and_the_loaded_code_cou
     assert found.parts == project.fingerprint().parts
 
 
+def test_a_module_that_is_imported_anew_is_remembered_anew(project):
+    """The text of an earlier module of the same name does not stand for it, nor does a later edit."""
+    project.load()
+    remember_sources("main")
+    main = project.load()
+    remember_sources("main")
+    project.write(helpers="def g(x): return 22")
+    found = fingerprint(main.f, project.scope)
+    project.write(helpers="def g(x): return 1")
+    assert stale_files(found.files) == []
+    assert found.parts == project.fingerprint().parts
+
+
 def test_a_touched_but_equal_file_is_not_stale(project):
     """Only another text counts; git checkouts touch files."""
     files = fingerprint(project.load().f, project.scope).files
