@@ -26,6 +26,7 @@
     ├── NotRecordableError                a task of `__main__` asked to be recorded
     ├── RegistrationError (ValueError)    a registered type that does not come back the same
     ├── MissingExtraError (ImportError)   an optional library that is not installed
+    ├── TaskfileError                     a taskfile that is missing or makes no Tasker
     └── WorkerError                       a task that failed or died in a worker
 
     SmttaskWarning (UserWarning)
@@ -82,6 +83,7 @@ __all__ = [
     "SmttaskWarning",
     "StaleModuleError",
     "StorageError",
+    "TaskfileError",
     "UncommittedChangesError",
     "UnknownOutputWarning",
     "UnknownParameterWarning",
@@ -288,6 +290,10 @@ class RegistrationError(SmttaskError, ValueError):
 
 class MissingExtraError(SmttaskError, ImportError):
     """An optional library is needed and not installed."""
+
+
+class TaskfileError(SmttaskError):
+    """There is no taskfile for a folder, or what stands there makes no Tasker."""
 
 
 class WorkerError(SmttaskError):
