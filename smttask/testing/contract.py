@@ -66,7 +66,7 @@ def example_record(number: int = 0, **fields: Any) -> Record:
 
 
 class RecordStoreContract:
-    """Tests that every record store passes; subclasses give the fixture ``store``.
+    """Tests that every record store passes; subclasses give the fixture ``store``, a new and empty one.
 
     Examples
     --------
@@ -77,11 +77,6 @@ class RecordStoreContract:
             def store(self, tmp_path):
                 return OurStore(tmp_path / "records")  # new and empty
     """
-
-    @pytest.fixture
-    def store(self) -> RecordStore:
-        """A new, empty store."""
-        raise NotImplementedError("give the fixture `store` in the subclass")
 
     def test_a_record_comes_back_as_it_was_opened(self, store: RecordStore) -> None:
         record = example_record(
