@@ -2,11 +2,13 @@
 
 from smttask.runner.computing import compute_stored, find_computing
 from smttask.runner.lookup import find_any_code, find_stored, load_stored
+from smttask.runner.recording import RunRecord, usable_code
 from smttask.runner.recovery import settle_open_runs, take_in_journals
 from smttask.runner.unit import Stored, Unit, UnitFacts
 from smttask.runner.workplace import output_dir, own_file, temporary_dir, working_in
 
 __all__ = [
+    "RunRecord",
     "Stored",
     "Unit",
     "UnitFacts",
@@ -20,5 +22,6 @@ __all__ = [
     "settle_open_runs",
     "take_in_journals",
     "temporary_dir",
+    "usable_code",
     "working_in",
 ]

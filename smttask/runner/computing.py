@@ -5,33 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import os
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
-from weakref import WeakSet
 
-from smttask.code.source import loaded_files, stale_files
-from smttask.errors import (
-    OutputError,
-    RecordNotFoundError,
-    RecordStoreError,
-    RecordStoreWarning,
-    StaleModuleError,
-    error_text,
-    warn,
-)
+from smttask.errors import OutputError
 from smttask.formats.registry import iter_formats
 from smttask.project import Project
-from smttask.protocols import RunRecords
 from smttask.records import provenance
 from smttask.records.capture import CapturedOutput, captured_output
-from smttask.records.record import Record, check_widths
+from smttask.records.record import Record
 from smttask.records.repository import RepositoryState
 from smttask.runner.lookup import find_stored, load_stored
-from smttask.runner.recovery import output_keys, settle_open_runs
+from smttask.runner.recording import RunRecord, usable_code
+from smttask.runner.recovery import output_keys
 from smttask.runner.unit import Stored, Unit, UnitFacts
 from smttask.runner.workplace import working_in
 from smttask.storage.layout import Key, output_file_name
@@ -42,9 +31,6 @@ from smttask.storage.newrun import NewRun
 __all__ = ["compute_stored", "find_computing"]
 
 logger = logging.getLogger("smttask")
-
-_settled: WeakSet[RunRecords] = WeakSet()
-"""Stores of which all open records were looked at once; later only those of the task in question."""
 
 
 def compute_stored(
@@ -72,7 +58,8 @@ def compute_stored(
             stored = load_stored(head, project, mmap=mmap, may_unpickle=unit.may_unpickle)
             if stored is not None:
                 return stored
-        state = _usable_code(unit, project)
+        what = f"Task {unit.name!r} ({unit.key.name})"
+        state = usable_code(what, unit.fingerprint, project, apart_from=unit.sourced_files)
         facts = unit.facts(project)
         started = datetime.now(UTC)
         with project.data.start(unit.key, started) as new_run:
@@ -86,33 +73,6 @@ def find_computing(project: Project, key: Key) -> str:
 
 def _lock_path(project: Project, key: Key) -> str:
     return f"{project.root}/.smt/locks/{key.folder}-{key.name}.lock"
-
-
-def _usable_code(unit: Unit, project: Project) -> RepositoryState:
-    """State of the working copy, if the loaded code may be used for a new result."""
-    files = [file for file in unit.fingerprint.files if file not in unit.sourced_files]
-    if stale := stale_files({*files, *loaded_files(project.scope)}):
-        raise StaleModuleError(
-            f"Task {unit.name!r} ({unit.key.name}) would run code that its file no longer holds.",
-            "edited since it was loaded: " + ", ".join(sorted(stale)),
-            "restart Python or reload the module",
-            files=tuple(stale),
-        )
-    if held := unit.fingerprint.outdated:
-        raise StaleModuleError(
-            f"Task {unit.name!r} ({unit.key.name}) would run code that its file no longer holds.",
-            "held from before a reload: " + ", ".join(sorted(held)),
-            "restart Python, or reload the modules that import it too",
-            files=tuple(dict.fromkeys(held.values())),
-        )
-    state = project.repository.require_committed(
-        files,
-        apart_from=unit.sourced_files,
-        allow_changes=project.setting("allow_uncommitted_changes"),
-        what=f"Task {unit.name!r} ({unit.key.name})",
-    )
-    project.repository.keep(state.commit)
-    return state
 
 
 _texts: dict[str, tuple[object, JSONText]] = {}
@@ -152,42 +112,28 @@ class _Run:
         self.new_run = new_run
         self.pid = os.getpid()
         self.output_text = ""
-        self.records: RunRecords
-        self.record_error: RecordStoreError | RecordNotFoundError | None = None
-        self.record = Record(
-            label=new_run.label,
+        label = new_run.label
+        record = Record(
+            label=label,
             timestamp=started,
             task=unit.name,
             module=facts.module,
             digest=unit.key.name,
             full_digest=unit.key.full_digest,
-            manifest=f"{unit.key.folder}/{new_run.label}.json",
+            manifest=f"{unit.key.folder}/{label}.json",
             parameters=facts.parameters_text,
             main_file=facts.main_file,
-            version=state.commit,
-            diff=state.diff,
             reason=facts.reason,
             script_arguments=facts.script_arguments,
-            user=project.repository.user() or provenance.user(),
-            working_directory=str(project.root),
-            executable=provenance.executable(),
-            repository=project.repository.address,
-            platform=provenance.platform(),
-            dependencies=provenance.distributions(),
             input_data=facts.input_data,
         )
-        check_widths(
-            label=self.record.label,
-            main_file=facts.main_file,
-            key_paths=[
-                *(key.path for key in facts.input_data),
-                *_output_paths(unit, self.record.label, facts.output_names),
-            ],
-        )
+        paths = _output_paths(unit, label, facts.output_names)
+        self.recording = RunRecord(record, project, state, key_paths=paths)
 
     def finish(self) -> Stored:
         """Call, store and record."""
-        self._open_record()
+        recording = self.recording
+        recording.open()
         begin = perf_counter()
         with captured_output() as captured, working_in(self.new_run.work_folder.make):
             try:
@@ -203,20 +149,17 @@ class _Run:
                 ):  # a child that the function forked; run and record are its parent's
                     raise
                 if (committed := self.new_run.committed) is not None:  # interrupted when all was done
-                    self._close_record("finished", outcome, duration_s, text=captured.text, head=committed)
-                    raise
-                status = "killed" if isinstance(error, KeyboardInterrupt) else "crashed"
-                outcome = f"{type(error).__name__}: {error_text(error).partition(chr(10))[0]}".removesuffix(
-                    ": "
-                )
-                text = captured.text + "".join(traceback.format_exception(error))
-                error.add_note(
-                    f"in task {self.unit.name!r} ({self.unit.key.name}), record {self.record.label}"
-                )
-                self._close_record(status, outcome, perf_counter() - begin, text=text)
+                    self._close(committed, outcome, duration_s, captured.text)
+                else:
+                    recording.close_failed(error, perf_counter() - begin, text=captured.text)
                 raise
-        self._close_record("finished", outcome, duration_s, text=self.output_text, head=head)
-        return Stored(outputs, head, computed=True, record_error=self.record_error)
+        self._close(head, outcome, duration_s, self.output_text)
+        return Stored(outputs, head, computed=True, record_error=recording.error)
+
+    def _close(self, head: Head, outcome: str, duration_s: float, text: str) -> None:
+        """Close the record of a run whose result is stored."""
+        keys = () if self.recording.error is not None else output_keys(head, self.project)
+        self.recording.close("finished", outcome, duration_s, text=text, output_data=keys)
 
     def _split(self, returned: Any) -> tuple[dict[str, Any], str]:
         try:
@@ -240,7 +183,7 @@ class _Run:
         return OutputError(error.what, error.found, f"{error.remedy}\n{kept}", saved=str(saved))
 
     def _store(self, outcome: str, duration_s: float, captured: CapturedOutput) -> Head:
-        record = self.record
+        record = self.recording.record
         diff = self.project.data.put_text(record.diff) if record.diff else ""
         source = {"source": self.project.data.put_text(self.facts.source, ".py")} if self.facts.source else {}
         earlier = self.facts.continued_from
@@ -286,39 +229,3 @@ class _Run:
             rest=rest,
             durability=self.project.setting("durability"),
         )
-
-    def _open_record(self) -> None:
-        """Close what dead processes left open, then open the record of this run."""
-        try:
-            self.records = records = self.project.run_records
-            settle_open_runs(self.project, digest=self.unit.key.name if records in _settled else None)
-            _settled.add(records)
-            records.open_record(self.record)
-        except RecordStoreError as error:
-            self.record_error = error
-            warn(
-                f"Task {self.unit.name!r} runs without a record; its result is stored all the same.\n{error}",
-                RecordStoreWarning,
-            )
-
-    def _close_record(
-        self, status: str, outcome: str, duration_s: float, *, text: str, head: Head | None = None
-    ) -> None:
-        if self.record_error is not None:
-            return
-        try:
-            self.records.close_record(  # where it was opened
-                self.record.label,
-                status=status,
-                outcome=outcome,
-                duration_s=duration_s,
-                output_data=() if head is None else output_keys(head, self.project),
-                dependencies=provenance.distributions(),
-                stdout_stderr=text,
-            )
-        except (RecordStoreError, RecordNotFoundError) as error:
-            self.record_error = error
-            warn(
-                f"The record {self.record.label} of task {self.unit.name!r} could not be closed.\n{error}",
-                RecordStoreWarning,
-            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from smttask.errors import DamagedResultError, LockError, RecordStoreError, RecordStoreWarning, warn
 from smttask.hashing import hash_file
@@ -28,7 +29,8 @@ def settle_open_runs(project: Project, *, digest: str | None = None) -> list[str
     """Close the records of runs whose process is dead; returns their labels.
 
     A run whose manifest is there has finished, and its record is closed from it;
-    any other was killed. One whose manifest is in another working copy is left to that.
+    any other was killed, as are those of tasks that write none, whose outputs stand in a folder
+    of the user's. One whose manifest is in another working copy is left to that.
     What other hosts keep in journals is taken in first.
 
     Parameters
@@ -98,12 +100,11 @@ def take_in_journals(project: Project, *, wait: bool = False) -> Intake:
 
 def _settle(project: Project, records: RunRecords, run: OpenRun) -> None:
     """Close the record of a run whose process is dead."""
-    try:
-        head = read_head(project.data.output_dir / run.manifest)
-        rest = read_rest(head)
-    except (FileNotFoundError, DamagedResultError):
+    found = _find_result(project, run.manifest)
+    if found is None:
         records.mark_killed(run.label, outcome="The process ended before the run did.")
         return
+    head, rest = found
     records.close_record(
         run.label,
         status="finished",
@@ -112,6 +113,17 @@ def _settle(project: Project, records: RunRecords, run: OpenRun) -> None:
         output_data=output_keys(head, project),
         stdout_stderr=rest["output_text"],
     )
+
+
+def _find_result(project: Project, manifest: str) -> tuple[Head, dict[str, Any]] | None:
+    """Both parts of a whole manifest; None if there is none."""
+    if not manifest:
+        return None
+    try:
+        head = read_head(project.data.output_dir / manifest)
+        return head, read_rest(head)
+    except (FileNotFoundError, DamagedResultError):
+        return None
 
 
 def output_keys(head: Head, project: Project) -> list[DataKey]:

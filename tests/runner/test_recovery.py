@@ -56,6 +56,26 @@ def test_a_finished_run_whose_record_is_open_is_closed_from_its_manifest(scratch
     assert (key.path, key.metadata["blake3"]) == (f"Die/{record.label}.json", hash_file(str(manifest)))
 
 
+def test_a_killed_run_that_writes_no_manifest_becomes_killed(scratch: Any) -> None:
+    """As runs of Taskers are, whose outputs stand in folders of users; others do not wait for it."""
+    lab = scratch({"tasks.py": TASKS})
+    lab.run(
+        "import os\n"
+        "from datetime import UTC, datetime\n"
+        "from smttask.project import get_project\n"
+        "from smttask.records.record import Record\n"
+        "from smttask.runner import RunRecord\n"
+        "project = get_project('.')\n"
+        "record = Record(label='a_run', timestamp=datetime.now(UTC), task='summary')\n"
+        "RunRecord(record, project, project.repository.state()).open()\n"
+        "os.kill(os.getpid(), 9)",
+        check=False,
+    )
+    assert settle_open_runs(lab.project) == ["a_run"]
+    (record,) = lab.project.records.records()
+    assert (record.status, record.outcome) == ("killed", "The process ended before the run did.")
+
+
 def test_a_run_that_finished_in_another_working_copy_is_left_to_that(scratch: Any, tmp_path: Path) -> None:
     """Two copies share a record store: who has the manifest closes the record; what was killed is killed."""
     lab = scratch({"tasks.py": TASKS})
