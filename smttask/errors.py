@@ -4,6 +4,7 @@
 
     SmttaskError
     ├── SignatureError (TypeError)        a function that cannot become a task
+    ├── DefinitionError (ValueError)      tasks of a folder that contradict each other
     ├── ArgumentError (TypeError)         missing, unknown or reserved arguments
     ├── InputError (ValueError)           a value that an argument does not take
     ├── OutputError (ValueError)          a returned value that does not fit
@@ -59,6 +60,7 @@ __all__ = [
     "DamagedResultError",
     "DamagedResultWarning",
     "DefaultsChangedWarning",
+    "DefinitionError",
     "DescriptionError",
     "DigestError",
     "FilterError",
@@ -189,6 +191,10 @@ class SmttaskError(Exception):
 
 class SignatureError(SmttaskError, TypeError):
     """A function or class cannot become a task: annotation missing, name reserved."""
+
+
+class DefinitionError(SmttaskError, ValueError):
+    """Tasks of a folder contradict each other: a name or an output of two, a circle."""
 
 
 class ArgumentError(SmttaskError, TypeError):

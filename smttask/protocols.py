@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from smttask.records.record import DataKey, Dependency, Record
     from smttask.records.runs import OpenRun, PastRun
 
-__all__ = ["Executor", "Format", "RecordStore", "RunRecords", "Runnable", "ViewRegistry", "view_registry"]
+__all__ = [
+    "Executor",
+    "Format",
+    "RecordStore",
+    "RunRecords",
+    "Runnable",
+    "ViewRegistry",
+    "Wiring",
+    "view_registry",
+]
 
 
 class Runnable:
@@ -50,6 +59,16 @@ class Runnable:
     def session_key(self) -> str:
         """Name of the computation within this process, known without any run."""
         return self.full_digest
+
+
+class Wiring:
+    """Says what is computed where and from what, not how, so that it is no code.
+
+    A Tasker is wiring, its tasks and its files are. Code fingerprints pass over what such an object
+    holds and how it was made, and follow its class alone.
+    """
+
+    __slots__ = ()
 
 
 @runtime_checkable

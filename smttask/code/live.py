@@ -8,6 +8,8 @@ from itertools import islice
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from smttask.protocols import Wiring
+
 __all__ = ["cell_contents", "code_behind", "names_in_code", "own_attributes", "own_methods", "wrapped_chain"]
 
 PLAIN = (int, float, complex, str, bytes, type(None), ModuleType, BuiltinFunctionType)
@@ -32,6 +34,9 @@ def code_behind(value: object) -> Iterator[FunctionType | type]:
         if issubclass(kind, PLAIN) or id(item) in seen:
             continue
         seen.add(id(item))
+        if issubclass(kind, Wiring):
+            yield kind
+            continue
         if issubclass(kind, FunctionType):
             yield item
             stack.extend(_within(item.__dict__.values()))

@@ -25,6 +25,7 @@ from smttask.code.source import Source
 from smttask.code.space import Space, Spaces
 from smttask.code.syntax import code_form, short_digest, value_form, with_fields
 from smttask.code.watch import Watch
+from smttask.protocols import Wiring
 
 __all__ = ["Reach"]
 
@@ -111,6 +112,9 @@ class Reach:
             self.watch.name(space.namespace, name, live)
         if isinstance(live, ModuleType):
             return self._spaces.of_module(live)
+        if issubclass(type(live), Wiring):  # nor does it count how it was made, or what was set on it since
+            self._follow(code_behind(live))
+            return None
         found = None
         by_kind: dict[str, list[Binding]] = {}
         for binding in bindings:
