@@ -43,8 +43,11 @@ def storage_error(what: str, path: str, error: OSError) -> StorageError:
     return made
 
 
-def write_whole(path: str, save: Callable[[BinaryIO], object]) -> None:
-    """Let `save` write the file at `path`; what was there is replaced at once, when all is written."""
+def write_whole(path: str, save: Callable[[BinaryIO], object]) -> str:
+    """Let `save` write the file at `path`; what was there is replaced at once, when all is written.
+
+    Returns the blake3 of the file, 64 hex.
+    """
     beside = _beside(path)
     try:
         with HashingFile(beside) as file:
@@ -53,6 +56,7 @@ def write_whole(path: str, save: Callable[[BinaryIO], object]) -> None:
     except BaseException:
         unlink_if_there(beside)
         raise
+    return file.blake3
 
 
 def create_link(target: str, path: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from stat import S_ISDIR, S_ISREG
@@ -18,7 +18,7 @@ from smttask.errors import InputError, short_repr
 from smttask.hashing import new_hasher
 from smttask.typing.registry import TypeEntry, register_entry
 
-__all__ = ["INPUT_PATHS", "InputDir", "InputFile", "file_digest"]
+__all__ = ["INPUT_PATHS", "InputDir", "InputFile", "file_digest", "iter_files", "joined_digest"]
 
 _FILE_MANAGERS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _RACY_NS = 2_000_000_000  # a file younger than this when hashed may change within one tick of its clock
@@ -34,14 +34,14 @@ _known: dict[str, tuple[_Stat, str]] = {}
 _MAX_KNOWN = 100_000  # 30 MB of memory
 
 
-def _stat(path: Path) -> _Stat:
+def _stat(path: str | Path) -> _Stat:
     found = os.stat(path)
     if not S_ISREG(found.st_mode) and not S_ISDIR(found.st_mode):  # reading it may never end
         raise OSError(errno.EINVAL, "a pipe or a device, no file", str(path))
     return _Stat(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: str | Path) -> str:
     """The blake3 of the file's content, 64 hex digits; remembered while the file looks the same."""
     stat = _stat(path)
     known = _known.get(str(path))
@@ -203,22 +203,36 @@ class InputDir(_InputPath):
 
     @staticmethod
     def _read_digest(path: Path) -> str:
-        hasher = new_hasher(0)
-        for name, file in sorted(_iter_files(path)):
-            encoded = os.fsencode(name)
-            hasher.update(
-                len(encoded).to_bytes(8, "little") + encoded + bytes.fromhex(file_digest(Path(file)))
-            )
-        return hasher.hexdigest()
+        return joined_digest((name, file_digest(file)) for name, file in sorted(iter_files(path)))
 
     @property
     def files(self) -> tuple[tuple[Path, str], ...]:
         """The files in it as they are now, by name, each with its content digest."""
-        return tuple((Path(file), file_digest(Path(file))) for _, file in sorted(_iter_files(self.path)))
+        return tuple((Path(file), file_digest(Path(file))) for _, file in sorted(iter_files(self.path)))
 
 
-def _iter_files(folder: Path) -> Iterator[tuple[str, str]]:
-    """Name relative to `folder`, with ``/``, and path of each file below it."""
+def joined_digest(digests: Iterable[tuple[str, str]]) -> str:
+    """The digest of a folder, 64 hex, from the name and digest of each file in it, sorted by name."""
+    hasher = new_hasher(0)
+    for name, digest in digests:
+        encoded = os.fsencode(name)
+        hasher.update(len(encoded).to_bytes(8, "little") + encoded + bytes.fromhex(digest))
+    return hasher.hexdigest()
+
+
+def iter_files(folder: str | Path, *, skip: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
+    """Name relative to `folder`, with ``/``, and path of each file below it.
+
+    Parameters
+    ----------
+    skip
+        Names of folders that are passed over with all in them.
+
+    Raises
+    ------
+    OSError
+        If something in it cannot be read or is no file, or it contains itself.
+    """
     stack = [("", str(folder), frozenset[str]())]
     while stack:
         prefix, place, around = stack.pop()
@@ -228,6 +242,8 @@ def _iter_files(folder: Path) -> Iterator[tuple[str, str]]:
         with os.scandir(place) as entries:
             for entry in entries:
                 if entry.is_dir():
+                    if entry.name in skip:
+                        continue
                     stack.append((f"{prefix}{entry.name}/", entry.path, around | {real}))
                 elif entry.name in _FILE_MANAGERS:
                     continue

@@ -1,0 +1,169 @@
+"""Files and folders as they are now, each looked at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from stat import S_ISREG
+from time import time_ns
+
+from blake3 import blake3
+
+from smttask.errors import StorageError
+from smttask.tasker.state import FOLDER, FileState
+from smttask.typing.files import file_digest, iter_files, joined_digest
+
+__all__ = ["Look"]
+
+# How long two edits may bear the same time: where times are whole seconds (FAT has even ones), and elsewhere,
+# where kernels keep time in ticks of up to 10 ms.
+_COARSE_NS = 2_100_000_000
+_FINE_NS = 20_000_000
+_SKIPPED = frozenset({FOLDER})  # in folders: what Taskers keep there changes with every run
+
+
+class Look:
+    """What stands at each path, found out when first asked and remembered.
+
+    One object serves one bringing up to date; paths are absolute.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, FileState | None] = {}
+
+    def now(self, path: str, known: FileState | None) -> FileState | None:
+        """The file or folder at `path` with the digest of its content; None if nothing is there.
+
+        It is hashed only if size, time or inode differ from those of `known`; where they agree,
+        `known` itself is returned.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be read.
+        """
+        try:
+            return self._found[path]
+        except KeyError:
+            found = self._found[path] = self._look(path, known)
+            return found
+
+    def stat(self, path: str) -> FileState | None:
+        """The file or folder at `path` without a digest (never hashed); None if nothing is there.
+
+        Its time is that of the file also where it is young.
+
+        Raises
+        ------
+        StorageError
+            If the system does not let us look.
+        """
+        try:
+            stat = os.stat(path)
+            if S_ISREG(stat.st_mode):
+                return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ino, "")
+            return _Folder(path, stat).state("")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+    def made(self, path: str, digest: str = "") -> FileState | None:
+        """An output that was just written, for the state file; None if nothing is there.
+
+        Parameters
+        ----------
+        digest
+            What `FormatFile.save` returned; if empty, the content is hashed.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be read.
+        """
+        found = self.stat(path)
+        if found is not None and not found.listing:
+            found = found._replace(blake3=digest or _hashed(path))
+        elif found is not None:
+            found = found._replace(blake3=_Folder(path, os.stat(path)).digest())
+        self._found[path] = found
+        return found
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Look again at `paths` when next asked: a task may have changed them."""
+        for path in paths:
+            self._found.pop(path, None)
+
+    def _look(self, path: str, known: FileState | None) -> FileState | None:
+        try:
+            stat = os.stat(path)
+            if not S_ISREG(stat.st_mode):
+                return _Folder(path, stat).now(known)
+            size, mtime_ns, inode = stat.st_size, stat.st_mtime_ns, stat.st_ino
+            if known is not None and known[:3] == (size, mtime_ns, inode) and not known.listing:
+                return known
+            looked_ns = time_ns()
+            digest = file_digest(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        return FileState(size, -1 if _is_young(mtime_ns, looked_ns) else mtime_ns, inode, digest)
+
+
+class _Folder:
+    """A folder that is an input or output, with the stats of all the files in it."""
+
+    def __init__(self, path: str, stat: os.stat_result) -> None:
+        self._path = path
+        self._inode = stat.st_ino
+        self._looked_ns = time_ns()
+        self._files = sorted((name, file, os.stat(file)) for name, file in iter_files(path, skip=_SKIPPED))
+
+    def state(self, digest: str) -> FileState:
+        """Sums over the files, with the `digest` of their contents."""
+        hasher = blake3()
+        for name, _, stat in self._files:
+            text = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}\n"
+            hasher.update(os.fsencode(name) + b"\0" + text.encode())
+        size = sum(stat.st_size for _, _, stat in self._files)
+        return FileState(size, self._latest_ns(), self._inode, digest, hasher.hexdigest())
+
+    def digest(self) -> str:
+        """As `InputDir` digests folders: names below it, and contents."""
+        return joined_digest((name, file_digest(file)) for name, file, _ in self._files)
+
+    def now(self, known: FileState | None) -> FileState:
+        """`known` if nothing looks different, else hashed."""
+        found = self.state("")
+        if known is not None and known.listing == found.listing and known.mtime_ns == found.mtime_ns:
+            return known
+        is_young = _is_young(found.mtime_ns, self._looked_ns)
+        return found._replace(blake3=self.digest(), mtime_ns=-1 if is_young else found.mtime_ns)
+
+    def _latest_ns(self) -> int:
+        return max((stat.st_mtime_ns for _, _, stat in self._files), default=0)
+
+
+def _hashed(path: str) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _is_young(mtime_ns: int, looked_ns: int) -> bool:
+    """Whether an edit after `looked_ns` might leave the file with the same time."""
+    is_coarse = mtime_ns % 1_000_000_000 == 0
+    return looked_ns - mtime_ns < (_COARSE_NS if is_coarse else _FINE_NS)
+
+
+def _unreadable(path: str, error: OSError) -> StorageError:
+    made = StorageError(
+        f"The file {os.fsdecode(path)!r} cannot be read.",
+        f"{error.filename or path}: {error.strerror or error}",
+        "a task compares its files by content: make it readable, or name another file",
+        path=path,
+    )
+    made.errno = error.errno
+    return made
