@@ -18,6 +18,7 @@ from smttask.executors.limits import Watch
 from smttask.executors.outcome import Outcome
 from smttask.executors.process import Event, WorkerProcess, status_text
 from smttask.executors.progress import Display
+from smttask.executors.settling import settle_records
 from smttask.executors.weighing import Scales
 from smttask.executors.work import Work
 from smttask.settings import config
@@ -356,19 +357,8 @@ class Crew:
 
     def _settle_records(self) -> None:
         """Close the records that workers which died, or were stopped while they opened one, left open."""
-        if not self._has_records:
-            return
-        from smttask.project import get_project  # brings numpy, which this process needs only here
-        from smttask.runner import settle_open_runs
-
-        chosen = dict(self._plan.instructions.settings)
-        if self._plan.instructions.record_store is not None:
-            chosen["record_store"] = self._plan.instructions.record_store
-        try:
-            with config.use(**chosen):
-                settle_open_runs(get_project(self._root))
-        except SmttaskError as error:
-            self._told.tell(str(error))
+        if self._has_records:
+            settle_records(self._root, self._plan.instructions, self._told)
 
 
 def _told_error(content: dict[str, Any]) -> SmttaskError:

@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from queue import SimpleQueue
 
-from smttask.errors import SmttaskError
 from smttask.executors.daskcluster import Cluster, JoinedCluster, OwnCluster, quiet_dask
 from smttask.executors.daskflow import Flow
 from smttask.executors.daskline import Event, Line
@@ -16,9 +15,10 @@ from smttask.executors.daskwork import Orders
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome
 from smttask.executors.progress import Display
+from smttask.executors.settling import project_of, settle_records
 from smttask.executors.work import Work
 from smttask.extras import require
-from smttask.project import Project, current_project, find_project
+from smttask.project import Project
 from smttask.settings import config
 
 __all__ = ["DaskExecutor"]
@@ -75,7 +75,7 @@ class DaskExecutor:
 
     def run(self, works: Iterator[Work], told: Display) -> Generator[Outcome, None, None]:
         """See `smttask.protocols.Executor`."""
-        project = self._project()
+        project = project_of(self._instructions)
         orders = Orders(
             run=uuid.uuid4().hex,
             root="" if project is None else str(project.root),
@@ -93,15 +93,11 @@ class DaskExecutor:
             finally:
                 flow.end()
                 cluster.close()
-                self._settle_records(project, told)
+                settle_records(project, self._instructions, told, has_journals=True)
 
     def stop(self) -> None:
         """See `smttask.protocols.Executor`."""
         self._events.put(("stop", None))
-
-    def _project(self) -> Project | None:
-        start = self._instructions.start
-        return current_project() or (find_project(start) if start else None)
 
     def _cluster(self, project: Project | None) -> tuple[Cluster, int | None]:
         """Where to run, and how much at once."""
@@ -112,18 +108,3 @@ class DaskExecutor:
         n = min(n, most or n)
         output = (lambda text: self._events.put(("output", text))) if self._shows_output else None
         return OwnCluster(n, output), n
-
-    def _settle_records(self, project: Project | None, told: Display) -> None:
-        """Take in what workers of other hosts wrote, and close the records that those that died left open."""
-        record = self._instructions.record
-        if project is None or not (project.setting("record") if record is None else record):
-            return
-        from smttask.runner import settle_open_runs, take_in_journals
-
-        store = self._instructions.record_store
-        try:
-            with config.use(**({} if store is None else {"record_store": store})):
-                take_in_journals(project, wait=True)
-                settle_open_runs(project)
-        except SmttaskError as error:
-            told.tell(str(error))

@@ -14,9 +14,8 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any, Protocol
 
-from smttask import errors
 from smttask.errors import WorkerError
-from smttask.executors.process import status_text
+from smttask.executors.process import search_path, status_text
 from smttask.extras import require
 
 __all__ = ["Cluster", "JoinedCluster", "OwnCluster", "quiet_dask"]
@@ -235,7 +234,7 @@ class _Worker:
             key: str(value) for key, value in config.get("distributed.nanny.pre-spawn-environ").items()
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", START, json.dumps(_search_path()), address, *options],
+            [sys.executable, "-P", "-c", START, json.dumps(search_path()), address, *options],
             env={
                 **{key: str(value) for key, value in threads.items()},
                 **os.environ,
@@ -280,13 +279,6 @@ class _Worker:
         """Return when it has ended, or the time is over."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout_s)
-
-
-def _search_path() -> list[str]:
-    """What `sys.path` is here, and the folder of smttask; not the working directory of the moment."""
-    paths = [path for path in sys.path if path]
-    package = os.path.dirname(os.path.dirname(os.path.abspath(errors.__file__)))
-    return [*paths, *([] if package in paths else [package])]
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from smttask.executors.backlog import Item
 from smttask.executors.forking import THREAD_VARIABLES, ChildProcess, start_forked
 from smttask.executors.messages import Instructions, decoded, encoded
 
-__all__ = ["Event", "WorkerProcess", "status_text"]
+__all__ = ["Event", "WorkerProcess", "search_path", "status_text"]
 
 #: The worker that tells (None: this process itself), the kind of message, its content, what it had.
 Event = tuple["WorkerProcess | None", str, dict[str, Any], "Item | None"]
@@ -189,7 +189,7 @@ class WorkerProcess:
 def _start_fresh() -> ChildProcess:
     threads = dict.fromkeys(THREAD_VARIABLES, "1")
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", START, str(os.getpid()), json.dumps(_search_path())],
+        [sys.executable, "-P", "-c", START, str(os.getpid()), json.dumps(search_path())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -197,7 +197,7 @@ def _start_fresh() -> ChildProcess:
     )
 
 
-def _search_path() -> list[str]:
+def search_path() -> list[str]:
     """What `sys.path` is here, and the folder of smttask; not the working directory of the moment."""
     paths = [path for path in sys.path if path]
     package = os.path.dirname(os.path.dirname(os.path.abspath(errors.__file__)))

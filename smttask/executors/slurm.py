@@ -15,11 +15,12 @@ from smttask.errors import SettingError, SmttaskError
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome
 from smttask.executors.progress import Display
+from smttask.executors.settling import chosen_settings, project_of, settle_records
 from smttask.executors.slurmcluster import Cluster, DebugCluster, LocalCluster, SlurmCluster
 from smttask.executors.slurmflow import Flow
 from smttask.executors.work import Work
 from smttask.extras import require
-from smttask.project import JOURNAL_DIR, Project, current_project, find_project
+from smttask.project import Project
 from smttask.settings import JOURNAL, config
 
 __all__ = ["SlurmExecutor"]
@@ -103,7 +104,7 @@ class SlurmExecutor:
 
     def run(self, works: Iterator[Work], told: Display) -> Generator[Outcome, None, None]:
         """See `smttask.protocols.Executor`."""
-        project = self._project()
+        project = project_of(self._instructions)
         folder = self._folder(project)
         try:
             flow = Flow(
@@ -123,7 +124,7 @@ class SlurmExecutor:
                 yield from flow.outcomes()
             finally:
                 flow.end()
-                self._settle_records(project, told)
+                settle_records(project, self._instructions, told, has_journals=True)
                 if flow.has_failures:
                     told.tell(f"What the jobs printed is in {folder}")
                 else:
@@ -145,10 +146,6 @@ class SlurmExecutor:
         limit = self._options.get("time")
         return LocalCluster(folder, self._n, None if limit is None else _minutes(limit) * MINUTE_S)
 
-    def _project(self) -> Project | None:
-        start = self._instructions.start
-        return current_project() or (find_project(start) if start else None)
-
     def _folder(self, project: Project | None) -> Path:
         """A folder of this run, which the jobs see too."""
         root = Path.cwd() / ".smttask-slurm" if project is None else project.root / ".smt" / "slurm"
@@ -161,27 +158,9 @@ class SlurmExecutor:
         orders = self._instructions
         if project is None or self._cluster_name != "slurm" or orders.record is False:
             return orders
-        with config.use(**_chosen_store(orders)):
+        with config.use(**chosen_settings(orders)):
             serves_all_hosts = project.records.path is None
         return orders if serves_all_hosts else replace(orders, record_store=JOURNAL)
-
-    def _settle_records(self, project: Project | None, told: Display) -> None:
-        """Take in what the jobs wrote in journals, and close the records that dead ones left open."""
-        if project is None or self._instructions.record is False:
-            return
-        from smttask.runner import settle_open_runs, take_in_journals
-
-        try:
-            with config.use(**_chosen_store(self._instructions)):
-                if (project.root / JOURNAL_DIR).is_dir():
-                    take_in_journals(project, wait=True)
-                settle_open_runs(project)
-        except SmttaskError as error:
-            told.tell(str(error))
-
-
-def _chosen_store(orders: Instructions) -> dict[str, Any]:
-    return {} if orders.record_store is None else {"record_store": orders.record_store}
 
 
 def _count(options: dict[str, Any], name: str) -> int | None:

@@ -20,6 +20,7 @@ from smttask.executors.frames import FrameReader, FrameWriter
 from smttask.executors.messages import Instructions
 from smttask.executors.progress import Display
 from smttask.executors.running import Running, run_works, works_of_files
+from smttask.executors.settling import settle_records
 from smttask.settings import JOURNAL
 from smttask.testing import scratch_project
 
@@ -157,8 +158,7 @@ def test_the_records_of_hosts_without_the_record_store_are_taken_in_at_the_end(l
     lab.save(*(lab.tasks.Square(x) for x in range(3)), lab.tasks.Fail(1))
     executor = lab.executor(told={"record_store": JOURNAL})
     assert run_works(lab.works(), executor).counts == {"computed": 3, "failed": 1}
-    executor._instructions = Instructions(start=str(lab.root))
-    executor._settle_records(lab.project, Display())
+    settle_records(lab.project, Instructions(start=str(lab.root)), Display(), has_journals=True)
     assert lab.statuses() == ["crashed", "finished", "finished", "finished"]
 
 
