@@ -210,20 +210,22 @@ def _value(given: bytes | Here) -> Any:
 
 def _error(task: Task[Any], outcome: Outcome) -> BaseException:
     """What the task raised, or what is known of its end."""
-    if outcome.raised is not None:
-        try:
-            error: BaseException = _value(outcome.raised)
-        except Exception:  # noqa: BLE001 - any code of the error's class may run
-            pass
-        else:
-            if isinstance(outcome.raised, bytes) and outcome.details and not outcome.is_ours:
-                error.add_note(f"in the worker:\n{outcome.details}")
-            return error
-    return WorkerError(
+    told = WorkerError(
         f"Task {task.name!r} ({task.description_key}) {outcome.status}: {outcome.error}",
         outcome.details,
         "call task.run() to see it happen in this process",
     )
+    if outcome.raised is None:
+        return told
+    try:
+        error: BaseException = _value(outcome.raised)
+    except Exception as unreadable:  # noqa: BLE001 - any code of the error's class may run
+        told.add_note(f"The task's own error cannot be made again in this process: {unreadable!r}")
+        told.__cause__ = unreadable
+        return told
+    if isinstance(outcome.raised, bytes) and outcome.details and not outcome.is_ours:
+        error.add_note(f"in the worker:\n{outcome.details}")
+    return error
 
 
 # -- what the workers are told

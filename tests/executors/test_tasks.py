@@ -63,11 +63,22 @@ class Odd(Exception):
     def __init__(self, first, second):
         super().__init__(f"{first} and {second}")
 
+def settled(pid):
+    if os.getpid() != pid:
+        raise RuntimeError("not elsewhere")
+    return Settled("only here")
+
+class Settled(Exception):
+    def __reduce__(self):
+        return settled, (os.getpid(),)
+
 @RecordedTask
 def Fail(x: int) -> int:
     count_call()
     if x == 9:
         raise Odd(1, 2)
+    if x < 0:
+        raise Settled("only here")
     raise ValueError(f"no {x}")
 """
 
@@ -136,6 +147,16 @@ def test_an_error_that_cannot_be_sent_is_told(lab):
     assert isinstance(failed.error, WorkerError)
     assert "failed: Odd: 1 and 2" in str(failed.error)
     assert "call task.run()" in str(failed.error)
+
+
+def test_an_error_that_arrives_but_cannot_be_made_again_is_told_with_the_reason(lab):
+    """What the worker knew of the error stands beside what is wrong with it here."""
+    [(_, failed)] = run_tasks([lab.tasks.Fail(-1)], n=1, on_error="return", progress=False)
+    assert isinstance(failed.error, WorkerError)
+    assert "failed: Settled: only here" in str(failed.error)
+    assert isinstance(failed.error.__cause__, RuntimeError)
+    [note] = failed.error.__notes__
+    assert note == "The task's own error cannot be made again in this process: RuntimeError('not elsewhere')"
 
 
 def test_a_result_that_cannot_be_sent_is_an_error(lab):
