@@ -252,7 +252,8 @@ def _run_here(files: Iterator[str], instructions: Instructions, display: Display
     """Run the files in this process; each error opens the debugger where it was raised."""
     import pdb
 
-    from smttask.executors.taskfile import TaskFiles, describe_failure
+    from smttask.executors.failures import describe_failure
+    from smttask.executors.taskfile import TaskFiles
 
     summary = Summary()
     begin = time.monotonic()

@@ -10,7 +10,6 @@ from typing import Any
 
 from smttask.executors.daskwork import BATCH_S, Batch, Order
 from smttask.executors.outcome import Outcome
-from smttask.executors.progress import task_name
 from smttask.executors.work import Work
 
 __all__ = ["Batches", "Item"]
@@ -47,11 +46,11 @@ class Batches:
 
     def __init__(self) -> None:
         self._marks: dict[str, tuple[str, ...]] = {}
-        self._durations_s: dict[str, float] = {}  # of the latest tasks, by name
+        self._durations_s: dict[str, float] = {}  # of the latest works, by kind
 
-    def note(self, outcome: Outcome) -> None:
-        """Learn from `outcome` how long tasks of its name take; a long one counts at once."""
-        kind, duration_s = _kind(outcome.name), outcome.duration_s
+    def note(self, work: Work, outcome: Outcome) -> None:
+        """Learn from `outcome` how long works of its kind take; a long one counts at once."""
+        kind, duration_s = work.kind, outcome.duration_s
         before = self._durations_s.get(kind, duration_s)
         smooth = before + SHARE_OF_LAST * (duration_s - before)
         self._durations_s[kind] = max(smooth, duration_s)
@@ -69,7 +68,7 @@ class Batches:
         group: list[Order] = []
         total_s = 0.0
         for order in orders:
-            duration_s = self._durations_s.get(_kind(order.work.name), BATCH_S)
+            duration_s = self._durations_s.get(order.work.kind, BATCH_S)
             if group and (len(group) >= most or total_s + duration_s > BATCH_S):
                 batches.append(Batch(tuple(group)))
                 group, total_s = [], 0.0
@@ -91,7 +90,3 @@ class Batches:
     def forget(self, mark: str) -> None:
         """The batch is done."""
         self._marks.pop(mark, None)
-
-
-def _kind(name: str) -> str:
-    return task_name(name).partition("__")[0]

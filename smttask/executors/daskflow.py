@@ -268,7 +268,7 @@ class Flow:
                 self._submit_division(item.work, result)
         elif isinstance(result, Outcome) and not item.work.part:
             self._counts[result.status] += 1
-            self._batches.note(result)
+            self._batches.note(item.work, result)
             if not self._keep:
                 item.remove_file(result)
             yield replace(result, worker=slot)

@@ -16,7 +16,6 @@ import smttask
 from smttask.errors import WorkerError
 from smttask.executors.daskcluster import Cluster
 from smttask.executors.daskwork import TOPIC, Batch, Order, Orders, carry_out, carry_out_all, interrupt
-from smttask.executors.progress import task_name
 
 __all__ = ["Event", "Line"]
 
@@ -139,8 +138,8 @@ class Line:
         return self._ask(self._client.cancel(list(futures), force=True, asynchronous=True))
 
     def _key(self, order: Order) -> tuple[str, str, str]:
-        """Dask's key; its first part, by which Dask groups, is the name of the task."""
-        return task_name(order.work.name).partition("__")[0], self._run, order.mark
+        """Dask's key; its first part, by which Dask groups, is the kind of the work."""
+        return order.work.kind, self._run, order.mark
 
     # -- answers
 

@@ -25,7 +25,6 @@ from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome
 from smttask.executors.remote import run_safely
 from smttask.executors.taskfile import TaskFiles
-from smttask.executors.watching import Watcher
 from smttask.executors.work import Work
 from smttask.extras import require
 from smttask.project import get_project, use_project
@@ -208,14 +207,14 @@ def _within(order: Order, orders: Orders) -> Outcome | Division:
 
 def _run(files: TaskFiles, order: Order) -> Outcome | Division:
     if not hasattr(_of_thread, "watcher"):
-        _of_thread.watcher = Watcher(_tell_here)
+        _of_thread.watcher = files.watcher(_tell_here)
     with _of_thread.watcher.watching():
         return _divide_or_run(files, order)
 
 
 def _divide_or_run(files: TaskFiles, order: Order) -> Outcome | Division:
     work, begin = order.work, perf_counter()
-    if not order.may_divide or (work.description and TASK_TAG not in work.description):
+    if work.call or not order.may_divide or (work.description and TASK_TAG not in work.description):
         return run_safely(files, work)
     try:
         task = files.load_work(work)

@@ -99,7 +99,7 @@ class _Forked:
                 os.kill(self.pid, number)
 
 
-def prepare_forks(modules: Iterable[str]) -> None:
+def prepare_forks(modules: Iterable[str], *, only_calls: bool = False) -> None:
     """Load what every worker needs, once and not in every copy; `modules` are those of the user.
 
     Numerical libraries that are not loaded yet get one thread each; those that are, in each copy
@@ -109,6 +109,8 @@ def prepare_forks(modules: Iterable[str]) -> None:
         for name in THREAD_VARIABLES:
             os.environ.setdefault(name, "1")
     import_module("smttask.executors.worker")
+    if not only_calls:
+        import_module("smttask.executors.taskfile")
     for module in modules:
         with suppress(Exception):  # the workers meet the same error, and tell it
             import_module(module)

@@ -85,7 +85,7 @@ class ProcessExecutor:
     def run(self, works: Iterator[Work], told: Display) -> Generator[Outcome, None, None]:
         """See `smttask.protocols.Executor`."""
         if self.start_method == "fork":
-            prepare_forks(self.instructions.imports)
+            prepare_forks(self.instructions.imports, only_calls=self.instructions.only_calls)
         crew = Crew(self, works, told)
         try:
             yield from crew.outcomes()

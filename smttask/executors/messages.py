@@ -31,6 +31,8 @@ class Instructions:
         Absolute path or URL of another record store.
     settings
         Names and values (texts, numbers, tuples of texts) of settings that hold besides.
+    only_calls
+        No work holds a task, so that workers need not load what tasks need (see `Work.call`).
     """
 
     start: str = ""
@@ -41,6 +43,7 @@ class Instructions:
     reason: str | None = None
     record_store: str | None = None
     settings: tuple[tuple[str, Any], ...] = ()
+    only_calls: bool = False
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Self:

@@ -8,9 +8,10 @@ from contextvars import Context
 from time import perf_counter
 
 from smttask.errors import SmttaskError
+from smttask.executors.failures import describe_failure
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome
-from smttask.executors.taskfile import TaskFiles, describe_failure
+from smttask.executors.taskfile import TaskFiles
 from smttask.executors.work import Work
 
 __all__ = ["run_safely", "run_work"]

@@ -2,98 +2,40 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import pickle
-import sys
-import traceback
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
-from types import TracebackType
 from typing import Any
 
-from smttask import errors
-from smttask.errors import DescriptionError, OutputError, SmttaskError, error_text
-from smttask.executors.messages import Instructions
+from smttask.errors import DescriptionError, OutputError
+from smttask.executors.calls import Calls
+from smttask.executors.failures import describe_failure
 from smttask.executors.outcome import Here, Outcome, Status
 from smttask.executors.parts import Outlook, look_ahead
+from smttask.executors.telling import Watcher
+from smttask.executors.watching import TaskWatcher
 from smttask.executors.work import Work
-from smttask.project import Project, current_project, find_project, use_project
+from smttask.project import current_project
 from smttask.settings import config
 from smttask.tasks import Task
 from smttask.tasks.description import iter_described
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.explanation import Explanation
 
-__all__ = ["TaskFiles", "describe_failure"]
-
-MOST_LINE = 1000
-MOST_DETAILS = 50_000
-PACKAGE_DIR = os.path.dirname(os.path.abspath(errors.__file__)) + os.sep
+__all__ = ["TaskFiles"]
 
 
-class TaskFiles:
-    """Runs description files in this process, one after the other; `with` it.
+class TaskFiles(Calls):
+    """Runs description files, and calls, in this process, one after the other; `with` it as with `Calls`."""
 
-    Inside, the project is that of the working directory or of the settings, else the one
-    around `Instructions.start`, and its folder comes first in ``sys.path``; without a
-    project it is the working directory.
-
-    Raises
-    ------
-    ProjectError, SettingError
-        On entry, if the project or its settings cannot be used.
-    DescriptionError
-        On entry, if a module to be imported cannot be.
-    """
-
-    def __init__(self, instructions: Instructions) -> None:
-        self.instructions = instructions
-        self.project: Project | None = None
-        self._stack = ExitStack()
-
-    def __enter__(self) -> TaskFiles:
-        with ExitStack() as stack:
-            self.project = current_project() or (
-                find_project(self.instructions.start) if self.instructions.start else None
-            )
-            if self.project is not None:
-                stack.enter_context(use_project(self.project))
-            folder = os.getcwd() if self.project is None else str(self.project.root)
-            if folder not in sys.path:
-                sys.path.insert(0, folder)
-                stack.callback(sys.path.remove, folder)
-            stack.enter_context(config.use(**self._settings()))
-            for module in self.instructions.imports:
-                _import(module, folder)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    def _settings(self) -> dict[str, Any]:
-        """Settings that hold while files are run."""
-        chosen: dict[str, Any] = dict(self.instructions.settings)
-        if self.instructions.record is not None:
-            chosen["record"] = self.instructions.record
-        if self.instructions.record_store is not None:
-            chosen["record_store"] = self.instructions.record_store
-        if self.instructions.imports:
-            packages = [module.partition(".")[0] for module in self.instructions.imports]
-            trusted = chosen.get("trusted_packages", config.trusted_packages)
-            chosen["trusted_packages"] = tuple(dict.fromkeys([*trusted, *packages]))
-        return chosen
-
-    @property
-    def max_processes(self) -> int | None:
-        """Most workers that the settings allow at once."""
-        return config.max_processes
+    def watcher(self, tell: Callable[[Mapping[str, Any]], object]) -> Watcher:
+        """See `Calls`."""
+        return TaskWatcher(tell)
 
     def load(self, path: str) -> Task[Any] | None:
         """The task in the file `path`; None if there is no such file."""
@@ -105,7 +47,7 @@ class TaskFiles:
             raise
 
     def run(self, work: Work, task: Task[Any] | None = None) -> Outcome:
-        """Run the task of `work`, and remove its file if result and record are safe.
+        """Run the task of `work`, and remove its file if result and record are safe; or call its function.
 
         Whatever the task raises comes through, so that a debugger may look at it.
 
@@ -114,6 +56,8 @@ class TaskFiles:
         task
             What `load_work` gave, if that was asked before.
         """
+        if work.call:
+            return self.call(work)
         begin = perf_counter()
         task = task or self.load_work(work)
         if task is None:
@@ -200,17 +144,6 @@ def _real_folder(folder: str) -> str:
     return os.path.realpath(folder).rstrip(os.sep)
 
 
-def _import(module: str, folder: str) -> None:
-    try:
-        importlib.import_module(module)
-    except Exception as error:
-        raise DescriptionError(
-            f"Module {module!r} cannot be imported.",
-            f"found: {type(error).__name__}: {error}\nsearched: {folder} and the installed packages",
-            "correct the name given to --import, or the module",
-        ) from error
-
-
 def _handed_over(value: Any, work: Work, task: Task[Any]) -> bytes | Here:
     """The result of `task` as who asked for it gets it."""
     if work.task is not None:
@@ -223,52 +156,3 @@ def _handed_over(value: Any, work: Work, task: Task[Any]) -> bytes | Here:
             f"found: {type(value).__name__}, which cannot be pickled ({type(error).__name__}: {error})",
             "run it with executor='thread', or as an input of a task whose result can",
         ) from error
-
-
-def describe_failure(work: Work, error: BaseException, duration_s: float) -> Outcome:
-    """The outcome of `work` whose task raised `error`; of long texts the ends."""
-    is_ours = isinstance(error, SmttaskError)
-    if isinstance(error, SmttaskError):
-        line, details = error.what, "\n".join(part for part in (error.found, error.remedy) if part)
-    else:
-        first = error_text(error).strip().partition("\n")[0]
-        line = f"{type(error).__name__}: {first}" if first else type(error).__name__
-        trace = _of_user(error.__traceback__)
-        details = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
-    return Outcome(
-        work.name,
-        "failed",
-        duration_s,
-        line[:MOST_LINE],
-        _cut(details),
-        is_ours,
-        number=work.number,
-        raised=_raised(error, work) if work.wants_value else None,
-    )
-
-
-def _raised(error: BaseException, work: Work) -> bytes | Here | None:
-    """The error as who asked for the result gets it; None if it cannot be sent."""
-    if work.task is not None:
-        return Here(error)
-    try:
-        pickled = pickle.dumps(error, protocol=pickle.HIGHEST_PROTOCOL)
-        pickle.loads(pickled)  # noqa: S301 - what was just made; many errors cannot be made again
-    except Exception:  # noqa: BLE001 - any code of the error's class may run
-        return None
-    return pickled
-
-
-def _cut(text: str) -> str:
-    if len(text) <= MOST_DETAILS:
-        return text
-    half = MOST_DETAILS // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half} characters …\n{text[-half:]}"
-
-
-def _of_user(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the first line outside of smttask; all of it if there is none."""
-    inner = trace
-    while inner is not None and inner.tb_frame.f_code.co_filename.startswith(PACKAGE_DIR):
-        inner = inner.tb_next
-    return inner or trace

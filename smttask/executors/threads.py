@@ -10,12 +10,14 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, NamedTuple
 
+from smttask.errors import SettingError
+from smttask.executors.failures import describe_failure
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome
 from smttask.executors.progress import Display
 from smttask.executors.remote import run_safely
-from smttask.executors.taskfile import TaskFiles, describe_failure
-from smttask.executors.watching import Watcher
+from smttask.executors.taskfile import TaskFiles
+from smttask.executors.telling import Watcher
 from smttask.executors.work import Work
 
 __all__ = ["ThreadExecutor"]
@@ -84,6 +86,8 @@ class ThreadExecutor:
         while True:
             # As many again wait as run, so that threads are busy while the caller is
             while not n_stops and n_out < 2 * self._n and (work := next(works, None)) is not None:
+                if work.call:
+                    raise _not_for_threads(work)
                 orders.put(work)
                 n_out += 1
                 if n_threads < min(n_out, self._n):
@@ -126,7 +130,7 @@ class ThreadExecutor:
         self, number: int, files: TaskFiles, context: Context, orders: SimpleQueue[Work | None]
     ) -> None:
         """Run one work after the other, until there is none."""
-        watcher = Watcher(lambda facts: self._events.put(_Facts(number, facts)))
+        watcher = files.watcher(lambda facts: self._events.put(_Facts(number, facts)))
         while (work := orders.get()) is not None:
             self._events.put((number, work, None))
             attempts = 1
@@ -149,6 +153,15 @@ def _run(files: TaskFiles, work: Work, context: Context, watcher: Watcher) -> Ou
         return Outcome(work.name, "killed", error="KeyboardInterrupt", number=work.number)
     except Exception as error:  # noqa: BLE001 - a thread that ended would be waited for without end
         return describe_failure(work, error, 0.0)
+
+
+def _not_for_threads(work: Work) -> SettingError:
+    return SettingError(
+        f"The executor 'thread' cannot run {work.name}.",
+        "found: tasks that run in their own folder; threads share one working directory",
+        "use the executor 'process', 'dask' or 'slurm'",
+        name="executor",
+    )
 
 
 def _abandoned(work: Work, number: int, duration_s: float) -> Outcome:

@@ -1,4 +1,4 @@
-"""One thing to run: a description file, or a task of the calling process."""
+"""One thing to run: a description file, a task of the calling process, or the call of a function."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["Work", "work_of_task"]
 
 GLANCE_BYTES = 200_000
+SENT = ("path", "description", "part", "wants_value", "call", "arguments")
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One thing to run; exactly one of `path`, `description` and `task` says what.
+    """One thing to run; exactly one of `path`, `description`, `task` and `call` says what.
 
     Parameters
     ----------
@@ -41,6 +42,11 @@ class Work:
         Top-level packages whose modules the description may name besides those that settings trust.
     wants_value
         Whether a result that is not stored is to come back with the outcome.
+    call
+        ``module:function`` of the installed packages, called with `arguments` and `wait`; it returns what
+        became of the work, see `smttask.executors.calls`. No project is needed.
+    arguments
+        Keyword arguments as a JSON object.
     """
 
     name: str
@@ -51,6 +57,15 @@ class Work:
     part: str = ""
     trusts: tuple[str, ...] = ()
     wants_value: bool = False
+    call: str = ""
+    arguments: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What works have in common that take about as long: the name of the task, or of the function."""
+        if self.call:
+            return self.call.partition(":")[2]
+        return os.path.basename(self.name).partition("__")[0]
 
     def sendable(self) -> Work:
         """The same for another process, with the task as its description.
@@ -77,6 +92,8 @@ class Work:
 
     def n_upstream(self) -> int:
         """About how many tasks it depends on; 0 if that is not to be seen at a glance."""
+        if self.call:
+            return 0
         try:
             if self.path and os.path.getsize(self.path) > GLANCE_BYTES:
                 return 0
@@ -87,8 +104,7 @@ class Work:
 
     def to_message(self) -> dict[str, Any]:
         """Its fields as JSON, those at their default left out; see `sendable`."""
-        fields = {name: getattr(self, name) for name in ("path", "description", "part", "wants_value")}
-        given = {name: value for name, value in fields.items() if value}
+        given = {name: value for name in SENT if (value := getattr(self, name))}
         if self.trusts:
             given["trusts"] = list(self.trusts)
         return {"name": self.name, "number": self.number, **given}

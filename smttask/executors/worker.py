@@ -1,4 +1,4 @@
-"""A worker process: runs one description file after the other, as its parent says.
+"""A worker process: runs one work after the other, as its parent says.
 
 Messages come in on what was stdin and go out on what was stdout when the process
 started. Tasks get an empty stdin; what they print goes to the record and, through
@@ -18,21 +18,26 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from time import perf_counter
 from types import FrameType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from smttask.errors import SmttaskError, SmttaskWarning
+from smttask.executors.calls import Calls, Held
+from smttask.executors.failures import describe_failure
 from smttask.executors.memory import kill_family, peak_bytes, reset_peak
 from smttask.executors.messages import Instructions, decoded, encoded
 from smttask.executors.outcome import Outcome
 from smttask.executors.signals import STOP_SIGNALS
 from smttask.executors.surroundings import Surroundings
-from smttask.executors.taskfile import TaskFiles, describe_failure
-from smttask.executors.watching import Watcher
+from smttask.executors.telling import Watcher
 from smttask.executors.work import Work
 from smttask.records.capture import captured_output
-from smttask.tasks import Task
+
+if TYPE_CHECKING:
+    from smttask.executors.taskfile import TaskFiles
+    from smttask.tasks import Task
 
 __all__ = ["main"]
 
@@ -78,7 +83,6 @@ class Worker:
 
     def __init__(self, answers: BinaryIO) -> None:
         self._answers = answers
-        self._watcher = Watcher(lambda facts: self.send("watched", **facts))
         self._sending = threading.Lock()
         self._may_stop = False
         self._is_stopped = False
@@ -141,7 +145,8 @@ class Worker:
         first = orders.readline()
         if not first:
             return
-        files = TaskFiles(Instructions.from_message(decoded(first)[1]))
+        files = _files(Instructions.from_message(decoded(first)[1]))
+        watcher = files.watcher(lambda facts: self.send("watched", **facts))
         with ExitStack() as stack:
             try:
                 stack.enter_context(files)
@@ -168,7 +173,7 @@ class Worker:
                 may_split = message.pop("splits")
                 work = Work.from_message(message)
                 try:
-                    self._run(files, work, may_split=may_split)
+                    self._run(files, work, watcher, may_split=may_split)
                 finally:
                     surroundings.restore()
 
@@ -187,16 +192,24 @@ class Worker:
             return False
         return True
 
-    def _run(self, files: TaskFiles, work: Work, *, may_split: bool) -> None:
+    def _run(self, files: Calls, work: Work, watcher: Watcher, *, may_split: bool) -> None:
         begin = perf_counter()
         try:
-            task = files.load_work(work)
-            if task is not None and self._is_put_off(files, task, may_split=may_split):
-                return
+            if work.call:
+                run = partial(files.call, work, wait=False)
+            else:
+                tasks = cast("TaskFiles", files)
+                task = tasks.load_work(work)
+                if task is not None and self._is_put_off(tasks, task, may_split=may_split):
+                    return
+                run = partial(tasks.run, work, task)
             reset_peak()
-            with self._watcher.watching(), self._stoppable():
-                outcome = files.run(work, task)
+            with watcher.watching(), self._stoppable():
+                outcome = run()
             outcome = replace(outcome, peak_bytes=peak_bytes())
+        except Held as held:
+            self.send("outcome", status="busy", holder=held.holder)
+            return
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, fails that task alone
             duration_s = perf_counter() - begin
             if self._is_stopped and isinstance(error, KeyboardInterrupt):
@@ -225,6 +238,14 @@ class Worker:
         warnings.showwarning = show_or_send
         warnings.simplefilter("always", SmttaskWarning)  # the parent shows each text once
         logging.getLogger("smttask").addHandler(_Sender(self))
+
+
+def _files(orders: Instructions) -> Calls:
+    """What runs works here; `TaskFiles`, which loads what tasks need, unless all of them are calls."""
+    if orders.only_calls:
+        return Calls(orders)
+    kind: type[Calls] = import_module("smttask.executors.taskfile").TaskFiles
+    return kind(orders)
 
 
 class _Sender(logging.Handler):

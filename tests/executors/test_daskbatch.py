@@ -34,6 +34,10 @@ def orders(n, name="Square"):
     return [Order(Work(f"{name}__{number}.taskdesc.json", number), str(number)) for number in range(n)]
 
 
+def note(batches, duration_s, name="Square__1.taskdesc.json"):
+    batches.note(Work(name), Outcome(name, "computed", duration_s))
+
+
 def sizes(batches):
     return [len(batch.orders) for batch in batches]
 
@@ -41,10 +45,10 @@ def sizes(batches):
 def test_tasks_that_were_short_go_together():
     """As many as take a tenth of a second, and not so many that a thread of the cluster would be idle."""
     batches = Batches()
-    batches.note(Outcome("Square__1.taskdesc.json", "computed", 0.001))
+    note(batches, 0.001)
     assert sizes(batches.together(orders(32), 2)) == [8] * 4
     assert sizes(batches.together(orders(8), 2)) == [2] * 4
-    batches.note(Outcome("Square__1.taskdesc.json", "computed", 0.03))
+    note(batches, 0.03)
     assert max(sizes(batches.together(orders(32), 2))) == 3
 
 
@@ -53,7 +57,7 @@ def test_tasks_of_which_little_is_known_go_by_themselves(duration_s, n_threads):
     """As long ones do, and all while the cluster has not told its size."""
     batches = Batches()
     if duration_s is not None:
-        batches.note(Outcome("Square__1.taskdesc.json", "computed", duration_s))
+        note(batches, duration_s)
     assert sizes(batches.together(orders(4), n_threads)) == [1] * 4
 
 
