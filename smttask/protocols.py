@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from smttask.records.runs import OpenRun, PastRun
 
 __all__ = [
+    "TASK_MODULES",
     "Executor",
     "Format",
     "RecordStore",
@@ -31,6 +32,9 @@ __all__ = [
     "Wiring",
     "view_registry",
 ]
+
+#: Modules above the room of tasks that define types of tasks: imported when a description names them.
+TASK_MODULES = frozenset({"smttask.tasker.bridge"})
 
 
 class Runnable:
@@ -59,6 +63,13 @@ class Runnable:
     def session_key(self) -> str:
         """Name of the computation within this process, known without any run."""
         return self.full_digest
+
+    def stand_in(self) -> Runnable:
+        """The task that stands for it among the inputs of other tasks: itself, if it is one.
+
+        Asked once for each place where it is given, if its digest is late.
+        """
+        return self
 
 
 class Wiring:

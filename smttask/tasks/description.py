@@ -133,7 +133,7 @@ def save_task(task: Task[Any], path: Path) -> Path:
             raise NotRecordableError(
                 f"Task {described.name!r} ({described.description_key}) cannot be saved.",
                 f"found: {reason}",
-                "move it to a module of the project, at the top level",
+                described.how_to_save,
             )
     text = json.dumps(describe_task(task), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     file = path if path.suffix == ".json" else path / f"{task.name}__{task.description_key}{SUFFIX}"

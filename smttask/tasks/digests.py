@@ -21,6 +21,7 @@ from smttask.tasks.composition import with_values
 from smttask.tasks.evaluation import Session
 from smttask.tasks.inputs import NamedTask, bind_inputs, upstream_tasks
 from smttask.tasks.remembered import Remembered
+from smttask.typing.files import InputDir, InputFile
 
 if TYPE_CHECKING:
     from smttask.tasks.signature import Signature
@@ -52,6 +53,10 @@ class Digested(Runnable):
 
     #: How often another function of the same name was made a task before, in this process.
     definition_number: ClassVar[int] = 0
+
+    #: Files that are no inputs, but whose content the digest names, so that it must still be the same
+    #: when the result is used; known once the digest is.
+    named_files: tuple[InputFile | InputDir, ...] = ()
 
     description_key: str
     _values: dict[str, Any]
@@ -139,6 +144,21 @@ class Digested(Runnable):
     def record_key(self) -> str:
         """What records and manifests call the task as an input of another: its digest, if it has its own."""
         return self.digest
+
+    def unpure_to_run(self) -> Task[Any] | None:
+        """An unpure task that must be run before the digest is known; None if no run is needed."""
+        stack = [cast("Task[Any]", self)]
+        seen: set[str] = set()
+        while stack:
+            current = stack.pop()
+            if not current.has_late_digest or current._found_digests or current.session_key in seen:
+                continue
+            seen.add(current.session_key)
+            if not type(current).has_late_digest:
+                stack.extend(current.upstream)
+            elif not current.has_run:
+                return current
+        return None
 
     @property
     def _late_digests(self) -> tuple[str, str]:

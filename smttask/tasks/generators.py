@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast, overl
 from smttask.code.fingerprint import CodeFingerprint
 from smttask.code.source import MAIN_NAMES, remember_sources
 from smttask.errors import ArgumentError, OutputError, SignatureError, SmttaskError, short_repr
+from smttask.protocols import Runnable
 from smttask.tasks import naming
 from smttask.tasks.arguments import Default, Parameter
 from smttask.tasks.memoized import Memoized
@@ -321,8 +322,9 @@ class Join(Recorded[list[Item]]):
     def __init__(self, tasks: Iterable[Task[Item]], *, reason: str | None = None) -> None: ...
     def __init__(self, *given: Any, tasks: Iterable[Any] = (), reason: str | None = None) -> None:
         joined: list[Any] = [*given, *tasks]
-        if len(joined) == 1 and not isinstance(joined[0], Task) and isinstance(joined[0], Iterable):
+        if len(joined) == 1 and not isinstance(joined[0], Runnable) and isinstance(joined[0], Iterable):
             joined = list(joined[0])
+        joined = [item.stand_in() if isinstance(item, Runnable) else item for item in joined]
         strangers = [item for item in joined if not isinstance(item, Task)]
         if strangers or not joined:
             raise ArgumentError(

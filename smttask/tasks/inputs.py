@@ -125,6 +125,7 @@ def bind_inputs(
                     forms = canonical_forms(value, root=root, place=name)
                 except LateDigestError:
                     late.append(name)
+                    value = values[name] = with_values(value, lambda task: task.stand_in(), checked=False)
                     named = with_values(value, NamedTask.by_key, checked=False)
                     forms = canonical_forms(named, root=root, place=name)
                 full[name] = forms.full

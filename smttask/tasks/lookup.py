@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from smttask.code.source import MAIN_NAMES
 from smttask.errors import DescriptionError, short_repr
 from smttask.project import current_project
+from smttask.protocols import TASK_MODULES
 from smttask.settings import config
 from smttask.tasks import naming
 from smttask.typing.definitions import definition_in
@@ -163,6 +164,8 @@ def _is_half_loaded(module: ModuleType) -> bool:
 def _get_module(name: str, what: str, origin: str) -> ModuleType:
     if (loaded := sys.modules.get(name)) is not None and not _is_half_loaded(loaded):
         return loaded
+    if name in TASK_MODULES:
+        return importlib.import_module(name)
     top = name.partition(".")[0]
     project = current_project()
     trusted = project.setting("trusted_packages") if project else config.trusted_packages

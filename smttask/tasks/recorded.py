@@ -37,6 +37,7 @@ from smttask.tasks.explaining import explain_stored
 from smttask.tasks.explanation import Explanation
 from smttask.tasks.mainmodule import main_source
 from smttask.tasks.memory import memory
+from smttask.tasks.outputforms import is_pickled
 from smttask.tasks.stored import StoredUnit
 from smttask.tasks.task import Task
 from smttask.tasks.tracking import track
@@ -223,18 +224,24 @@ class Recorded(Task[R]):
         project = self._project(RunOptions())
         if project is None:
             return super().get_output(name)
-        with Session.current() as session:
-            unit = self._unit(session, RunOptions())
-            head = find_stored(unit, project, session.expected_code(self))
+        head = self.find_head(project)
         parts = self.output_spec.parts(name, () if head is None else head.outputs)
         if head is None:
             raise self._not_found()
         verify = project.setting("verify")
         loaded = {
-            part: project.data.load_output(head, part, verify=verify, allow_pickle=unit.may_unpickle(part))
+            part: project.data.load_output(
+                head, part, verify=verify, allow_pickle=is_pickled(self.output_spec.forms.values(), part)
+            )
             for part in parts
         }
         return self.output_spec.one(name, loaded)
+
+    def find_head(self, project: Project) -> Head | None:
+        """The head of the stored result that `run()` would load; None if it would compute."""
+        with Session.current() as session:
+            unit = self._unit(session, RunOptions())
+            return find_stored(unit, project, session.expected_code(self))
 
     def _unrecorded(self) -> ResultNotFoundError:
         if self.home_module in MAIN_NAMES:

@@ -164,7 +164,18 @@ class StoredUnit:
 
     @cached_property
     def _input_files(self) -> list[InputFile | InputDir]:
-        return [leaf for leaf in iter_leaves(self.task.raw_inputs) if isinstance(leaf, InputFile | InputDir)]
+        """The data files among the inputs, and those that the digests of upstream tasks name."""
+        leaves = iter_leaves(self.task.raw_inputs)
+        files = [leaf for leaf in leaves if isinstance(leaf, InputFile | InputDir)]
+        stack = [*self.task.upstream] if self.task.has_late_digest else []
+        seen: set[str] = set()
+        while stack:
+            current = stack.pop()
+            if current.session_key not in seen and current.session_key not in self.session.heads:
+                seen.add(current.session_key)
+                files += current.named_files
+                stack += current.upstream
+        return list(dict.fromkeys(files))
 
     def _check_files(self, when: str) -> None:
         for file in self._input_files:

@@ -107,6 +107,11 @@ class Task(Digested, Described, Bindable, Generic[R]):
             return "it is defined in __main__"
         return "it is defined inside a function" if "<locals>" in definition.__qualname__ else ""
 
+    @property
+    def how_to_save(self) -> str:
+        """What to do if it is `unsavable`."""
+        return "move it to a module of the project, at the top level"
+
     @classmethod
     def own_fingerprint(cls) -> CodeFingerprint:
         """The code of the task as loaded, that of its inputs and upstream tasks left out."""
@@ -269,7 +274,7 @@ class Task(Digested, Described, Bindable, Generic[R]):
 
     def explained(self, session: Session, options: RunOptions) -> Explanation:
         """What `run()` with these options would do, and why."""
-        if (unpure := self._unpure_to_run()) is not None:
+        if (unpure := self.unpure_to_run()) is not None:
             reason = "an unpure task, which has not run"
             if unpure is not self:
                 name = f"{unpure.name} ({unpure.description_key})"
@@ -285,21 +290,6 @@ class Task(Digested, Described, Bindable, Generic[R]):
         if options.recompute:
             return Explanation(self.name, name, False, "asked to compute it anew")
         return self._explained(session, options, name)
-
-    def _unpure_to_run(self) -> Task[Any] | None:
-        """An unpure task that must be run before the digest is known; None if no run is needed."""
-        stack: list[Task[Any]] = [self]
-        seen: set[str] = set()
-        while stack:
-            current = stack.pop()
-            if not current.has_late_digest or current._found_digests or current.session_key in seen:
-                continue
-            seen.add(current.session_key)
-            if not type(current).has_late_digest:
-                stack.extend(current.upstream)
-            elif not current.has_run:
-                return current
-        return None
 
     def _explained(self, session: Session, options: RunOptions, name: str) -> Explanation:
         """The same for one kind of task, which goes by `name`: its digest, or its key if it has none."""
