@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from smttask.errors import RecordStoreError
+from smttask.jsonlines import read_lines
 from smttask.records.record import Record
 
 __all__ = ["edited", "read_edits"]
@@ -28,9 +29,7 @@ def read_edits(path: Path) -> dict[str, list[Mapping[str, Any]]]:
         If the file cannot be read.
     """
     try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return {}
+        lines = read_lines(path)
     except OSError as error:
         raise RecordStoreError(
             "The edits of records cannot be read.",
@@ -38,14 +37,11 @@ def read_edits(path: Path) -> dict[str, list[Mapping[str, Any]]]:
             "make it readable, or move it away to have the records without edits",
         ) from error
     found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for line in lines:
-        try:
-            edit = json.loads(line)
+    for edit in lines:
+        with suppress(KeyError, TypeError):
             labels = edit["labels"] if edit["column"] == "tags" else edit["texts"]
             for label in labels:
                 found[label].append(edit)
-        except (ValueError, KeyError, TypeError):
-            continue
     return found
 
 

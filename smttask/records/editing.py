@@ -7,14 +7,13 @@ made again when the store was lost and its records came back from the manifests.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from smttask.errors import InputError, RecordStoreError, short_repr
+from smttask.jsonlines import append_line
 from smttask.records.database import IDS, Transaction
 from smttask.records.record import STATUSES, fit
 from smttask.records.rows import RecordWriter
@@ -111,24 +110,15 @@ class TextEdit:
 
 
 def note_edit(path: Path, noted: Noted, *, durable: bool = False) -> None:
-    """Append `noted` to the file `path`, as one line of JSON with the time; for one writer at a time.
+    """Append `noted` to the file at `path`, see `smttask.jsonlines.append_line`; for one writer at a time.
 
     Raises
     ------
     RecordStoreError
         If the file cannot be written.
     """
-    line = json.dumps({"time": datetime.now(UTC).isoformat(), **noted}) + "\n"
     try:
-        with open(path, "ab+") as file:
-            if file.seek(0, os.SEEK_END):
-                file.seek(-1, os.SEEK_END)
-                # what a writer left that was killed must not spoil the next line
-                line = line if file.read(1) == b"\n" else "\n" + line
-            file.write(line.encode())
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
+        append_line(path, noted, durable=durable)
     except OSError as error:
         raise RecordStoreError(
             "Records were not edited.",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any
 
+from smttask.jsonlines import json_object
 from smttask.records.process import Process
 from smttask.records.record import (
     DataKey,
@@ -61,7 +61,7 @@ class JournalFile:
             If the file cannot be read.
         """
         with open(self.path, "rb") as file:
-            line = _object(file.readline())
+            line = json_object(file.readline())
         try:
             if line is None or line["journal"] != FORMAT:
                 return None
@@ -83,7 +83,7 @@ class JournalFile:
             for text in file:
                 if not text.endswith(b"\n"):
                     return
-                line = _object(text)
+                line = json_object(text)
                 self.has_ended = line is not None and bool(line.get("end"))
                 if self.has_ended:  # who reads the file again must meet it again
                     return
@@ -92,14 +92,6 @@ class JournalFile:
                     self.n_damaged += text != b"\n"
                 elif "journal" not in line:
                     yield line
-
-
-def _object(text: bytes) -> Line | None:
-    try:
-        line = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return line if isinstance(line, dict) else None
 
 
 def read_record(told: Mapping[str, Any]) -> Record:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 
+from smttask.jsonlines import append_line, read_lines
 from smttask.storage.atomic import replace_link, storage_error
 from smttask.storage.layout import OLDER_DIR, Key, link_name, older_name
 from smttask.storage.locks import computing
@@ -54,13 +54,8 @@ def accept_result(input_dir: Path, key: Key, code: str, head: Head, *, noted_in:
 
 def _note(path: Path, key: Key, code: str, label: str) -> None:
     facts = {"folder": key.folder, "digest": key.name, "full_digest": key.full_digest, "code": code}
-    line = json.dumps({"time": datetime.now(UTC).isoformat(), **facts, "label": label}) + "\n"
-    with computing(f"{path}.lock"), open(path, "ab+") as file:
-        if file.seek(0, os.SEEK_END):
-            file.seek(-1, os.SEEK_END)
-            # what a writer left that was killed must not spoil the next line
-            line = line if file.read(1) == b"\n" else "\n" + line
-        file.write(line.encode())
+    with computing(f"{path}.lock"):
+        append_line(path, {**facts, "label": label})
 
 
 def read_acceptances(path: Path) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
@@ -75,17 +70,12 @@ def read_acceptances(path: Path) -> dict[tuple[str, str], list[tuple[str, str, s
         If the file cannot be read.
     """
     try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return {}
+        lines = read_lines(path)
     except OSError as error:
         raise storage_error("Cannot read which results were accepted.", str(path), error) from error
     found: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
-    for line in lines:
-        try:
-            told = json.loads(line)
+    for told in lines:
+        with suppress(KeyError, TypeError):
             version = told["full_digest"], told["code"], told["label"]
             found[told["folder"], told["digest"]].append(version)
-        except (ValueError, KeyError, TypeError):
-            continue
     return dict(found)
