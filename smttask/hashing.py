@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+from collections.abc import Iterable, Iterator
+from stat import S_ISDIR, S_ISREG
 from threading import Thread
+from time import time_ns
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 
-__all__ = ["FileHashing", "HashingFile", "PARALLEL_BYTES", "hash_file", "new_hasher"]
+__all__ = [
+    "FileHashing",
+    "HashingFile",
+    "PARALLEL_BYTES",
+    "file_digest",
+    "hash_file",
+    "iter_files",
+    "joined_digest",
+    "new_hasher",
+]
 
 # From this size on, hashing beside the writing pays for starting threads (measured: 0.1 ms).
 PARALLEL_BYTES = 2_000_000
@@ -18,6 +31,8 @@ PARALLEL_BYTES = 2_000_000
 N_HASH_THREADS = min(os.cpu_count() or 1, 8)
 # Below this size reading a file is faster than mapping it (measured).
 MAP_BYTES = 65_536
+_FILE_MANAGERS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+_RACY_NS = 2_000_000_000  # a file younger than this when hashed may change within one tick of its clock
 
 
 def new_hasher(n_bytes: int) -> blake3:
@@ -32,6 +47,91 @@ def hash_file(path: str) -> str:
         if size < MAP_BYTES:
             return blake3(file.read()).hexdigest()
     return new_hasher(size).update_mmap(path).hexdigest()
+
+
+class _Stat(NamedTuple):
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+_known: dict[str, tuple[_Stat, str]] = {}
+_MAX_KNOWN = 100_000  # 30 MB of memory
+
+
+def _stat(path: str | os.PathLike[str]) -> _Stat:
+    found = os.stat(path)
+    if not S_ISREG(found.st_mode) and not S_ISDIR(found.st_mode):  # reading it may never end
+        raise OSError(errno.EINVAL, "a pipe or a device, no file", os.fspath(path))
+    return _Stat(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """The blake3 of the file's content, 64 hex digits; remembered while the file looks the same."""
+    stat = _stat(path)
+    known = _known.get(os.fspath(path))
+    if known is not None and known[0] == stat:
+        return known[1]
+    hasher = new_hasher(stat.size)
+    hashed_at_ns = time_ns()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 22):
+            hasher.update(block)
+    digest = hasher.hexdigest()
+    if stat == _stat(path) and hashed_at_ns - stat.mtime_ns > _RACY_NS:
+        if len(_known) >= _MAX_KNOWN:
+            _known.clear()
+        _known[os.fspath(path)] = (stat, digest)
+    else:
+        _known.pop(os.fspath(path), None)
+    return digest
+
+
+def joined_digest(digests: Iterable[tuple[str, str]]) -> str:
+    """The digest of a folder, 64 hex, from the name and digest of each file in it, sorted by name."""
+    hasher = new_hasher(0)
+    for name, digest in digests:
+        encoded = os.fsencode(name)
+        hasher.update(len(encoded).to_bytes(8, "little") + encoded + bytes.fromhex(digest))
+    return hasher.hexdigest()
+
+
+def iter_files(
+    folder: str | os.PathLike[str], *, skip: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, str]]:
+    """Name relative to `folder`, with ``/``, and path of each file below it.
+
+    Parameters
+    ----------
+    skip
+        Names of folders that are passed over with all in them.
+
+    Raises
+    ------
+    OSError
+        If something in it cannot be read or is no file, or it contains itself.
+    """
+    stack = [("", os.fspath(folder), frozenset[str]())]
+    while stack:
+        prefix, place, around = stack.pop()
+        real = os.path.realpath(place)
+        if real in around:
+            raise OSError(errno.ELOOP, "the folder contains itself by a link", place)
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    if entry.name in skip:
+                        continue
+                    stack.append((f"{prefix}{entry.name}/", entry.path, around | {real}))
+                elif entry.name in _FILE_MANAGERS:
+                    continue
+                elif entry.is_file():
+                    yield prefix + entry.name, entry.path
+                else:
+                    reason = (
+                        "a link that leads nowhere" if entry.is_symlink() else "neither a file nor a folder"
+                    )
+                    raise OSError(errno.EINVAL, reason, entry.path)
 
 
 class FileHashing(Thread):

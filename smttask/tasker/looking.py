@@ -10,8 +10,8 @@ from time import time_ns
 from blake3 import blake3
 
 from smttask.errors import StorageError
+from smttask.hashing import file_digest, iter_files, joined_digest
 from smttask.tasker.state import FOLDER, FileState
-from smttask.typing.files import file_digest, iter_files, joined_digest
 
 __all__ = ["Look"]
 

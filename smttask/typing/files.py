@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from stat import S_ISDIR, S_ISREG
-from time import time_ns
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from pydantic_core import core_schema
 
 from smttask.errors import InputError, short_repr
-from smttask.hashing import new_hasher
+from smttask.hashing import file_digest, iter_files, joined_digest
 from smttask.typing.registry import TypeEntry, register_entry
 
-__all__ = ["INPUT_PATHS", "InputDir", "InputFile", "file_digest", "iter_files", "joined_digest"]
-
-_FILE_MANAGERS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-_RACY_NS = 2_000_000_000  # a file younger than this when hashed may change within one tick of its clock
-
-
-class _Stat(NamedTuple):
-    size: int
-    mtime_ns: int
-    inode: int
-
-
-_known: dict[str, tuple[_Stat, str]] = {}
-_MAX_KNOWN = 100_000  # 30 MB of memory
-
-
-def _stat(path: str | Path) -> _Stat:
-    found = os.stat(path)
-    if not S_ISREG(found.st_mode) and not S_ISDIR(found.st_mode):  # reading it may never end
-        raise OSError(errno.EINVAL, "a pipe or a device, no file", str(path))
-    return _Stat(found.st_size, found.st_mtime_ns, found.st_ino)
-
-
-def file_digest(path: str | Path) -> str:
-    """The blake3 of the file's content, 64 hex digits; remembered while the file looks the same."""
-    stat = _stat(path)
-    known = _known.get(str(path))
-    if known is not None and known[0] == stat:
-        return known[1]
-    hasher = new_hasher(stat.size)
-    hashed_at_ns = time_ns()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 22):
-            hasher.update(block)
-    digest = hasher.hexdigest()
-    if stat == _stat(path) and hashed_at_ns - stat.mtime_ns > _RACY_NS:
-        if len(_known) >= _MAX_KNOWN:
-            _known.clear()
-        _known[str(path)] = (stat, digest)
-    else:
-        _known.pop(str(path), None)
-    return digest
+__all__ = ["INPUT_PATHS", "InputDir", "InputFile"]
 
 
 class _InputPath(os.PathLike[str]):
@@ -209,51 +164,6 @@ class InputDir(_InputPath):
     def files(self) -> tuple[tuple[Path, str], ...]:
         """The files in it as they are now, by name, each with its content digest."""
         return tuple((Path(file), file_digest(Path(file))) for _, file in sorted(iter_files(self.path)))
-
-
-def joined_digest(digests: Iterable[tuple[str, str]]) -> str:
-    """The digest of a folder, 64 hex, from the name and digest of each file in it, sorted by name."""
-    hasher = new_hasher(0)
-    for name, digest in digests:
-        encoded = os.fsencode(name)
-        hasher.update(len(encoded).to_bytes(8, "little") + encoded + bytes.fromhex(digest))
-    return hasher.hexdigest()
-
-
-def iter_files(folder: str | Path, *, skip: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
-    """Name relative to `folder`, with ``/``, and path of each file below it.
-
-    Parameters
-    ----------
-    skip
-        Names of folders that are passed over with all in them.
-
-    Raises
-    ------
-    OSError
-        If something in it cannot be read or is no file, or it contains itself.
-    """
-    stack = [("", str(folder), frozenset[str]())]
-    while stack:
-        prefix, place, around = stack.pop()
-        real = os.path.realpath(place)
-        if real in around:
-            raise OSError(errno.ELOOP, "the folder contains itself by a link", place)
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    if entry.name in skip:
-                        continue
-                    stack.append((f"{prefix}{entry.name}/", entry.path, around | {real}))
-                elif entry.name in _FILE_MANAGERS:
-                    continue
-                elif entry.is_file():
-                    yield prefix + entry.name, entry.path
-                else:
-                    reason = (
-                        "a link that leads nowhere" if entry.is_symlink() else "neither a file nor a folder"
-                    )
-                    raise OSError(errno.EINVAL, reason, entry.path)
 
 
 def _plain_path(value: _InputPath) -> dict[str, str]:

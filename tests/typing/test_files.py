@@ -7,9 +7,10 @@ import time
 
 import pytest
 
+from smttask import hashing
 from smttask.errors import InputError
 from smttask.identity import canonical_bytes
-from smttask.typing import InputDir, InputFile, files
+from smttask.typing import InputDir, InputFile
 from smttask.typing.jsonform import from_json, to_json
 from smttask.typing.validation import Validator
 
@@ -58,13 +59,13 @@ def test_an_old_file_is_read_once(tmp_path):
 
 def test_what_is_remembered_of_files_is_bounded(tmp_path, monkeypatch):
     """A long session over many files does not grow without end."""
-    monkeypatch.setattr(files, "_MAX_KNOWN", 3)
+    monkeypatch.setattr(hashing, "_MAX_KNOWN", 3)
     for n in range(8):
         path = tmp_path / str(n)
         path.write_text("1,2")
         os.utime(path, (1, 1))
         assert not InputFile(path).changed()
-    assert 0 < len(files._known) <= 3
+    assert 0 < len(hashing._known) <= 3
 
 
 def test_input_files_are_paths(tmp_path, monkeypatch):
