@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from smttask.records.shared import PostgresRecordStore
 from smttask.records.sqlite import SQLiteRecordStore
 from smttask.settings.address import parse_url
 from smttask.testing import PostgresServer, postgres_server
+from smttask.testing.contract import example_record
 
 START = datetime(2026, 11, 22, 10, 15, 0, 123456, tzinfo=UTC)
 PROJECT = "scratch"
@@ -112,31 +113,12 @@ def make_record(tmp_path: Path) -> Callable[..., Record]:
     """Records as the runner makes them, numbered, one second apart."""
 
     def make(number: int = 0, **fields: Any) -> Record:
-        started = START + timedelta(seconds=number)
-        digest = f"{number:020x}"
-        inputs = fields.pop("inputs", {"x": number})
-        entry = {"name": "Analyze", "module": "tasks", "inputs": inputs}
-        values: dict[str, Any] = {
-            "label": f"{started:%Y%m%d-%H%M%S-%f}_{digest[-6:]}",
-            "timestamp": started,
-            "task": "Analyze",
-            "module": "tasks",
-            "digest": digest,
-            "full_digest": f"{number:040x}",
-            "manifest": f"Analyze/{number}.json",
-            "parameters": json.dumps({"format": 1, "task": digest, "tasks": {digest: entry}}),
-            "main_file": "tasks.py",
-            "version": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
-            "reason": "first look",
-            "script_arguments": "Analyze",
-            "user": "A Tester <tester@localhost>",
+        own = {
             "working_directory": str(tmp_path),
-            "executable": provenance.executable(),
             "repository": RepositoryAddress(str(tmp_path)),
-            "platform": provenance.platform(),
             "dependencies": provenance.distributions(),
         }
-        return Record(**{**values, **fields})
+        return example_record(number, **{**own, **fields})
 
     return make
 
