@@ -249,11 +249,12 @@ class RecordFilter:
             If there is no such record.
         """
         record = self._view.get_reference(ref)
-        selection = self._view.selection.with_task(record.task_name, record.module)
+        forms = record.forms
+        selection = self._view.selection.with_task(record.task_name, record.module, folder=forms.fixed_name)
         excepted = [path_steps(str(path)) for path in but]
         for path, steps in zip(but, excepted, strict=True):
-            if not record.forms.has(steps):
-                inputs = paths_of(record.forms)
+            if not forms.has(steps):
+                inputs = paths_of(forms)
                 raise InputError(
                     f"The run {record.label} has no input {short_repr(str(path))}.",
                     f"inputs: {listed(inputs)}",

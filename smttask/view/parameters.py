@@ -58,6 +58,15 @@ class Parameters:
         tree = read_json(self._content)
         return self._content if tree is None else tree
 
+    @property
+    def fixed_name(self) -> str:
+        """What ``name=`` calls the task, in whatever module its function stands; empty if nothing does."""
+        try:
+            fixed = self.tree["tasks"][self._digest]["identity"]
+        except (LookupError, TypeError):
+            return ""
+        return fixed if isinstance(fixed, str) else ""
+
     def get(self, path: str, default: Any) -> Any:
         """The value at `path`, or `default`; see `RecordView.get_param`."""
         found, form = self.find(path)

@@ -38,6 +38,8 @@ def test_runs_of_a_task_whose_code_moved_are_found_by_its_fixed_name(tmp_path: P
         assert len(view.filter.task("lab.total")) == len(view.filter.task(scratch.load("late").Sum)) == 2
         assert len(view.filter.task("early.Total")) == len(view.filter.task("Sum")) == 1
         assert len(view.filter.task("lab.tota")) == len(view.filter.task("lab")) == 0
+        assert len(view.filter.match(view.latest, "x")) == len(view.filter.match(view.earliest, "x")) == 2
+        assert len(view.filter.match(view.latest)) == 1
 
 
 def test_runs_are_filtered_by_status_and_tags(lab: SimpleNamespace) -> None:
