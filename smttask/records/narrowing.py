@@ -54,7 +54,7 @@ def narrowed(selection: Selection, query: Query) -> Selection:
 
 
 def find_candidates(tests: Sequence[ParameterTest], query: Query) -> set[int] | None:
-    """Keys of the records that may meet all of `tests`; None if the index knows none of these."""
+    """Keys of the records that may meet all of `tests`; None if the index tells of none of these."""
     conditions: dict[Steps, list[tuple[str, Any]]] = {}
     for test in tests:
         if (condition := _condition(test)) is not None:
@@ -63,15 +63,17 @@ def find_candidates(tests: Sequence[ParameterTest], query: Query) -> set[int] | 
         return None
     places = _places(conditions, query)
 
-    def found(steps: Steps) -> set[int]:
+    def found(steps: Steps) -> set[int] | None:
         # one mark for each, as PostgreSQL reads the whole table for what it does not see
         at = places[steps] or [NOWHERE]
         above = [key for end in range(len(steps)) for key in places[steps[:end]]] or [NOWHERE]
         tests, values = zip(*conditions[steps], strict=True)
         sql = FIND.format(_marks(at), " AND ".join(tests), _marks(above))
-        return {row[0] for row in query(sql, (*at, *values, *above))}
+        keys = {row[0] for row in query(sql, (*at, *values, *above))}
+        return None if None in {*keys, *at, *above} else keys  # a damaged row may stand for any record
 
-    return set.intersection(*map(found, conditions))
+    told = [keys for keys in map(found, conditions) if keys is not None]
+    return set.intersection(*told) if told else None
 
 
 def _marks(keys: Sequence[int]) -> str:

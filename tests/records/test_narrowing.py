@@ -168,6 +168,32 @@ def test_records_older_than_the_index_are_found(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("damage", ["smttask_place SET id = NULL", "smttask_parameter SET record_id = NULL"])
+def test_what_a_damaged_index_does_not_tell_is_found_all_the_same(tmp_path: Path, damage: str) -> None:
+    """A key that is not there may be that of any record: all are looked at."""
+
+    def opened() -> SQLiteRecordStore:
+        return SQLiteRecordStore(tmp_path / "records", "test", input_root="/", output_root="/")
+
+    store = opened()
+    for number in range(12):
+        store.open_record(example_record(number, inputs={"x": number, "y": number}))
+    store.close()
+    connection = sqlite3.connect(tmp_path / "records")
+    for table in ("smttask_place", "smttask_parameter"):  # without what would refuse the damage
+        connection.execute(f"CREATE TABLE copy AS SELECT * FROM {table}")
+        connection.execute(f"DROP TABLE {table}")
+        connection.execute(f"ALTER TABLE copy RENAME TO {table}")
+    connection.execute(f"UPDATE {damage} WHERE rowid IN (SELECT rowid FROM {damage.split()[0]} LIMIT 2)")
+    connection.commit()
+    connection.close()
+    store = opened()
+    for number in range(12):
+        labels = store.labels(Selection().with_parameters({"x": number, "y": number}))
+        assert labels == [example_record(number).label]
+    store.close()
+
+
 def test_most_records_are_found_in_their_order_without_the_index(filled: MemoryRecordStore) -> None:
     """Where nearly all meet the test, the newest is found at once."""
     selection = Selection().with_parameters({"x": 2}, ">=")
