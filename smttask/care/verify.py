@@ -15,6 +15,8 @@ from smttask.project import Project
 from smttask.project.cloning import read_origin
 from smttask.records.originals import kept_elsewhere
 from smttask.records.query import Selection
+from smttask.records.record import STATUSES
+from smttask.records.tags import status_tag
 from smttask.storage.atomic import read_link
 from smttask.storage.layout import VALUES_DIR
 from smttask.storage.manifest import Head, read_head, read_rest
@@ -197,6 +199,12 @@ def _look_at_records(
         told = manifests[manifest]
         if told is not None and told[:3] != (label, digest, full_digest):
             yield Problem("record", label, f"its manifest tells of {told[0]}, {told[3]} {told[1]}")
+    without_status = Selection().where("s.is_open = 0").without_tags(*map(status_tag, STATUSES))
+    for label, manifest in store.columns(without_status, ["label", "manifest"]):
+        found = "it was closed, and its status was removed since"
+        if manifests.get(manifest) is not None:
+            found += f"; its result says that it finished: `smt tag _finished_ {label}` gives it back"
+        yield Problem("record", label, found)
     elsewhere = kept_elsewhere(store, missing, project.data.output_dir)
     done.n_records -= len(elsewhere)
     done.elsewhere = dict(Counter(elsewhere.values()))

@@ -1,6 +1,8 @@
 """`verify` tells of everything that is not as it was written, and changes nothing."""
 
 import os
+import subprocess
+import sys
 
 from smttask import config
 from smttask.care.verify import verify
@@ -76,6 +78,34 @@ def test_records_and_manifests_are_compared(lab):
         path.unlink()
     assert {problem.found for problem in verify(lab.project).problems} == {"there is no record store"}
     assert not (lab.root / ".smt" / "records").exists()
+
+
+def smt_tag(lab, *arguments):
+    command = [sys.executable, "-m", "smttask", "smt", "tag", *arguments, lab.ramp.record.label]
+    subprocess.run(command, cwd=lab.root, check=True)
+
+
+def test_a_record_whose_status_was_removed_is_told(lab):
+    """Sumatra's own tools can do that; no filter by status would find it any more."""
+    label = lab.ramp.record.label
+    smt_tag(lab, "-r", "_finished_")
+    problem = only(lab.project)
+    assert (problem.kind, problem.what) == ("record", label)
+    assert problem.found == (
+        "it was closed, and its status was removed since; its result says that it finished: "
+        f"`smt tag _finished_ {label}` gives it back"
+    )
+    smt_tag(lab, "_finished_")
+    assert verify(lab.project).problems == []
+
+
+def test_a_record_without_status_may_have_no_result_that_tells_it(lab):
+    """Then nobody knows what became of the run."""
+    smt_tag(lab, "-r", "_finished_")
+    for path in lab.ramp.resultpaths:
+        path.unlink()
+    lab.ramp.invalidate()
+    assert only(lab.project).found == "it was closed, and its status was removed since"
 
 
 def test_files_of_the_user_in_the_input_store_are_passed_over(lab):
