@@ -1,0 +1,229 @@
+"""Looking at tasks: what the state of each would be if it ran now, and whether it has to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from smttask.tasker.freshness import Seen, Staleness, staleness
+from smttask.tasker.looking import Look
+from smttask.tasker.ordering import Behind, Graph
+from smttask.tasker.state import ConfRead, FileState, State, file_key, read_state
+from smttask.tasker.taskcode import code_policy
+
+if TYPE_CHECKING:
+    from smttask.protocols import Runnable
+    from smttask.tasker.directory import Tasker
+    from smttask.tasker.unit import TaskUnit
+
+__all__ = ["Stale", "Walk", "conf_key", "label"]
+
+
+class Stale:
+    """A task that has to run, with the reason; counts as its task, and has all that the task has.
+
+    Attributes
+    ----------
+    task
+        The task.
+    why
+        The reason in words.
+    """
+
+    __slots__ = ("task", "why")
+
+    def __init__(self, task: TaskUnit, why: str) -> None:
+        self.task = task
+        self.why = why
+
+    def __eq__(self, other: object) -> bool:
+        return self.task is (other.task if isinstance(other, Stale) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.task)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.task, name)
+
+    def __call__(self, **options: Any) -> Any:
+        """Call the task."""
+        return self.task(**options)
+
+    def __repr__(self) -> str:
+        return f"<stale {self.task.name}: {self.why}>"
+
+
+class Walk:
+    """One look at tasks and all they depend on; each file is looked at once.
+
+    Attributes
+    ----------
+    states
+        What each task that was judged knew.
+    """
+
+    def __init__(self, targets: Iterable[TaskUnit]) -> None:
+        self.graph = Graph(targets)
+        self.look = Look()
+        self.states: dict[TaskUnit, State | None] = {}
+        self._behind: dict[TaskUnit, Behind] = {}
+        self._policies: dict[tuple[Tasker, str], str] = {}
+        self._judged: dict[TaskUnit, tuple[State | None, Seen, Staleness]] = {}
+        self._results: dict[Any, Any] = {}
+
+    def behind(self, task: TaskUnit) -> Behind:
+        """What counts for `task`, through tasks without outputs."""
+        found = self._behind.get(task)
+        if found is None:
+            found = self._behind[task] = self.graph.behind(task)
+        return found
+
+    def policy(self, task: TaskUnit) -> str:
+        """What becomes of outputs that other code made."""
+        key = (task.tasker, task.__module__)
+        found = self._policies.get(key)
+        if found is None:
+            found = self._policies[key] = code_policy(task)
+        return found
+
+    def judged(self, task: TaskUnit) -> tuple[State | None, Seen, Staleness]:
+        """What a task that stores something knew, what is there now, and why it has to run."""
+        known = self._judged.get(task)
+        if known is None:
+            state = self._state(task)
+            if state is not None and (state.damaged or not state.is_finished):
+                seen = Seen(dict.fromkeys(task.output_keys))
+            elif state is None:
+                seen = self._seen_by_times(task)
+            else:
+                seen = self._seen(task, state)
+            found = staleness(state, seen, on_code_change=self.policy(task))
+            known = self._judged[task] = (state, seen, found)
+        return known
+
+    def look_again(self, task: TaskUnit) -> None:
+        """Forget what is known of `task`, not of its inputs."""
+        self._judged.pop(task, None)
+        self.states.pop(task, None)
+        self.look.forget(task.output_paths)
+
+    def forget(self, task: TaskUnit, state: State) -> None:
+        """Take in the `state` that a run of `task` left."""
+        self._judged.pop(task, None)
+        self.states[task] = state
+
+    def code_of(self, task: TaskUnit) -> dict[str, Mapping[str, str]]:
+        """Code of `task`, and of tasks without outputs before it."""
+        parts = {task.name: task.code.parts()}
+        for silent in self.behind(task).silent:
+            parts[label(task, silent)] = silent.code.parts()
+        return parts
+
+    def upstream_of(self, task: TaskUnit, *, make: bool = False) -> dict[str, dict[str, str]]:
+        """Digests of what tasks before `task` stored, as far as it is used; ``""`` of what is not there.
+
+        Parameters
+        ----------
+        make
+            Compute results of smttask's own tasks that are not stored, so that they have a name.
+        """
+        found = {}
+        for upstream, paths in self.behind(task).storing.items():
+            found[label(task, upstream)] = {
+                file_key(upstream.tasker.folder, path): state.blake3
+                if (state := self.output_now(upstream, path)) is not None
+                else ""
+                for path in paths
+            }
+        for recorded in self.behind(task).recorded:
+            from smttask.tasker.bridge import key_of, result_names
+
+            if make:
+                self.make_recorded(recorded)
+            found[key_of(recorded)] = dict(result_names(recorded))
+        return found
+
+    def make_recorded(self, task: Runnable) -> Any:
+        """The result of one of smttask's own tasks, computed unless it is stored."""
+        return task.run()  # type: ignore[attr-defined]
+
+    def output_now(self, task: TaskUnit, path: str) -> FileState | None:
+        """An output as it is now; hashed only if it is not as its task left it."""
+        state = self._state(task)
+        known = None if state is None else state.outputs.get(file_key(task.tasker.folder, path))
+        return self.look.now(path, known)
+
+    def input_key(self, task: TaskUnit, path: str, user: TaskUnit) -> str:
+        """What the state of `task` calls a file that `user` names; relative if in their folders."""
+        key = file_key(user.tasker.folder, path)
+        if user.tasker is task.tasker or key == path:
+            return key
+        return f"{_relative(task, user)}/{key}"
+
+    def _state(self, task: TaskUnit) -> State | None:
+        try:
+            return self.states[task]
+        except KeyError:
+            found = self.states[task] = read_state(task.tasker.folder, task.name)
+            return found
+
+    def _seen(self, task: TaskUnit, state: State) -> Seen:
+        now, behind = self.look.now, self.behind(task)
+        outputs, inputs = state.outputs, state.inputs
+        seen_inputs = {}
+        for path, user in behind.files.items():
+            key = self.input_key(task, path, user)
+            seen_inputs[key] = now(path, inputs.get(key))
+        return Seen(
+            {
+                key: now(path, outputs.get(key))
+                for key, path in zip(task.output_keys, task.output_paths, strict=True)
+            },
+            seen_inputs,
+            self.upstream_of(task),
+            self._conf_now(task, state) if state.conf else {},
+            self.code_of(task),
+        )
+
+    def _seen_by_times(self, task: TaskUnit) -> Seen:
+        stat, behind = self.look.stat, self.behind(task)
+        times = {
+            f"{label(task, upstream)}: {path}": found.mtime_ns
+            for upstream, paths in behind.storing.items()
+            for path in paths
+            if (found := stat(path)) is not None
+        }
+        return Seen(
+            {key: stat(path) for key, path in zip(task.output_keys, task.output_paths, strict=True)},
+            {self.input_key(task, path, user): stat(path) for path, user in behind.files.items()},
+            upstream_times=times,
+        )
+
+    def _conf_now(self, task: TaskUnit, state: State) -> dict[str, ConfRead]:
+        """What a task read of `conf`, as it is now; names of other Taskers begin with their folder."""
+        others = {
+            conf_key(task, silent, ""): silent.tasker
+            for silent in self.behind(task).silent
+            if silent.tasker is not task.tasker
+        }
+        found = {}
+        for name in state.conf:
+            prefix = next((prefix for prefix in others if name.startswith(prefix)), "")
+            conf = others[prefix].conf if prefix else task.tasker.conf
+            found[name] = conf.now([name[len(prefix) :]])[name[len(prefix) :]]
+        return found
+
+
+def label(user: TaskUnit, task: TaskUnit) -> str:
+    """What the state of `user` calls `task`: its name, with the folder in front if it is another."""
+    return task.name if task.tasker.folder == user.tasker.folder else f"{_relative(user, task)}:{task.name}"
+
+
+def conf_key(user: TaskUnit, task: TaskUnit, name: str) -> str:
+    """What the state of `user` calls `name` in the `conf` of `task`."""
+    return name if task.tasker is user.tasker else f"{_relative(user, task)}:{name}"
+
+
+def _relative(user: TaskUnit, task: TaskUnit) -> str:
+    return os.path.relpath(task.tasker.folder, user.tasker.folder).replace(os.sep, "/")

@@ -1,0 +1,159 @@
+"""One run of one task: lock, folder, inputs, function, outputs, state."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from smttask.errors import LockError, OutputError, SmttaskWarning, short_repr, warn
+from smttask.storage.locks import computing, find_holder
+from smttask.tasker.files import FormatFile
+from smttask.tasker.looking import Look
+from smttask.tasker.place import working_in
+from smttask.tasker.state import ConfRead, FileState, State, file_key, lock_path, write_state
+
+if TYPE_CHECKING:
+    from smttask.tasker.unit import TaskUnit
+
+__all__ = ["Made", "call", "locked", "run"]
+
+
+@dataclass(slots=True)
+class Made:
+    """What a value was made from.
+
+    Parameters
+    ----------
+    conf
+        What was read of the `conf` of the task's Tasker.
+    """
+
+    value: Any
+    conf: dict[str, ConfRead] = field(default_factory=dict)
+
+
+@contextmanager
+def locked(task: TaskUnit, *, wait: bool) -> Iterator[None]:
+    """Work in the folder of `task`, and let nobody else run it meanwhile.
+
+    The folder comes first: whoever waits for the working directory of the process holds no lock of a task.
+
+    Raises
+    ------
+    LockError
+        If it runs already: elsewhere, unless `wait`, or in this thread.
+    """
+    folder, name = task.tasker.folder, task.name
+    path = lock_path(folder, name)
+    with working_in(folder):
+        holding = computing(
+            path,
+            timeout_s=None if wait else 0,
+            on_wait=lambda sentence: warn(f"Task {name!r} of {folder}: {sentence}", SmttaskWarning),
+        )
+        try:
+            holding.__enter__()
+        except LockError as error:
+            holder = find_holder(path)
+            is_mine = "already held by this thread" in error.what
+            raise LockError(
+                f"Task {name!r} of {folder} is running already.",
+                "it asks for its own value, directly or through others" if is_mine else f"held by {holder}",
+                "take the call out of the function"
+                if is_mine
+                else "wait until it has finished, or call it with wait=True; the lock ends with its owner",
+                task=name,
+                holder=holder,
+                path=path,
+            ) from error
+        try:
+            yield
+        finally:
+            holding.__exit__(None, None, None)
+
+
+def call(task: TaskUnit, values: Mapping[str, Any]) -> Made:
+    """Call the function of `task` in its folder; what it raises gets a note of where it was.
+
+    Parameters
+    ----------
+    values
+        By argument.
+    """
+    with working_in(task.tasker.folder):
+        try:
+            with task.tasker.conf.noting() as reads, task.progress.running():
+                value = task.definition.call(task, values)
+        except BaseException as error:
+            error.add_note(f"in task {task.name!r} of {task.tasker.folder}")
+            raise
+        return Made(value, dict(reads))
+
+
+def run(
+    task: TaskUnit, look: Look, *, before: Callable[[], State], values: Callable[[], Mapping[str, Any]]
+) -> State:
+    """Run `task`, whose lock is held, and give the state that was written.
+
+    Parameters
+    ----------
+    before
+        What the state will be, as it is known right before the function starts; without outputs.
+    values
+        Loads what goes in.
+    """
+    folder = task.tasker.folder
+    begun = before()
+    look.forget(task.output_paths)
+    made = call(task, values())
+    try:
+        outputs = _store(task, made.value, look)
+    except BaseException as error:
+        error.add_note(f"in task {task.name!r} of {folder}")
+        raise
+    conf = {**begun.conf, **made.conf}
+    state = State(outputs, begun.inputs, begun.upstream, conf, begun.code)
+    write_state(folder, task.name, state)
+    return state
+
+
+def _store(task: TaskUnit, value: Any, look: Look) -> dict[str, FileState]:
+    """Save what was returned for files of a format, and find the plain files."""
+    folder = task.tasker.folder
+    found = {}
+    for output, path, item in zip(task.outs, task.output_paths, _split(task, value), strict=True):
+        digest = output.save(item) if isinstance(output, FormatFile) else ""
+        state = look.made(path, digest)
+        if state is None:
+            raise OutputError(
+                f"Task {task.name!r} did not write {file_key(folder, path)!r}.",
+                f"searched: {path}",
+                "the function writes plain files itself, in the folder of the Tasker or at tsk.output_files; "
+                "for one that saves what is returned use a format: JSON('a.json')",
+                task=task.name,
+                path=path,
+            )
+        found[file_key(folder, path)] = state
+    return found
+
+
+def _split(task: TaskUnit, value: Any) -> list[Any]:
+    """What was returned for each output."""
+    n = len(task.outs)
+    if n == 1:
+        return [value]
+    if value is None and not any(isinstance(output, FormatFile) for output in task.outs):
+        return [None] * n
+    if isinstance(value, list | tuple) and len(value) == n:
+        return list(value)
+    what = f"{len(value)} values" if isinstance(value, list | tuple) else type(value).__name__
+    outputs = ", ".join(os.path.basename(path) for path in task.output_paths)
+    raise OutputError(
+        f"Task {task.name!r} returned {what} for {n} outputs.",
+        f"returned: {short_repr(value)}\noutputs: {outputs}",
+        f"return a list or tuple of {n}, in the order of the outputs; None stands for a plain file",
+        task=task.name,
+    )

@@ -1,0 +1,268 @@
+"""Bringing tasks up to date: running those that are stale, each after those it depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+from smttask.errors import (
+    CodeChangedError,
+    CodeChangedWarning,
+    InputError,
+    LockError,
+    ResultNotFoundError,
+    StorageError,
+    warn,
+)
+from smttask.storage.locks import computing
+from smttask.tasker.freshness import Seen, Staleness, refreshed
+from smttask.tasker.inputs import input_values
+from smttask.tasker.judging import Stale, Walk, conf_key, label
+from smttask.tasker.running import Made, call, locked, run
+from smttask.tasker.state import ConfRead, FileState, State, file_key, lock_path, read_state, write_state
+
+if TYPE_CHECKING:
+    from smttask.tasker.unit import TaskUnit
+
+__all__ = ["Judgement", "Update", "judge"]
+
+_told: set[tuple[str, tuple[str, ...]]] = set()
+"""Changes of code that were told: once per task and change."""
+
+
+class Judgement:
+    """Which tasks are stale, and why; nothing was run.
+
+    What depends on a stale task counts as stale, though it may come out that it need not run.
+    """
+
+    def __init__(self, walk: Walk) -> None:
+        self._why: dict[TaskUnit, str] = {}
+        for task in walk.graph.order:
+            behind = walk.behind(task)
+            upstream = next((each for each in behind.storing if each in self._why), None)
+            if not task.output_paths:
+                if upstream is not None:
+                    self._why[task] = f"depends on {label(task, upstream)!r}, which is stale"
+                continue
+            _, seen, found = walk.judged(task)
+            _refresh(task, walk, seen)
+            if found:
+                self._why[task] = found.why
+            elif upstream is not None:
+                self._why[task] = f"depends on {label(task, upstream)!r}, which is stale"
+            elif found.code_changes and walk.policy(task) == "error":
+                self._why[task] = f"code: {found.code_changes[0]}"
+
+    def is_done(self, task: TaskUnit) -> bool:
+        """Whether `task` and all it depends on are up to date."""
+        return task not in self._why
+
+    def why(self, task: TaskUnit) -> str:
+        """Why `task` is not done; empty if it is."""
+        return self._why.get(task, "")
+
+    def stale(self) -> list[Stale]:
+        """The tasks that would have to run, in order; those without outputs are never stale themselves."""
+        return [Stale(task, why) for task, why in self._why.items() if task.output_paths]
+
+
+def judge(tasks: Iterable[TaskUnit]) -> Judgement:
+    """Which of `tasks` and of those they depend on are stale, and why."""
+    return Judgement(Walk(tasks))
+
+
+class Update:
+    """Brings tasks up to date, once.
+
+    Parameters
+    ----------
+    wait
+        Wait while another process runs one of the tasks.
+    forced
+        A task that is run even if it is up to date.
+    """
+
+    def __init__(
+        self, targets: Iterable[TaskUnit], *, wait: bool = False, forced: TaskUnit | None = None
+    ) -> None:
+        self._walk = Walk(targets)
+        self._wait = wait
+        self._forced = forced
+        self._made: dict[TaskUnit, _Silent] = {}
+
+    def bring(self) -> None:
+        """Run what is stale, in order."""
+        uses = self._walk.graph.last_uses()
+        for task, used_up in zip(self._walk.graph.order, uses, strict=False):
+            if task.output_paths:
+                self._settle(task)
+            for silent in used_up:
+                self._made.pop(silent, None)
+
+    def value(self, target: TaskUnit) -> Any:
+        """Bring all up to date and give the value of `target`."""
+        self.bring()
+        return self._value_of(target)
+
+    def run_alone(self, task: TaskUnit) -> Any:
+        """Run `task` on its inputs as they are, and give its value."""
+        if task.output_paths:
+            with locked(task, wait=self._wait):
+                self._run(task)
+        return self._value_of(task)
+
+    # ------------------------------------------------------------ one task
+
+    def _settle(self, task: TaskUnit) -> None:
+        walk = self._walk
+        for upstream in walk.behind(task).recorded:
+            walk.make_recorded(upstream)
+        _, seen, found = walk.judged(task)
+        if not found and task is not self._forced:
+            _refresh(task, walk, seen)
+            self._tell_code(task, found)
+            return
+        with locked(task, wait=self._wait):
+            walk.look_again(task)  # somebody else may have run it meanwhile
+            if task is self._forced or walk.judged(task)[2]:
+                self._run(task)
+
+    def _tell_code(self, task: TaskUnit, found: Staleness) -> None:
+        """Say that a result of other code is used, or refuse it."""
+        if not found.code_changes:
+            return
+        changes = ", ".join(found.code_changes)
+        if self._walk.policy(task) == "error":
+            raise CodeChangedError(
+                f"Task {task.name!r} of {task.tasker.folder}: its outputs were made by other code.",
+                f"changed: {changes}",
+                "run it again with force(), mark them as still valid with accept(), "
+                "or use them with on_code_change='ignore'",
+                changed=found.code_changes,
+                task=task.name,
+            )
+        if (fact := (task.name, found.code_changes)) not in _told:
+            _told.add(fact)
+            warn(
+                f"Task {task.name!r} keeps what other code made: {changes}. To run it again: force(), or "
+                "on_code_change='recompute' for all; to keep its outputs: accept().",
+                CodeChangedWarning,
+            )
+
+    def _run(self, task: TaskUnit) -> None:
+        """Run `task`, whose lock is held."""
+        walk = self._walk
+        state = read_state(task.tasker.folder, task.name)
+        if state is None or state.damaged:  # whatever stands there may be half-written from now on
+            write_state(task.tasker.folder, task.name, State(is_finished=False))
+        self._make_silent(walk.behind(task).silent)
+        walk.forget(
+            task, run(task, walk.look, before=lambda: self._before(task), values=lambda: self._values(task))
+        )
+
+    def _values(self, task: TaskUnit) -> dict[str, Any]:
+        return input_values(task, self._value_of, self._walk.make_recorded)
+
+    def _before(self, task: TaskUnit) -> State:
+        """All that the state of `task` will hold but its outputs, looked at right now."""
+        walk, behind = self._walk, self._walk.behind(task)
+        inputs: dict[str, FileState | None] = {}
+        conf: dict[str, ConfRead] = {}
+        for path, user in behind.files.items():
+            taken = self._made[user].files if user in self._made else _files_now(walk, [path])
+            inputs[walk.input_key(task, path, user)] = taken[path]
+            if taken[path] is None:
+                raise _missing_input(user, path)
+        for silent in behind.silent:
+            reads = self._made[silent].conf if silent in self._made else {}
+            conf.update({conf_key(task, silent, name): read for name, read in reads.items()})
+        return State({}, inputs, self._upstream_now(task), conf, walk.code_of(task))
+
+    def _upstream_now(self, task: TaskUnit) -> Mapping[str, Mapping[str, str]]:
+        upstream = self._walk.upstream_of(task, make=True)
+        for each, paths in self._walk.behind(task).storing.items():
+            for path in paths:
+                if not upstream[label(task, each)][file_key(each.tasker.folder, path)]:
+                    raise ResultNotFoundError(
+                        f"Task {task.name!r} of {task.tasker.folder} cannot run: an input is not there.",
+                        f"missing: {path}, which task {each.name!r} stores",
+                        f"call the task, which runs {each.name!r} first",
+                        task=task.name,
+                        path=path,
+                    )
+        return upstream
+
+    # ------------------------------------------------------------ values
+
+    def _value_of(self, task: TaskUnit) -> Any:
+        """The value of `task`, for one who may do with it as he likes."""
+        if task.output_paths:
+            return task.load()
+        self._make_silent([*self._walk.behind(task).silent, task])
+        made = self._made[task]
+        if self._walk.graph.n_users(task) <= 1:
+            return made.value
+        if isinstance(made.value, Iterator):  # each user takes one of its own
+            return self._call(task).value
+        from smttask.typing.ownership import fresh  # with numpy and pydantic, which few need
+
+        return fresh(made.value)
+
+    def _make_silent(self, tasks: Iterable[TaskUnit]) -> None:
+        """Compute tasks without outputs that were not yet, each after those it depends on."""
+        for task in tasks:
+            if task not in self._made:
+                self._made[task] = self._call(task)
+
+    def _call(self, task: TaskUnit) -> _Silent:
+        files = _files_now(self._walk, self._walk.graph.needs[task].files)
+        for path, found in files.items():
+            if found is None:
+                raise _missing_input(task, path)
+        return _Silent(call(task, self._values(task)), files)
+
+
+class _Silent:
+    """What a task without outputs gave, and the files that it was made from."""
+
+    __slots__ = ("conf", "files", "value")
+
+    def __init__(self, made: Made, files: Mapping[str, FileState | None]) -> None:
+        self.value = made.value
+        self.conf = made.conf
+        self.files = files
+
+
+def _files_now(walk: Walk, paths: Iterable[str]) -> dict[str, FileState | None]:
+    """Files as they are at this moment; what did not move is not hashed again."""
+    found = {}
+    for path in paths:
+        known = walk.look.now(path, None)
+        walk.look.forget([path])
+        found[path] = walk.look.now(path, known)
+    return found
+
+
+def _missing_input(task: TaskUnit, path: str) -> InputError:
+    return InputError(
+        f"Task {task.name!r} of {task.tasker.folder} cannot run: an input is not there.",
+        f"missing: {path}, which no task of the Tasker stores",
+        "put it there, or name another file",
+        task=task.name,
+        place=path,
+    )
+
+
+def _refresh(task: TaskUnit, walk: Walk, seen: Seen) -> None:
+    """Note that files were touched and have the same content, so that they are hashed once."""
+    state = walk.states[task]
+    if state is None or not state.is_finished or (new := refreshed(state, seen)) is None:
+        return
+    folder, name = task.tasker.folder, task.name
+    with suppress(StorageError, LockError), ExitStack() as stack:  # not ours to write, or somebody runs it
+        stack.enter_context(computing(lock_path(folder, name), timeout_s=0))
+        if read_state(folder, name) == state:
+            write_state(folder, name, new)
+            walk.states[task] = new
