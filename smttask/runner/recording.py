@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from weakref import WeakSet
 
 from smttask.code.fingerprint import CodeFingerprint
@@ -24,7 +27,7 @@ from smttask.records.record import DataKey, Record, check_widths
 from smttask.records.repository import RepositoryState
 from smttask.runner.recovery import settle_open_runs
 
-__all__ = ["RunRecord", "usable_code"]
+__all__ = ["RunRecord", "data_key", "usable_code"]
 
 _settled: WeakSet[RunRecords] = WeakSet()
 """Stores of which all open records were looked at once; later only those of the task in question."""
@@ -72,6 +75,24 @@ def usable_code(
     )
     project.repository.keep(state.commit)
     return state
+
+
+def data_key(
+    path: Path, store_dir: Path, project: Project, *, size: int, blake3: str, created: datetime
+) -> DataKey:
+    """How a record names a file of the user's: relative to a store if in the project, which may move.
+
+    Parameters
+    ----------
+    path
+        Absolute.
+    store_dir
+        The input store for what was read, the output store for what was written.
+    """
+    key = DataKey.of_file(path, store_dir, size=size, blake3=blake3, created=created)
+    if path.is_relative_to(project.root):
+        return replace(key, path=os.path.relpath(path, store_dir))
+    return key
 
 
 class RunRecord:

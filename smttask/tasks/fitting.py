@@ -45,6 +45,8 @@ def check_fit(annotation: Any, value: Any, place: str) -> None:
 
 
 def _check_task(wanted: Any, task: Task[Any], where: str) -> None:
+    if not hasattr(task, "_signature"):  # nothing is known of what it gives
+        return
     try:
         returned = task._signature.hints["return"]
     except SmttaskError:  # whoever runs the task is told

@@ -224,7 +224,7 @@ class Recorded(Task[R]):
         project = self._project(RunOptions())
         if project is None:
             return super().get_output(name)
-        head = self.find_head(project)
+        head = self.find_head()
         parts = self.output_spec.parts(name, () if head is None else head.outputs)
         if head is None:
             raise self._not_found()
@@ -237,8 +237,19 @@ class Recorded(Task[R]):
         }
         return self.output_spec.one(name, loaded)
 
-    def find_head(self, project: Project) -> Head | None:
-        """The head of the stored result that `run()` would load; None if it would compute."""
+    @property
+    def stays_in_memory(self) -> bool:
+        """Whether the result would be kept in memory alone, as that of a task of ``__main__``."""
+        return self._project(RunOptions()) is None
+
+    def find_head(self) -> Head | None:
+        """The head of the stored result that `run()` would load; None if it would compute.
+
+        None too if the result stays in memory.
+        """
+        project = self._project(RunOptions())
+        if project is None:
+            return None
         with Session.current() as session:
             unit = self._unit(session, RunOptions())
             return find_stored(unit, project, session.expected_code(self))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,7 +18,7 @@ from smttask.hashing import hash_file
 from smttask.identity.standing import still_stand
 from smttask.project import Project
 from smttask.records.record import DataKey
-from smttask.runner import UnitFacts
+from smttask.runner import UnitFacts, data_key
 from smttask.storage.manifest import Head
 from smttask.storage.newrun import NewRun
 from smttask.tasks.codechanges import code_differences
@@ -202,15 +200,9 @@ class StoredUnit:
 
 
 def _file_key(path: Path, digest: str, project: Project) -> DataKey:
-    """How a record names a data file: relative to the input store if in the project, which may move."""
-    root = project.data.input_dir
     stat = path.stat()
-    key = DataKey.of_file(
-        path, root, size=stat.st_size, blake3=digest, created=datetime.fromtimestamp(stat.st_mtime, UTC)
-    )
-    if path.is_relative_to(project.root):
-        return replace(key, path=os.path.relpath(path, root))
-    return key
+    created = datetime.fromtimestamp(stat.st_mtime, UTC)
+    return data_key(path, project.data.input_dir, project, size=stat.st_size, blake3=digest, created=created)
 
 
 def manifest_keys(head: Head, project: Project) -> list[DataKey]:
