@@ -20,7 +20,9 @@ _EXTRA_OF = {
     "psycopg": "postgres",
     "pyarrow": "parquet",
     "submitit": "slurm",
+    "tables": "hdf5",
     "xarray": "xarray",
+    "zarr": "zarr",
 }
 
 

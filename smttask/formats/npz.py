@@ -11,18 +11,20 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from smttask.formats.numpy import AnyArray, is_plain_array, read_array, write_array
+import numpy as np
+
+from smttask.formats.numpy import AnyArray, as_plain_array, is_plain_array, read_array, write_array
 from smttask.formats.rooted import Rooted
 from smttask.typing.jsonform import from_json, to_json
 
 if TYPE_CHECKING:
     import zipfile
 
-__all__ = ["NpzFormat"]
+__all__ = ["NpzFormat", "PlainNpzFormat"]
 
 TREE = "tree.json"
 STORED = 0  # zip's number for a member that is not compressed
@@ -52,15 +54,9 @@ class NpzFormat(Rooted):
 
     def save(self, value: Any, file: BinaryIO) -> None:
         """Write the zip file forwards, never seeking."""
-        import zipfile  # with its compressors 10 ms, which only these files need
-
         members = _Members(value)
         tree = to_json(value, on_large=members.add, root=self.root)
-        with zipfile.ZipFile(_Forward(file), "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
-            archive.writestr(zipfile.ZipInfo(TREE), json.dumps(tree, allow_nan=False) + "\n")
-            for name, array in members.arrays.items():
-                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                    write_array(array, member.write)
+        _write_archive(file, members.arrays, json.dumps(tree, allow_nan=False) + "\n")
 
     def load(self, path: Path, *, mmap: bool = False) -> Any:
         """Read the value with all its arrays; `mmap` makes no difference."""
@@ -75,6 +71,74 @@ class NpzFormat(Rooted):
             except (zipfile.BadZipFile, struct.error) as error:
                 raise ValueError(f"it is no whole .npz file: {error}") from error
         return from_json(tree, get_large=arrays.__getitem__, root=self.root)
+
+
+class PlainNpzFormat:
+    """Arrays by name as `numpy.savez` writes them, and any program for such files reads them.
+
+    Loaded arrays may be changed.
+
+    Examples
+    --------
+    >>> PlainNpzFormat().accepts({"x": [1, 2]}), PlainNpzFormat().accepts([1, 2])
+    (True, False)
+    """
+
+    name = "plain-npz"
+    suffix = ".npz"
+
+    def accepts(self, value: object) -> bool:
+        """Whether it is a mapping of names to arrays, or what becomes one."""
+        try:
+            _named_arrays(value)
+        except (TypeError, ValueError):
+            return False
+        return True
+
+    def save(self, value: Any, file: BinaryIO) -> None:
+        """Write the arrays.
+
+        Raises
+        ------
+        TypeError
+            If `value` is no mapping of names to arrays without Python objects.
+        """
+        _write_archive(file, _named_arrays(value))
+
+    def load(self, path: Path, *, mmap: bool = False) -> Any:
+        """Read a dict of the arrays; `mmap` makes no difference.
+
+        Raises
+        ------
+        ValueError
+            If one holds Python objects: nothing is unpickled.
+        """
+        stored = np.load(path, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise ValueError("it is a single array, no .npz file")
+        with stored:
+            return dict(stored)
+
+
+def _named_arrays(value: Any) -> dict[str, AnyArray]:
+    if not isinstance(value, Mapping):
+        raise TypeError("it is no mapping of names to arrays")
+    arrays = {name: as_plain_array(item) for name, item in value.items()}
+    if unfit := [name for name in arrays if type(name) is not str or not name or "\0" in name]:
+        raise TypeError(f"{unfit[0]!r} cannot be the name of an array")
+    return arrays
+
+
+def _write_archive(file: BinaryIO, arrays: Mapping[str, AnyArray], tree: str | None = None) -> None:
+    """A zip file of the arrays, not compressed, after the text `tree` if there is one."""
+    import zipfile  # with its compressors 10 ms, which only these files need
+
+    with zipfile.ZipFile(_Forward(file), "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+        if tree is not None:
+            archive.writestr(zipfile.ZipInfo(TREE), tree)
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                write_array(array, member.write)
 
 
 class _Members:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.lib import format as npy
 
-__all__ = ["NpyFormat", "is_plain_array", "read_array", "write_array"]
+__all__ = ["NpyFormat", "as_plain_array", "is_plain_array", "read_array", "write_array"]
 
 AnyArray: TypeAlias = np.ndarray[Any, Any]
 
@@ -35,6 +35,22 @@ def is_plain_array(value: object) -> bool:
         return bool(npy.descr_to_dtype(npy.dtype_to_descr(value.dtype)) == value.dtype)
     except (TypeError, ValueError):
         return False
+
+
+def as_plain_array(value: Any) -> AnyArray:
+    """`value` as an array that a ``.npy`` file can hold: lists and numbers become one.
+
+    Raises
+    ------
+    TypeError
+        If it holds Python objects, or a mask.
+    """
+    array = np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError("a masked array would lose its mask")
+    if not is_plain_array(array):
+        raise TypeError(f"an array of {array.dtype} holds more than numbers, texts and times")
+    return array
 
 
 def write_array(array: AnyArray, write: Callable[[Any], object]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,8 +24,9 @@ from smttask.protocols import Format
 from smttask.typing.jsonform import from_json, to_json
 from smttask.typing.registry import entry_of
 
-__all__ = ["FORMATS", "NetCDFFormat"]
+__all__ = ["AnyNetCDFFormat", "FORMATS", "NetCDFFormat", "as_dataset", "from_dataset"]
 
+_MARK = "smttask_array"  # attribute of a Dataset that holds a DataArray: "=" and its name
 _NOTES = "smttask"
 _NOTES_BYTES = 32_000  # HDF5 keeps attributes of less than 64 kB
 _UNITS = {"D": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds",
@@ -94,6 +96,60 @@ class NetCDFFormat(Rooted):
                     part["values"] = _read(store[part.pop("stored")], np.dtype(part.pop("dtype")))
         entry: Any = entry_of({"xarray.DataArray": xr.DataArray, "xarray.Dataset": xr.Dataset}[name])
         return entry.from_plain(plain)
+
+
+class AnyNetCDFFormat(NetCDFFormat):
+    """The same, and as xarray itself does it what that leaves out: files of others, texts in objects.
+
+    Such values come back as xarray's own rules have it.
+    """
+
+    name = "any-netcdf"
+
+    def accepts(self, value: object) -> bool:
+        """Whether it is of xarray; `save` may still raise."""
+        return isinstance(value, xr.DataArray | xr.Dataset)
+
+    def save(self, value: Any, file: BinaryIO) -> None:
+        """Write the file at once.
+
+        Raises
+        ------
+        TypeError
+            If `value` is not of xarray.
+        """
+        if not self.accepts(value):
+            raise TypeError("netCDF takes a DataArray or a Dataset of xarray")
+        require("h5netcdf")
+        if super().accepts(value):
+            super().save(value, file)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "value.nc")
+            as_dataset(value).to_netcdf(path, engine="h5netcdf")
+            file.write(path.read_bytes())
+
+    def load(self, path: Path, *, mmap: bool = False) -> Any:
+        """Read all of it; `mmap` makes no difference."""
+        require("h5netcdf")
+        with xr.open_dataset(path) as dataset:
+            if f"{_NOTES}_0" not in dataset.attrs:
+                return from_dataset(dataset.load())
+        return super().load(path)
+
+
+def as_dataset(value: Any) -> Any:
+    """A Dataset of xarray that tells whether it was one, or a DataArray."""
+    if isinstance(value, xr.Dataset):
+        return value
+    name = value.name if isinstance(value.name, str) else ""
+    return value.to_dataset(name=_ARRAY_NAME).assign_attrs({_MARK: f"={name}"})
+
+
+def from_dataset(dataset: Any) -> Any:
+    """What `as_dataset` was given; a Dataset of others stays what it is."""
+    mark = dataset.attrs.pop(_MARK, None)
+    return dataset if mark is None else dataset[_ARRAY_NAME].rename(mark[1:] or None)
 
 
 def _has_form(variable: Any) -> bool:

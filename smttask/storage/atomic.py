@@ -6,6 +6,7 @@ import errno
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Callable
 from typing import BinaryIO, cast
 
@@ -15,10 +16,12 @@ from smttask.hashing import HashingFile
 __all__ = [
     "create_link",
     "read_link",
+    "reading_error",
     "replace_link",
     "storage_error",
     "sync",
     "unlink_if_there",
+    "write_folder_whole",
     "write_whole",
 ]
 
@@ -43,6 +46,22 @@ def storage_error(what: str, path: str, error: OSError) -> StorageError:
     return made
 
 
+def reading_error(what: str, path: str, error: OSError) -> StorageError:
+    """Turn what the system said about reading `path` into an error that says what to do."""
+    remedy = {
+        errno.ENOENT: "see whether the name is right, or make the file",
+        errno.ENOTDIR: "see whether the name is right, or make the file",
+        errno.EACCES: "make it readable for you",
+        errno.EPERM: "make it readable for you",
+        errno.EISDIR: "a folder stands where a file is needed: name a file",
+        errno.ELOOP: "take the link away that leads back",
+        errno.EINVAL: "name files and folders only",
+    }.get(error.errno or 0, "see whether the disk is mounted and works")
+    made = StorageError(what, f"{error.filename or path}: {error.strerror or error}", remedy, path=path)
+    made.errno = error.errno
+    return made
+
+
 def write_whole(path: str, save: Callable[[BinaryIO], object]) -> str:
     """Let `save` write the file at `path`; what was there is replaced at once, when all is written.
 
@@ -57,6 +76,34 @@ def write_whole(path: str, save: Callable[[BinaryIO], object]) -> str:
         unlink_if_there(beside)
         raise
     return file.blake3
+
+
+def write_folder_whole(path: str, save: Callable[[str], object]) -> None:
+    """Let `save` make the folder `path` under another name; then it takes the place of what was there.
+
+    Who looks between two renamings finds nothing, and so it stays if this process dies there.
+    """
+    beside = _beside(path)
+    try:
+        save(beside)
+        if os.path.lexists(path):
+            aside = _beside(path)
+            os.rename(path, aside)
+            os.rename(beside, path)
+            _remove(aside)
+        else:
+            os.rename(beside, path)
+    except BaseException:
+        _remove(beside)
+        raise
+
+
+def _remove(path: str) -> None:
+    """Remove the file or folder at `path`, if there is one."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        unlink_if_there(path)
 
 
 def create_link(target: str, path: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,14 +10,14 @@ from typing import Any
 from smttask.errors import ArgumentError, DigestError, SmttaskWarning, short_repr, warn
 from smttask.tasker.state import ConfRead
 
-__all__ = ["Conf", "NAMES"]
+__all__ = ["Conf", "NAMES", "plain"]
 
 #: In what is noted, all the names together: for a task that asked which there are.
 NAMES = "*"
 _ABSENT = ConfRead("", "absent")
 
 
-class Conf(MutableMapping[str, Any], dict[str, Any]):
+class Conf(dict[str, Any]):
     """Settings by attribute and by item; dicts among them too.
 
     A dict that is set is copied. While a task runs it is noted what it reads, so that
@@ -127,11 +126,16 @@ class Conf(MutableMapping[str, Any], dict[str, Any]):
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(str(name) for name in dict.keys(self))]
 
-    # ---- what dict would do past the notes
+    # ---- what dict would do past the notes; more of it at the end of this file
 
     def copy(self) -> dict[str, Any]:
         """A plain dict; settings that are dicts themselves stay what they are."""
         return {name: self[name] for name in self}
+
+    def __eq__(self, other: object) -> bool:
+        return self.copy() == other
+
+    __hash__ = None
 
     def __or__(self, other: Any) -> Any:
         return self.copy() | other
@@ -147,7 +151,7 @@ class Conf(MutableMapping[str, Any], dict[str, Any]):
         return reversed(list(self))
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return dict, (_plain(self.copy()),)
+        return dict, (plain(self.copy()),)
 
     # ---- what tasks read
 
@@ -182,6 +186,10 @@ class Conf(MutableMapping[str, Any], dict[str, Any]):
         return ConfRead(_digest(value, name, self._root), short_repr(value))
 
 
+for _name in ("clear", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"):
+    setattr(Conf, _name, getattr(MutableMapping, _name))
+
+
 class _Reads:
     """What one task has read so far, and what it has set itself."""
 
@@ -208,12 +216,12 @@ class _Notes:
                 reads.own.add(name)
 
 
-def _plain(value: Any) -> Any:
-    """`value` with every `Conf` in it as a plain dict."""
+def plain(value: Any) -> Any:
+    """`value` with every `Conf` in it as a plain dict; this notes nothing."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in dict.items(value)}
+        return {key: plain(item) for key, item in dict.items(value)}
     if type(value) in (list, tuple):
-        return type(value)(_plain(item) for item in value)
+        return type(value)(plain(item) for item in value)
     return value
 
 
@@ -224,7 +232,7 @@ def _digest(value: Any, name: str, root: Path | None) -> str:
     from smttask.identity.digest import digest
 
     try:
-        return digest(canonical_bytes(_plain(value), full=True, root=root, place=f"conf.{name}"))
+        return digest(canonical_bytes(plain(value), full=True, root=root, place=f"conf.{name}"))
     except DigestError as error:
         warn(f"A task reads conf.{name}, and changes in it cannot be noticed: {error.what}", SmttaskWarning)
         return f"type {type(value).__module__}.{type(value).__qualname__}"

@@ -11,6 +11,7 @@ from blake3 import blake3
 
 from smttask.errors import StorageError
 from smttask.hashing import file_digest, iter_files, joined_digest
+from smttask.storage.atomic import reading_error
 from smttask.tasker.state import FOLDER, FileState
 
 __all__ = ["Look"]
@@ -159,11 +160,4 @@ def _is_young(mtime_ns: int, looked_ns: int) -> bool:
 
 
 def _unreadable(path: str, error: OSError) -> StorageError:
-    made = StorageError(
-        f"The file {os.fsdecode(path)!r} cannot be read.",
-        f"{error.filename or path}: {error.strerror or error}",
-        "a task compares its files by content: make it readable, or name another file",
-        path=path,
-    )
-    made.errno = error.errno
-    return made
+    return reading_error(f"The file {path!r}, an input or output of a task, cannot be read.", path, error)

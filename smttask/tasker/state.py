@@ -16,7 +16,7 @@ from urllib.parse import quote
 from blake3 import blake3
 
 from smttask.errors import StorageError
-from smttask.storage.atomic import storage_error, write_whole
+from smttask.storage.atomic import reading_error, storage_error, write_whole
 
 __all__ = [
     "ConfRead",
@@ -165,7 +165,7 @@ def read_state(folder: str | os.PathLike[str], task: str) -> State | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise storage_error(f"The state of task {task!r} cannot be read.", path, error) from error
+        raise reading_error(f"The state of task {task!r} cannot be read.", path, error) from error
     try:
         return _from_json(json.loads(content), task)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
