@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -15,20 +16,40 @@ from smttask.executors.statusfile import StatusFile, folders_of
 from smttask.executors.together import Together
 from smttask.headway.line import is_dumb_terminal
 
-__all__ = ["RunDisplays"]
+__all__ = ["RunDisplays", "Shown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a user wants to see of a run.
+
+    Parameters
+    ----------
+    interval_s
+        Seconds between plain lines, 0 for one for each work; None: a live table in a terminal, else 0.
+    report_file
+        Where the page is written; None: nowhere.
+    verbose
+        What tasks print, and whole tracebacks.
+    quiet
+        Only failures.
+    """
+
+    interval_s: float | None = None
+    report_file: str | None = None
+    verbose: bool = False
+    quiet: bool = False
 
 
 class RunDisplays:
-    """The displays of one ``smttask run``; `with` it, and set `summary` when the run is over.
+    """The displays of one run of many works; `with` it, and set `summary` when the run is over.
 
     Parameters
     ----------
     paths, executor, n_workers
         As the user gave them.
-    interval_s
-        Seconds between plain lines, 0 for one for each file; None: a live table in a terminal, else 0.
-    report_file
-        Where the page is written; None: nowhere.
+    noun
+        What a work is to the user: a ``"task"``, which has a file, or a ``"folder"``, which is a path itself.
 
     Raises
     ------
@@ -41,18 +62,16 @@ class RunDisplays:
         paths: tuple[str, ...],
         executor: str,
         n_workers: int,
-        interval_s: float | None,
-        report_file: str | None,
+        wanted: Shown,
         *,
-        verbose: bool,
-        quiet: bool,
+        noun: str = "task",
     ) -> None:
         self.summary: Summary | None = None
-        self._interval_s = interval_s
-        self._verbose, self._quiet = verbose, quiet
+        self._wanted = wanted
         self._shown: Course | None = None
-        self._report = None if report_file is None else Report(report_file)
-        self._status = StatusFile(folders_of(paths), executor=executor, n_workers=n_workers)
+        self._report = None if wanted.report_file is None else Report(wanted.report_file, noun=noun)
+        folders = folders_of(paths)
+        self._status = StatusFile(folders, executor=executor, n_workers=n_workers, noun=noun)
 
     def make(self) -> Display:
         """What the run tells all to."""
@@ -62,11 +81,12 @@ class RunDisplays:
 
     def _make_shown(self) -> Course:
         """A live table in a terminal, else lines."""
-        if self._quiet or self._interval_s is not None or not sys.stdout.isatty() or is_dumb_terminal():
-            return Lines(quiet=self._quiet, interval_s=self._interval_s or 0.0)
+        quiet, interval_s = self._wanted.quiet, self._wanted.interval_s
+        if quiet or interval_s is not None or not sys.stdout.isatty() or is_dumb_terminal():
+            return Lines(quiet=quiet, interval_s=interval_s or 0.0)
         from smttask.executors.live import LiveDisplay  # brings rich, while the workers are starting
 
-        return LiveDisplay(verbose=self._verbose)
+        return LiveDisplay(verbose=self._wanted.verbose)
 
     @property
     def slowest(self) -> list[Outcome]:

@@ -71,7 +71,7 @@ def status_lines(standing: FolderStanding, most: int | None) -> Iterator[str]:
     ]
     yield f"{printable(standing.folder)}: {', '.join(filter(None, numbers))}"
     for run in standing.runs:
-        yield from _run_lines(run, most)
+        yield from _run_lines(run, standing.folder, most)
     if standing.failed:
         yield "failed:"
         for failure in standing.failed[:most]:
@@ -79,7 +79,7 @@ def status_lines(standing: FolderStanding, most: int | None) -> Iterator[str]:
         yield from _others(len(standing.failed), most)
 
 
-def _run_lines(run: RunStanding, most: int | None) -> Iterator[str]:
+def _run_lines(run: RunStanding, folder: str, most: int | None) -> Iterator[str]:
     told = run.told
     who = f"{printable(told['user'])} on {printable(told['host'])}, process {told['pid']}"
     command = printable(" ".join(told["command"]))
@@ -99,10 +99,11 @@ def _run_lines(run: RunStanding, most: int | None) -> Iterator[str]:
     yield f"  {'  '.join(filter(None, parts))}"
     if run.state == "dead" and told["running"]:
         n = len(told["running"])
-        yield f"  it ran {n} task{'' if n == 1 else 's'}, whose files are still there: run it again"
+        files = ", whose files are still there" if told["noun"] == "task" else ""
+        yield f"  it ran {n} {told['noun']}{'' if n == 1 else 's'}{files}: run it again"
     if run.is_alive:
         for work in told["running"][:most]:
-            yield f"  {_work_text(work)}"
+            yield f"  {_work_text(work, folder)}"
         yield from _others(len(told["running"]), most)
 
 
@@ -123,8 +124,8 @@ def _state_text(run: RunStanding) -> str:
     return f"ended at {_local(told['ended'])}{stopped}"
 
 
-def _work_text(work: dict[str, Any]) -> str:
-    name = short_name(work["path"])
+def _work_text(work: dict[str, Any], folder: str) -> str:
+    name = short_name(work["path"].removeprefix(folder + os.sep))
     if work["task"]:
         name += f" ← {printable(work['task'])}"
     parts = [f"worker {work['worker']}", name, duration_text(_age_s(work["since"]))]

@@ -54,14 +54,14 @@ class Display:
 
 
 def task_name(path: str) -> str:
-    """The file's name without what all have.
+    """The name of a description file without what all have; of anything else all of it.
 
     Examples
     --------
-    >>> task_name("tasks/Square__3f9c1b.taskdesc.json")
-    'Square__3f9c1b'
+    >>> task_name("tasks/Square__3f9c1b.taskdesc.json"), task_name("data/run1")
+    ('Square__3f9c1b', 'data/run1')
     """
-    return os.path.basename(path).removesuffix(SUFFIX)
+    return os.path.basename(path).removesuffix(SUFFIX) if path.endswith(SUFFIX) else path
 
 
 def short_name(path: str) -> str:
@@ -87,15 +87,23 @@ def outcome_text(outcome: Outcome) -> str:
     return f"{line}  {duration_text(outcome.duration_s)}"
 
 
-def report(summary: Summary, *, verbose: bool = False, keeps: bool = False) -> Iterator[str]:
-    """Lines on the failures and the files not begun: the file, the error, and what to do.
+def report(
+    summary: Summary, *, verbose: bool = False, keeps: bool = False, noun: str = "task"
+) -> Iterator[str]:
+    """Lines on the failures and what was not begun: the file, the error, and what to do.
 
     What follows the first line of our own messages is told once; tracebacks only if `verbose`.
+
+    Parameters
+    ----------
+    noun
+        What a work is to the user; a ``"task"`` has a file, which stays if it failed.
     """
     if summary.failures:
         n, total = len(summary.failures), summary.counts.total()
-        stays = "its file stays" if n == 1 else "their files stay"
-        yield f"{n} of {total} task{'' if total == 1 else 's'} {_ended(summary)}; {stays}:"
+        stays = "; its file stays" if n == 1 else "; their files stay"
+        what = f"{n} of {total} {noun}{'' if total == 1 else 's'} {_ended(summary)}"
+        yield f"{what}{stays if noun == 'task' else ''}:"
     told: set[str] = set()
     for outcome in summary.failures:
         yield f"  {printable(outcome.name)}: {printable(outcome.error)}"
@@ -103,9 +111,9 @@ def report(summary: Summary, *, verbose: bool = False, keeps: bool = False) -> I
             told.add(outcome.details)
             yield from indent(printable_lines(outcome.details), "    ").splitlines()
     if summary.n_lost and not keeps:
-        yield f"{_files(summary.n_lost)} still there: the results were kept in memory only."
+        yield f"{_are(summary.n_lost, 'file')} still there: the results were kept in memory only."
     if summary.n_left:
-        yield f"{_files(summary.n_left)} not begun."
+        yield f"{_are(summary.n_left, 'file' if noun == 'task' else noun)} not begun."
     if summary.signal is not None and (summary.failures or summary.n_left):
         yield "What was stopped has no result; what was finished is stored. The same command continues."
 
@@ -130,13 +138,13 @@ def slowest_text(outcomes: Sequence[Outcome]) -> str:
     return f"slowest: {', '.join(named)}" if slow else ""
 
 
-def _files(n: int) -> str:
-    return "1 file is" if n == 1 else f"{n} files are"
+def _are(n: int, noun: str) -> str:
+    return f"1 {noun} is" if n == 1 else f"{n} {noun}s are"
 
 
-def counts_text(summary: Summary) -> str:
-    """Numbers of files by what became of them, and the time, in one line."""
+def counts_text(summary: Summary, *, noun: str = "task") -> str:
+    """Numbers of works by what became of them, and the time, in one line; to the user each is a `noun`."""
     n = summary.counts.total()
     counts = [f"{summary.counts[status]} {status}" for status in get_args(Status) if summary.counts[status]]
-    what = f"{n} task{'' if n == 1 else 's'}: {', '.join(counts) or 'none begun'}"
+    what = f"{n} {noun}{'' if n == 1 else 's'}: {', '.join(counts) or 'none begun'}"
     return f"{what} in {duration_text(summary.duration_s)}"

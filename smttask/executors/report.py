@@ -58,6 +58,8 @@ class Report(Course):
     ----------
     path
         Of the page; it is made at once, so that one that cannot be written is told before hours of work.
+    noun
+        What a work is to the user: a task, which has a file, or a folder.
 
     Raises
     ------
@@ -65,14 +67,15 @@ class Report(Course):
         If it cannot be written.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, noun: str = "task") -> None:
         super().__init__()
         self.path = path
+        self._noun = noun
         self._begun = datetime.now().astimezone()
         self._rows: list[_Row] = []
         self._parts: list[Bar] = []  # tasks that others need, run by themselves
         self._whys: dict[str, str] = {}  # each text once: thousands of tasks run for the same reason
-        self._write(_page("smttask run", "<p>The run is not over.</p>"))
+        self._write(self._page("<p>The run is not over.</p>"))
 
     def idle(self, worker: int) -> None:
         """See `Display`."""
@@ -118,15 +121,18 @@ class Report(Course):
         parts = [
             f"<p class=command><code>{escape(command)}</code><br>{escape(os.getcwd())}, "
             f"{self._begun:%Y-%m-%d %H:%M:%S %Z}</p>",
-            f"<p class=counts>{escape(counts_text(summary))}</p>",
-            *_notes(summary),
+            f"<p class=counts>{escape(counts_text(summary, noun=self._noun))}</p>",
+            *_notes(summary, "file" if self._noun == "task" else self._noun),
             "<h2>Timeline</h2>",
             timeline([*self._parts, *(row.bar for row in self._rows)], summary.duration_s),
             _legend({bar.status for bar in self._parts} | set(summary.counts)),
             *_failures(rows),
-            *_table(rows),
+            *_table(rows, self._noun),
         ]
-        self._write(_page("smttask run", "\n".join(parts)))
+        self._write(self._page("\n".join(parts)))
+
+    def _page(self, body: str) -> str:
+        return _page("smttask run" if self._noun == "task" else "smttask tasker run", body)
 
     def _write(self, page: str) -> None:
         beside = f"{self.path}.new"
@@ -156,11 +162,11 @@ def _page(title: str, body: str) -> str:
     )
 
 
-def _notes(summary: Summary) -> Iterator[str]:
+def _notes(summary: Summary, noun: str) -> Iterator[str]:
     if summary.signal is not None:
         yield f"<p>It was stopped by signal {summary.signal}; the same command continues.</p>"
     if summary.n_left:
-        yield f"<p>{summary.n_left} files were not begun.</p>"
+        yield f"<p>{summary.n_left} {noun}s were not begun.</p>"
 
 
 def _legend(statuses: set[str]) -> str:
@@ -187,9 +193,8 @@ def _failures(rows: Sequence[_Row]) -> Iterator[str]:
     yield "</div>"
 
 
-#: Title of a column -> whether it holds numbers.
+#: Title of a column after the first -> whether it holds numbers.
 COLUMNS = {
-    "task": False,
     "became": False,
     "took": True,
     "began after": True,
@@ -201,16 +206,16 @@ COLUMNS = {
 }
 
 
-def _table(rows: Sequence[_Row]) -> Iterator[str]:
-    """All tasks, or the first `MOST_ROWS`; a click on the head of a column sorts by it."""
-    yield f"<h2>Tasks ({len(rows)})</h2>"
+def _table(rows: Sequence[_Row], noun: str) -> Iterator[str]:
+    """All that ran, or the first `MOST_ROWS`; a click on the head of a column sorts by it."""
+    yield f"<h2>{noun.capitalize()}s ({len(rows)})</h2>"
     if len(rows) > MOST_ROWS:
         yield f"<p>These are the failures and the slowest, {MOST_ROWS} in all.</p>"
     shown = rows[:MOST_ROWS]
     filled = [bool(any(values)) for values in zip(*(_values(row) for row in shown), strict=True)]
     heads = [
         f"<th{' class=number' if is_number else ''}><button>{title}</button></th>"
-        for (title, is_number), is_filled in zip(COLUMNS.items(), filled, strict=False)
+        for (title, is_number), is_filled in zip([(noun, False), *COLUMNS.items()], filled, strict=False)
         if is_filled
     ]
     yield f"<table id=tasks><thead><tr>{''.join(heads)}</tr></thead><tbody>"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from smttask.executors.files import iter_files
-from smttask.executors.statusfile import RUN_DIRS, read_status
+from smttask.executors.statusfile import RUN_DIRS, read_status, run_dirs_above
 from smttask.records.process import Process, is_dead
 
 __all__ = ["FolderStanding", "RunStanding", "folder_standing"]
@@ -40,6 +40,19 @@ class RunStanding:
         """Whether it may still be running."""
         return self.state in ("running", "silent")
 
+    @property
+    def n_folders_left(self) -> int:
+        """Folders that it has not begun, and will; 0 for a run of description files."""
+        if self.told["noun"] == "task" or not self.is_alive:
+            return 0
+        n_begun: int = sum(self.told["counts"].values()) + len(self.told["running"])
+        n_planned: int = self.told["n_planned"]
+        return max(n_planned - n_begun, 0)
+
+    def lies_in(self, folder: str) -> bool:
+        """Whether all that it runs is in `folder`."""
+        return all(_is_within(path, folder) for path in self.told["folders"])
+
     def covers(self, path: str) -> bool:
         """Whether the file or folder `path` lies in what it runs."""
         return any(_is_within(path, folder) for folder in self.told["folders"])
@@ -58,7 +71,7 @@ class FolderStanding:
     failed
         What failed or was killed last, whose files are still there: as the runs told it.
     n_waiting
-        Files that neither run nor failed.
+        Files that neither run nor failed, and folders that a run over folders has not begun.
     """
 
     folder: str
@@ -96,6 +109,8 @@ def folder_standing(folder: str) -> FolderStanding:
     alive = [run for run in standing.runs if run.is_alive]
     real = _Real()
     files = set(map(real.path, iter_files([standing.folder])))
+    of_folders = [run for run in standing.runs if run.told["noun"] != "task"]
+    known = files | {path for run in of_folders for path in run.told["folders"]}
     started = {real.path(work["path"]) for run in alive for work in run.told["running"]}
     standing.running = {path for path in started if _is_within(path, standing.folder)}
     failed: dict[str, dict[str, Any]] = {}
@@ -105,11 +120,14 @@ def folder_standing(folder: str) -> FolderStanding:
     standing.failed = [
         failure
         for path, failure in sorted(failed.items())
-        if path in files
+        if path in known
         and path not in standing.running
+        and _is_within(path, standing.folder)
         and not any(run.told["begun"] > failure["at"] and run.covers(path) for run in alive)
     ]
-    standing.n_waiting = len(files - standing.running) - len(standing.failed)
+    n_failed = sum(real.path(failure["path"]) in files for failure in standing.failed)
+    standing.n_waiting = len(files - standing.running) - n_failed
+    standing.n_waiting += sum(run.n_folders_left for run in of_folders if run.lies_in(standing.folder))
     return standing
 
 
@@ -139,13 +157,7 @@ def _iter_runs(folder: str) -> Iterator[RunStanding]:
 
 def _places(folder: str) -> list[str]:
     """Where runs over `folder` are told: around it, and below it outside of projects."""
-    places = []
-    around = folder
-    while True:
-        places += [os.path.join(around, name) for name in RUN_DIRS]
-        around, inner = os.path.dirname(around), around
-        if around == inner:
-            break
+    places = run_dirs_above(folder)
     for below, folders, _ in os.walk(folder):
         if below != folder:
             places += [os.path.join(below, name) for name in RUN_DIRS]

@@ -19,7 +19,15 @@ from smttask.executors.outcome import Outcome, Summary
 from smttask.executors.progress import short_name
 from smttask.records.process import Process, is_dead, this_process
 
-__all__ = ["RUN_DIRS", "StatusFile", "folders_of", "read_status", "run_dir_around"]
+__all__ = [
+    "RUN_DIRS",
+    "StatusFile",
+    "folders_of",
+    "place_around",
+    "read_status",
+    "run_dir_around",
+    "run_dirs_above",
+]
 
 FORMAT = 1
 INTERVAL_S = 1.0
@@ -38,6 +46,25 @@ def run_dir_around(folder: str) -> str | None:
         if folder == inner:
             return None
     return os.path.join(folder, IN_PROJECT)
+
+
+def run_dirs_above(folder: str) -> list[str]:
+    """Where runs over `folder`, an absolute path, may be told: in it and in all folders around it."""
+    places = []
+    while True:
+        places += [os.path.join(folder, name) for name in RUN_DIRS]
+        folder, inner = os.path.dirname(folder), folder
+        if folder == inner:
+            return places
+
+
+def place_around(folders: Sequence[str]) -> list[str]:
+    """Where a run over many `folders`, absolute paths, is told: in the innermost folder around all of them.
+
+    Where nobody may write there: in the folders around each.
+    """
+    around = os.path.commonpath(folders)
+    return [around] if os.access(around, os.W_OK) else sorted({os.path.dirname(path) for path in folders})
 
 
 def folders_of(paths: Iterable[str]) -> list[str]:
@@ -59,17 +86,24 @@ class StatusFile(Course):
         See `folders_of`.
     executor, n_workers
         As the user gave them.
+    noun
+        What is run: each ``"task"`` is a description file in one of the folders; else each folder is one
+        work, and the file is kept around them, see `place_around`.
     """
 
-    def __init__(self, folders: Sequence[str], *, executor: str = "", n_workers: int = 1) -> None:
+    def __init__(
+        self, folders: Sequence[str], *, executor: str = "", n_workers: int = 1, noun: str = "task"
+    ) -> None:
         super().__init__()
         process = this_process()
         self._failures: list[dict[str, Any]] = []
+        self._well: set[str] = set()  # folders; a file of a task that went well is gone
         self._due = 0.0
         self._begun = datetime.now(UTC)
         name = f"{re.sub(r'[^A-Za-z0-9.-]', '_', process.host)}-{process.pid}.json"
         self._folders = list(folders)
-        homes = {run_dir_around(folder) or os.path.join(folder, ELSEWHERE) for folder in folders}
+        told_in = folders if noun == "task" else place_around(folders)
+        homes = {run_dir_around(folder) or os.path.join(folder, ELSEWHERE) for folder in told_in}
         self._paths = [os.path.join(home, name) for home in sorted(homes)]
         self._fixed = {
             "format": FORMAT,
@@ -78,6 +112,7 @@ class StatusFile(Course):
             "command": ["smttask", *sys.argv[1:]],
             "executor": executor,
             "n_workers": n_workers,
+            "noun": noun,
             "folders": self._folders,
             "begun": _utc(self._begun),
         }
@@ -92,6 +127,8 @@ class StatusFile(Course):
     def finished(self, outcome: Outcome) -> None:
         """See `Display`."""
         super().finished(outcome)
+        if self._fixed["noun"] != "task" and not outcome.is_failure:
+            self._well.add(os.path.realpath(outcome.name))
         if outcome.is_failure:
             failure = {"path": os.path.abspath(outcome.name), "status": outcome.status}
             self._failures.append({**failure, "error": outcome.error, "at": _utc(datetime.now(UTC))})
@@ -115,14 +152,11 @@ class StatusFile(Course):
         if summary is not None:
             last |= {"signal": summary.signal, "n_left": summary.n_left}
             self._write({**self._content(now), **last})
+        for place in self._earlier_places():
+            self._remove_earlier(place)
         for path in self._paths:
-            self._remove_earlier(os.path.dirname(path))
-            is_of_project = path.endswith(os.path.join(IN_PROJECT, os.path.basename(path)))
-            if summary is None or not (is_of_project or self._failures):
-                with suppress(OSError):
-                    os.unlink(path)
-                    for folder in () if is_of_project else (os.path.dirname(path), _above(path, 2)):
-                        os.rmdir(folder)
+            if summary is None or not (self._failures or _is_of_project(path)):
+                _remove(path)
 
     def _content(self, now: float) -> dict[str, Any]:
         return {
@@ -142,15 +176,17 @@ class StatusFile(Course):
         }
 
     def _write(self, content: Mapping[str, Any]) -> None:
-        text = json.dumps(content)
-        for path in list(self._paths):
-            try:
-                with open(f"{path}.new", "w", encoding="utf-8") as file:
-                    file.write(text)
-                os.replace(f"{path}.new", path)
-            except OSError:  # read-only, full: others learn nothing, and nothing else is lost
-                with suppress(OSError):
-                    os.unlink(f"{path}.new")
+        for path in self._paths:
+            _replace(path, content)
+
+    def _earlier_places(self) -> set[str]:
+        """Where runs over the same folders were told; those over one folder each, or more, elsewhere."""
+        places = {os.path.dirname(path) for path in self._paths}
+        if self._fixed["noun"] != "task":
+            for place in place_around(self._folders):
+                places.update(run_dirs_above(place))
+            places.update(os.path.join(folder, ELSEWHERE) for folder in self._folders)
+        return places
 
     def _remove_earlier(self, folder: str) -> None:
         """Remove what runs over the same folders left that had ended before this one began."""
@@ -158,14 +194,29 @@ class StatusFile(Course):
             for name in os.listdir(folder):
                 path = os.path.join(folder, name)
                 told = None if path in self._paths else read_status(path)
-                if told is None or not set(told["folders"]) <= set(self._folders):
+                if told is None:
+                    continue
+                if not set(told["folders"]) <= set(self._folders):
+                    self._forget_failures(path, told)
                     continue
                 if told["ended"] is None:
                     is_over = is_dead(Process(told["host"], told["pid"], told["start"]))
                 else:
                     is_over = told["ended"] < _utc(self._begun)
                 if is_over:
-                    os.unlink(path)
+                    _remove(path)
+
+    def _forget_failures(self, path: str, told: dict[str, Any]) -> None:
+        """Let the run that left `path` tell no failures of folders that went well in this one."""
+        left = [
+            failure for failure in told["failures"] if os.path.realpath(failure["path"]) not in self._well
+        ]
+        if told["ended"] is None or len(left) == len(told["failures"]):
+            return
+        if left or _is_of_project(path):
+            _replace(path, {**told, "failures": left})
+        else:
+            _remove(path)
 
 
 def read_status(path: str) -> dict[str, Any] | None:
@@ -175,7 +226,33 @@ def read_status(path: str) -> dict[str, Any] | None:
             told = json.load(file)
     except (OSError, ValueError):
         return None
-    return told if isinstance(told, dict) and told.get("format") == FORMAT else None
+    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        return None
+    return {"noun": "task", **told}  # files of earlier releases are all of tasks
+
+
+def _replace(path: str, content: Mapping[str, Any]) -> None:
+    try:
+        with open(f"{path}.new", "w", encoding="utf-8") as file:
+            file.write(json.dumps(content))
+        os.replace(f"{path}.new", path)
+    except OSError:  # read-only, full: others learn nothing, and nothing else is lost
+        with suppress(OSError):
+            os.unlink(f"{path}.new")
+
+
+def _is_of_project(path: str) -> bool:
+    """Whether the status file at `path` lies in a project, where the last one stays."""
+    return os.path.dirname(path).endswith(IN_PROJECT)
+
+
+def _remove(path: str) -> None:
+    """Remove a status file; outside of projects with its folders, if they are empty then."""
+    with suppress(OSError):
+        os.unlink(path)
+        if not _is_of_project(path):
+            for n in (1, 2):
+                os.rmdir(_above(path, n))
 
 
 def _underway(at_work: Underway, now: float) -> dict[str, Any]:
@@ -185,7 +262,7 @@ def _underway(at_work: Underway, now: float) -> dict[str, Any]:
     position = at_work.position
     return {
         "worker": at_work.worker,
-        "path": work.path or work.name,
+        "path": os.path.abspath(work.name) if work.call else work.path or work.name,
         "task": at_work.task or (short_name(work.name) if work.part else ""),
         "reason": at_work.told_reason,
         "since": _utc(datetime.now(UTC) - timedelta(seconds=elapsed_s)),

@@ -210,3 +210,49 @@ def test_the_folders_of_a_run_are_those_of_its_files(lab, monkeypatch):
     os.symlink("todo", lab / "link")
     paths = [f"todo/A__{number}.taskdesc.json" for number in range(3)] + ["link", "todo/"]
     assert folders_of(paths) == [str(lab / "todo")]
+
+
+def over_folders(lab, names, failed=()):
+    """A finished run over folders, of which some failed."""
+    folders = [str(lab / name) for name in names]
+    status = StatusFile(folders_of(folders), noun="folder")
+    with status:
+        status.planned(len(folders), is_all=True)
+        for folder in folders:
+            outcome = "failed" if os.path.basename(folder) in failed else "computed"
+            status.finished(Outcome(folder, outcome, error="size: OSError" if outcome == "failed" else ""))
+    status.close(Summary(status.counts))
+
+
+def test_a_run_over_folders_tells_of_them_in_one_place(tmp_path):
+    """Around them all, however many they are; what is at work, and how many are left."""
+    folders = [tmp_path / f"run{number}" for number in range(5)]
+    for folder in folders:
+        folder.mkdir()
+    status = StatusFile(folders_of(map(str, folders)), noun="folder")
+    status.__enter__()
+    status.planned(5, is_all=True)
+    status.started(1, Work(str(folders[0]), call="lab:act"))
+    again(status)
+    assert [path.parent for path in tmp_path.rglob("*.json")] == [tmp_path / ".smttask" / "runs"]
+    standing = folder_standing(str(tmp_path))
+    assert (standing.running, standing.n_waiting, standing.failed) == ({str(folders[0])}, 4, [])
+    assert folder_standing(str(folders[0])).running == {str(folders[0])}
+    status.close(None)
+    assert not (tmp_path / ".smttask").exists()
+
+
+def test_a_folder_that_failed_is_told_until_it_went_well(tmp_path):
+    """Also if that is in a run over some of the folders."""
+    names = ["a", "b", "c"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    over_folders(tmp_path, names, failed=["a", "b"])
+    failed = [os.path.basename(each["path"]) for each in folder_standing(str(tmp_path)).failed]
+    assert failed == ["a", "b"]
+    assert [each["error"] for each in folder_standing(str(tmp_path / "b")).failed] == ["size: OSError"]
+    over_folders(tmp_path, ["a"])
+    assert [os.path.basename(each["path"]) for each in folder_standing(str(tmp_path)).failed] == ["b"]
+    over_folders(tmp_path, names)
+    assert folder_standing(str(tmp_path)).failed == []
+    assert not (tmp_path / ".smttask").exists()
