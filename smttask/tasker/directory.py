@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -165,7 +167,7 @@ class Tasker(Wiring):
         if hasattr(type(self), name) or name in self.__dict__:
             raise DefinitionError(
                 f"No task can be called {name!r}.",
-                f"a Tasker has an attribute of this name: {short_repr(getattr(self, name))}",
+                f"the {type(self).__name__} has a method or an attribute of this name",
                 "give the function another name",
                 task=name,
             )
@@ -320,6 +322,13 @@ class Tasker(Wiring):
         names = self.tasks if task is None else [task.name if isinstance(task, TaskUnit) else task]
         return any(find_holder(lock_path(self.folder, name)) for name in names)
 
+    def reset(self) -> None:
+        """Forget what `cached_property` attributes of a subclass hold, so that they are made anew."""
+        for name in [
+            name for name in self.__dict__ if isinstance(_class_attribute(self, name), cached_property)
+        ]:
+            del self.__dict__[name]
+
     def unlock(self) -> None:
         """Break all locks of the folder.
 
@@ -330,6 +339,10 @@ class Tasker(Wiring):
         for entry in os.listdir(folder) if os.path.isdir(folder) else ():
             if entry.endswith((".lock", ".lock.owner")):
                 unlink_if_there(os.path.join(folder, entry))
+
+
+def _class_attribute(tasker: Tasker, name: str) -> object:
+    return inspect.getattr_static(type(tasker), name, None)
 
 
 def _defined_twice(known: TaskUnit, definition: Definition, use: Use) -> DefinitionError:

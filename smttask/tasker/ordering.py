@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -59,6 +60,7 @@ class Graph:
             if target not in self.needs:
                 self._add(target)
         self._place = {task: number for number, task in enumerate(self.order)}
+        self._n_users = Counter(upstream for needs in self.needs.values() for upstream in needs.tasks)
 
     def _add(self, target: TaskUnit) -> None:
         open_tasks: dict[TaskUnit, Iterator[TaskUnit]] = {target: self._enter(target)}
@@ -117,7 +119,7 @@ class Graph:
 
     def n_users(self, task: TaskUnit) -> int:
         """How many tasks of these take the value of `task`."""
-        return sum(task in needs.tasks for needs in self.needs.values())
+        return self._n_users[task]
 
 
 def _circle(open_tasks: list[TaskUnit], again: TaskUnit) -> DefinitionError:

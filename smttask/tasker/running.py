@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["Made", "call", "locked", "run"]
 
 
+_running: list[TaskUnit] = []
+"""Tasks whose functions run in this process, each called by the one before."""
+
+
 @dataclass(slots=True)
 class Made:
     """What a value was made from.
@@ -57,14 +61,13 @@ def locked(task: TaskUnit, *, wait: bool) -> Iterator[None]:
         try:
             holding.__enter__()
         except LockError as error:
-            holder = find_holder(path)
-            is_mine = "already held by this thread" in error.what
+            if task in _running:
+                raise _asks_for_itself(task) from error
+            holder = find_holder(path) or "another process, a moment ago"
             raise LockError(
                 f"Task {name!r} of {folder} is running already.",
-                "it asks for its own value, directly or through others" if is_mine else f"held by {holder}",
-                "take the call out of the function"
-                if is_mine
-                else "wait until it has finished, or call it with wait=True; the lock ends with its owner",
+                f"held by {holder}",
+                "wait until it has finished, or call it with wait=True; the lock ends with its owner",
                 task=name,
                 holder=holder,
                 path=path,
@@ -84,13 +87,32 @@ def call(task: TaskUnit, values: Mapping[str, Any]) -> Made:
         By argument.
     """
     with working_in(task.tasker.folder):
+        if task in _running and not task.output_paths:
+            raise _asks_for_itself(task)
+        _running.append(task)
         try:
             with task.tasker.conf.noting() as reads, task.progress.running():
                 value = task.definition.call(task, values)
         except BaseException as error:
-            error.add_note(f"in task {task.name!r} of {task.tasker.folder}")
+            error.add_note(_place_of(task))
             raise
+        finally:
+            _running.remove(task)
         return Made(value, dict(reads))
+
+
+def _asks_for_itself(task: TaskUnit) -> LockError:
+    return LockError(
+        f"Task {task.name!r} of {task.tasker.folder} is running already.",
+        "it asks for its own value, directly or through others",
+        "take the call out of the function",
+        task=task.name,
+        holder="itself",
+    )
+
+
+def _place_of(task: TaskUnit) -> str:
+    return f"in task {task.name!r} of {task.tasker.folder}"
 
 
 def run(
@@ -108,16 +130,30 @@ def run(
     folder = task.tasker.folder
     begun = before()
     look.forget(task.output_paths)
-    made = call(task, values())
-    try:
-        outputs = _store(task, made.value, look)
-    except BaseException as error:
-        error.add_note(f"in task {task.name!r} of {folder}")
-        raise
-    conf = {**begun.conf, **made.conf}
-    state = State(outputs, begun.inputs, begun.upstream, conf, begun.code)
-    write_state(folder, task.name, state)
+    with _recorded(task, begun) as told:
+        made = call(task, values())
+        try:
+            outputs = _store(task, made.value, look)
+        except BaseException as error:
+            error.add_note(_place_of(task))
+            raise
+        conf = {**begun.conf, **made.conf}
+        state = State(outputs, begun.inputs, begun.upstream, conf, begun.code)
+        write_state(folder, task.name, state)
+        told(state)
     return state
+
+
+@contextmanager
+def _recorded(task: TaskUnit, begun: State) -> Iterator[Callable[[State], None]]:
+    """Record the run in the block, if the Tasker is to; the block tells what it left."""
+    if not task.tasker.record:
+        yield lambda state: None
+        return
+    from smttask.tasker.recording import recording  # with all that records need
+
+    with recording(task, begun) as told:
+        yield told
 
 
 def _store(task: TaskUnit, value: Any, look: Look) -> dict[str, FileState]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from smttask.code.fingerprint import fingerprint
+from smttask.code.fingerprint import CodeFingerprint, fingerprint
 from smttask.code.scope import CodeScope
 from smttask.code.source import MAIN_NAMES
 from smttask.code.syntax import short_digest, value_form
@@ -37,9 +37,13 @@ class TaskCode:
         self._constants = _constants_of(task)
         self._known: tuple[Mapping[str, str], Mapping[str, str]] | None = None
 
+    def fingerprint(self) -> CodeFingerprint:
+        """The code without what goes in."""
+        return fingerprint(self._function, self._scope)
+
     def parts(self) -> Mapping[str, str]:
         """Parts as `CodeFingerprint.parts`; arguments that hold numbers are parts of their own."""
-        found = fingerprint(self._function, self._scope).parts
+        found = self.fingerprint().parts
         if not self._constants:
             return found
         if self._known is None or self._known[0] is not found:

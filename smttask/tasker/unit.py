@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smttask.errors import ResultNotFoundError, SignatureError
-from smttask.protocols import Wiring
+from smttask.protocols import Runnable, Wiring
 from smttask.storage.atomic import storage_error, unlink_if_there
 from smttask.tasker import updating
 from smttask.tasker.conf import Conf
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["TaskUnit"]
 
 
-class TaskUnit(Wiring):
+class TaskUnit(Wiring, Runnable):
     """A function of a Tasker with what goes in and what it stores; the decorators make it.
 
     The function gets it as its first argument.
@@ -48,6 +48,8 @@ class TaskUnit(Wiring):
     outs
         Outputs: files of a format, and absolute paths of plain files.
     """
+
+    has_late_digest = True  # it is named by what it stores
 
     def __init__(self, tasker: Tasker, definition: Definition, use: Use | None = None) -> None:
         self.tasker = tasker
@@ -110,6 +112,12 @@ class TaskUnit(Wiring):
 
     def __repr__(self) -> str:
         return f"<task {self.name} of {self.tasker.folder}>"
+
+    def stand_in(self) -> Runnable:
+        """What stands for it among the inputs of smttask's own tasks."""
+        from smttask.tasker.bridge import stand_in  # with numpy and pydantic
+
+        return stand_in(self)
 
     # ------------------------------------------------------------ what it does
 

@@ -39,21 +39,25 @@ class Judgement:
 
     def __init__(self, walk: Walk) -> None:
         self._why: dict[TaskUnit, str] = {}
+        causes: dict[
+            TaskUnit, TaskUnit
+        ] = {}  # the stale task that stores something, behind each that does not
         for task in walk.graph.order:
-            behind = walk.behind(task)
-            upstream = next((each for each in behind.storing if each in self._why), None)
-            if not task.output_paths:
-                if upstream is not None:
-                    self._why[task] = f"depends on {label(task, upstream)!r}, which is stale"
-                continue
-            _, seen, found = walk.judged(task)
-            _refresh(task, walk, seen)
-            if found:
-                self._why[task] = found.why
-            elif upstream is not None:
-                self._why[task] = f"depends on {label(task, upstream)!r}, which is stale"
-            elif found.code_changes and walk.policy(task) == "error":
-                self._why[task] = f"code: {found.code_changes[0]}"
+            stale = next((each for each in walk.graph.needs[task].tasks if each in self._why), None)
+            why = ""
+            if stale is not None:
+                cause = causes.get(stale, stale)
+                why = f"depends on {label(task, cause)!r}, which is stale"
+                causes[task] = cause
+            if task.output_paths:
+                causes.pop(task, None)
+                _, seen, found = walk.judged(task)
+                _refresh(task, walk, seen)
+                if not found and found.code_changes and walk.policy(task) == "error":
+                    why = why or f"code: {found.code_changes[0]}"
+                why = found.why or why
+            if why:
+                self._why[task] = why
 
     def is_done(self, task: TaskUnit) -> bool:
         """Whether `task` and all it depends on are up to date."""
@@ -170,11 +174,17 @@ class Update:
         walk, behind = self._walk, self._walk.behind(task)
         inputs: dict[str, FileState | None] = {}
         conf: dict[str, ConfRead] = {}
+        known = walk.states.get(task)
         for path, user in behind.files.items():
-            taken = self._made[user].files if user in self._made else _files_now(walk, [path])
-            inputs[walk.input_key(task, path, user)] = taken[path]
-            if taken[path] is None:
+            key = walk.input_key(task, path, user)
+            found = _file_now(walk, path, None if known is None else known.inputs.get(key))
+            if found is None:
                 raise _missing_input(user, path)
+            if user in self._made and self._made[user].files[path] != walk.look.stat(path):
+                found = found._replace(
+                    blake3=""
+                )  # it is not what went into the value: next time it counts as changed
+            inputs[key] = found
         for silent in behind.silent:
             reads = self._made[silent].conf if silent in self._made else {}
             conf.update({conf_key(task, silent, name): read for name, read in reads.items()})
@@ -200,7 +210,8 @@ class Update:
         """The value of `task`, for one who may do with it as he likes."""
         if task.output_paths:
             return task.load()
-        self._make_silent([*self._walk.behind(task).silent, task])
+        if task not in self._made:
+            self._make_silent([*self._walk.behind(task).silent, task])
         made = self._made[task]
         if self._walk.graph.n_users(task) <= 1:
             return made.value
@@ -217,7 +228,7 @@ class Update:
                 self._made[task] = self._call(task)
 
     def _call(self, task: TaskUnit) -> _Silent:
-        files = _files_now(self._walk, self._walk.graph.needs[task].files)
+        files = {path: self._walk.look.stat(path) for path in self._walk.graph.needs[task].files}
         for path, found in files.items():
             if found is None:
                 raise _missing_input(task, path)
@@ -225,7 +236,7 @@ class Update:
 
 
 class _Silent:
-    """What a task without outputs gave, and the files that it was made from."""
+    """What a task without outputs gave, and the files that it was made from, not hashed."""
 
     __slots__ = ("conf", "files", "value")
 
@@ -235,14 +246,11 @@ class _Silent:
         self.files = files
 
 
-def _files_now(walk: Walk, paths: Iterable[str]) -> dict[str, FileState | None]:
-    """Files as they are at this moment; what did not move is not hashed again."""
-    found = {}
-    for path in paths:
-        known = walk.look.now(path, None)
-        walk.look.forget([path])
-        found[path] = walk.look.now(path, known)
-    return found
+def _file_now(walk: Walk, path: str, known: FileState | None) -> FileState | None:
+    """A file as it is at this moment; if it did not move since it was last seen it is not hashed again."""
+    seen = walk.look.now(path, known)
+    walk.look.forget([path])
+    return walk.look.now(path, seen)
 
 
 def _missing_input(task: TaskUnit, path: str) -> InputError:
