@@ -14,6 +14,7 @@ __all__ = ["Conf", "NAMES", "plain"]
 
 #: In what is noted, all the names together: for a task that asked which there are.
 NAMES = "*"
+_TYPE_ONLY = "type "  # begins the digest of a value that has no canonical bytes
 _ABSENT = ConfRead("", "absent")
 
 
@@ -204,11 +205,22 @@ class _Notes:
     def __init__(self, conf: Conf) -> None:
         self._conf = conf
         self.readers: list[_Reads] = []
+        self._warned: set[str] = set()
 
     def note(self, name: Any) -> None:
         for reads in list(self.readers):
             if type(name) is str and name not in reads.found and name not in reads.own:
                 reads.found.update(self._conf.now([name]))
+                self._warn(name, reads.found[name])
+
+    def _warn(self, name: str, read: ConfRead) -> None:
+        if read.digest.startswith(_TYPE_ONLY) and name not in self._warned:
+            self._warned.add(name)
+            warn(
+                f"A task reads conf.{name}, and changes in it go unnoticed: {read.text} has no digest; "
+                "put plain values, arrays or dataclasses into conf",
+                SmttaskWarning,
+            )
 
     def written(self, name: str) -> None:
         for reads in self.readers:
@@ -233,6 +245,5 @@ def _digest(value: Any, name: str, root: Path | None) -> str:
 
     try:
         return digest(canonical_bytes(plain(value), full=True, root=root, place=f"conf.{name}"))
-    except DigestError as error:
-        warn(f"A task reads conf.{name}, and changes in it cannot be noticed: {error.what}", SmttaskWarning)
-        return f"type {type(value).__module__}.{type(value).__qualname__}"
+    except DigestError:
+        return f"{_TYPE_ONLY}{type(value).__module__}.{type(value).__qualname__}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterable
-from stat import S_ISREG
+from collections.abc import Callable, Iterable
+from functools import partial
+from stat import S_ISDIR, S_ISREG
 from time import time_ns
 
 from blake3 import blake3
@@ -20,6 +22,8 @@ __all__ = ["Look"]
 # where kernels keep time in ticks of up to 10 ms.
 _COARSE_NS = 2_100_000_000
 _FINE_NS = 20_000_000
+_AHEAD_NS = 3_600_000_000_000  # how far the clock of a file server may be ahead of ours
+MOST_LOOKS = 3
 _SKIPPED = frozenset({FOLDER})  # in folders: what Taskers keep there changes with every run
 
 
@@ -46,7 +50,7 @@ class Look:
         try:
             return self._found[path]
         except KeyError:
-            found = self._found[path] = self._look(path, known)
+            found = self._found[path] = _told(path, partial(_now, known))
             return found
 
     def stat(self, path: str) -> FileState | None:
@@ -59,15 +63,7 @@ class Look:
         StorageError
             If the system does not let us look.
         """
-        try:
-            stat = os.stat(path)
-            if S_ISREG(stat.st_mode):
-                return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ino, "")
-            return _Folder(path, stat).state("")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise _unreadable(path, error) from error
+        return _told(path, _stated)
 
     def made(self, path: str, digest: str = "") -> FileState | None:
         """An output that was just written, for the state file; None if nothing is there.
@@ -82,12 +78,7 @@ class Look:
         StorageError
             If it cannot be read.
         """
-        found = self.stat(path)
-        if found is not None and not found.listing:
-            found = found._replace(blake3=digest or _hashed(path))
-        elif found is not None:
-            found = found._replace(blake3=_Folder(path, os.stat(path)).digest())
-        self._found[path] = found
+        self._found[path] = found = _told(path, partial(_made, digest))
         return found
 
     def forget(self, paths: Iterable[str]) -> None:
@@ -95,28 +86,55 @@ class Look:
         for path in paths:
             self._found.pop(path, None)
 
-    def _look(self, path: str, known: FileState | None) -> FileState | None:
+
+def _told(path: str, look: Callable[[str], FileState]) -> FileState | None:
+    """What `look` says of `path`; None if nothing is there, StorageError if it cannot be read."""
+    for n_left in reversed(range(MOST_LOOKS)):
         try:
-            stat = os.stat(path)
-            if not S_ISREG(stat.st_mode):
-                return _Folder(path, stat).now(known)
-            size, mtime_ns, inode = stat.st_size, stat.st_mtime_ns, stat.st_ino
-            if known is not None and known[:3] == (size, mtime_ns, inode) and not known.listing:
-                return known
-            looked_ns = time_ns()
-            digest = file_digest(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+            return look(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if not os.path.exists(path):
+                return None
+            if not n_left:  # files in a folder come and go
+                raise _unreadable(path, error) from error
         except OSError as error:
             raise _unreadable(path, error) from error
-        return FileState(size, -1 if _is_young(mtime_ns, looked_ns) else mtime_ns, inode, digest)
+    raise AssertionError("the last look returns or raises")
+
+
+def _now(known: FileState | None, path: str) -> FileState:
+    stat = os.stat(path)
+    if not S_ISREG(stat.st_mode):
+        return _Folder(path, stat).now(known)
+    size, mtime_ns, inode = stat.st_size, stat.st_mtime_ns, stat.st_ino
+    if known is not None and known[:3] == (size, mtime_ns, inode) and not known.listing:
+        return known
+    looked_ns = time_ns()
+    digest = file_digest(path)
+    return FileState(size, -1 if _is_young(mtime_ns, looked_ns) else mtime_ns, inode, digest)
+
+
+def _stated(path: str) -> FileState:
+    stat = os.stat(path)
+    if S_ISREG(stat.st_mode):
+        return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ino, "")
+    return _Folder(path, stat).state("")
+
+
+def _made(digest: str, path: str) -> FileState:
+    stat = os.stat(path)
+    if S_ISREG(stat.st_mode):
+        return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ino, digest or file_digest(path))
+    folder = _Folder(path, stat)
+    return folder.state(folder.digest())
 
 
 class _Folder:
     """A folder that is an input or output, with the stats of all the files in it."""
 
     def __init__(self, path: str, stat: os.stat_result) -> None:
-        self._path = path
+        if not S_ISDIR(stat.st_mode):  # reading it may never end
+            raise OSError(errno.EINVAL, "a pipe or a device, no file", path)
         self._inode = stat.st_ino
         self._looked_ns = time_ns()
         self._files = sorted((name, file, os.stat(file)) for name, file in iter_files(path, skip=_SKIPPED))
@@ -146,17 +164,10 @@ class _Folder:
         return max((stat.st_mtime_ns for _, _, stat in self._files), default=0)
 
 
-def _hashed(path: str) -> str:
-    try:
-        return file_digest(path)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
 def _is_young(mtime_ns: int, looked_ns: int) -> bool:
     """Whether an edit after `looked_ns` might leave the file with the same time."""
     is_coarse = mtime_ns % 1_000_000_000 == 0
-    return looked_ns - mtime_ns < (_COARSE_NS if is_coarse else _FINE_NS)
+    return -_AHEAD_NS < looked_ns - mtime_ns < (_COARSE_NS if is_coarse else _FINE_NS)
 
 
 def _unreadable(path: str, error: OSError) -> StorageError:
