@@ -13,7 +13,7 @@ from smttask.errors import ArgumentError, short_repr
 from smttask.headway.line import LineSink
 from smttask.headway.position import Position
 
-__all__ = ["Count", "Sink", "progress", "told_to"]
+__all__ = ["Count", "Sink", "current_sink", "progress", "told_to"]
 
 T = TypeVar("T")
 
@@ -79,6 +79,7 @@ def _counted(items: Iterator[T], count: Count) -> Iterator[T]:
         due = count.due
         for n, item in enumerate(items, 1):
             yield item
+            count.n = n
             if monotonic() >= due:
                 due = count.at(n)
 
@@ -95,6 +96,8 @@ class Count:
 
     Attributes
     ----------
+    n
+        How many items are done.
     due
         When it will next be shown, by `time.monotonic`.
 
@@ -106,7 +109,7 @@ class Count:
     """
 
     def __init__(self, total: int | None = None, *, what: str = "") -> None:
-        self._n = 0
+        self.n = 0
         self._total = _checked(total)
         self._what = str(what)
         self._begin = self.due = 0.0
@@ -126,11 +129,13 @@ class Count:
             self._stack.remove(self)
         self._sink.end(self)
 
-    def at(self, n: int, total: int | None = None) -> float:
+    def at(self, n: int, total: int | None = None, *, what: str | None = None) -> float:
         """Say that `n` items, of `total` if that is known only now, are done; returns when to say it next."""
-        self._n = n
+        self.n = n
         if total is not None:
             self._total = _checked(total)
+        if what is not None:
+            self._what = what
         if (now := monotonic()) >= self.due:
             self.due = now + self._sink.interval_s
             outermost, innermost = self._stack[0], self._stack[-1]
@@ -139,8 +144,13 @@ class Count:
         return self.due
 
     @property
+    def position(self) -> Position:
+        """Where it is by itself, whatever is around it."""
+        return Position((self._level,), monotonic() - self._begin)
+
+    @property
     def _level(self) -> tuple[int, int | None, str]:
-        return self._n, self._total, self._what
+        return self.n, self._total, self._what
 
 
 def _checked(total: Any) -> int | None:
@@ -168,6 +178,11 @@ class _Open(threading.local):
 _open = _Open()
 _line = LineSink()
 _sink: ContextVar[Sink] = ContextVar("smttask_headway", default=_line)
+
+
+def current_sink() -> Sink:
+    """Who is told in this thread, or asyncio task, for one who is told in between and passes it on."""
+    return _sink.get()
 
 
 @contextmanager

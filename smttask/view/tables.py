@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from smttask.tasks.explanation import Difference
     from smttask.view.store import RecordStoreView
 
-__all__ = ["comparison_frame", "difference_frame", "record_frame", "summary_frame", "tell_unknown_outputs"]
+__all__ = [
+    "comparison_frame",
+    "difference_frame",
+    "record_frame",
+    "status_frame",
+    "summary_frame",
+    "tell_unknown_outputs",
+]
 
 Wanted = bool | Sequence[str]
 
@@ -94,16 +101,20 @@ def _base_columns(read: Mapping[str, Sequence[Any]]) -> dict[str, pd.Series]:
     moments = pd.to_datetime(
         pd.Series(read["timestamp"], dtype=object), format="ISO8601", utc=True, errors="coerce"
     )
-    durations = pd.Series(read["duration_s"], dtype="float64")  # in seconds
     return {
         "label": _text(read["label"]),
         "task": _text(read["task"]),
         "timestamp": moments.dt.as_unit("us"),
-        "duration": pd.to_timedelta((durations * 1e6).round(), unit="us").dt.as_unit("us"),
+        "duration": _durations(read["duration_s"]),
         "status": _text([shown[text][0] for text in read["tags"]]),
         "tags": _text([shown[text][1] for text in read["tags"]]),
         **{name: _text(read[name]) for name in TEXTS},
     }
+
+
+def _durations(seconds: Sequence[float | None]) -> pd.Series:
+    microseconds = (pd.Series(seconds, dtype="float64") * 1e6).round()
+    return pd.to_timedelta(microseconds, unit="us").dt.as_unit("us")
 
 
 def _text(values: Sequence[str]) -> pd.Series:
@@ -176,3 +187,23 @@ def difference_frame(labels: Sequence[str], differences: Sequence[Difference]) -
     """A row for each difference of two runs; see `smttask.view.compare`."""
     rows = [(each.kind, each.name, each.old, each.new) for each in differences]
     return pd.DataFrame(rows, columns=["kind", "name", *labels])
+
+
+def status_frame(
+    rows: Sequence[object], names: Sequence[str], durations: Container[str], numbers: Container[str]
+) -> pd.DataFrame:
+    """A row for each of `rows` and a column for each of its attributes `names`; None where one is unknown.
+
+    Parameters
+    ----------
+    durations, numbers
+        Which of the columns are seconds, and which are counts; all others are text.
+    """
+    columns: dict[str, Any] = {}
+    for name in names:
+        values = [getattr(row, name) for row in rows]
+        if name in durations:
+            columns[name] = _durations(values)
+        else:
+            columns[name] = pd.Series(values, dtype="Int64" if name in numbers else "str")
+    return pd.DataFrame(columns)

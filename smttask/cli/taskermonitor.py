@@ -1,0 +1,115 @@
+"""The commands of `smttask tasker` that look at folders: menu, monitor."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from smttask.cli.quantities import Duration
+
+if TYPE_CHECKING:
+    from smttask.tasker.directory import Tasker
+
+__all__ = ["menu", "monitor"]
+
+
+@click.command()
+@click.argument("dirs", nargs=-1, required=True, metavar="DIRS...")
+@click.option("--why", "says_why", is_flag=True, help="Say below each stale task why it is stale.")
+@click.option("--taskfile", default="taskfile.py", metavar="NAME", help="The taskfile in DIR.  [taskfile.py]")
+@click.option(
+    "--taskfile-sub",
+    default="taskfile_sub.py",
+    metavar="NAME",
+    help="That in a folder above, if there is none in DIR.  [taskfile_sub.py]",
+)
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for each task, one a line.")
+def menu(dirs: tuple[str, ...], says_why: bool, taskfile: str, taskfile_sub: str, as_json: bool) -> None:
+    """Show the tasks of DIRS, with a + where one is done.
+
+    Nothing is run but the taskfiles. If one fails, the other folders are still shown.
+
+    \b
+    Example:
+      smttask tasker menu --why 2026-03-01/*
+    """  # noqa: D301 - click looks for the character itself
+    from smttask.errors import SmttaskError
+    from smttask.tasker.discovery import use
+    from smttask.tasker.menu import menu_text
+
+    n_failed = 0
+    for number, folder in enumerate(dirs):
+        try:
+            tasker = use(folder, taskfile, taskfile_sub)
+            lines = list(_json_lines(tasker)) if as_json else [menu_text(tasker, why=says_why)]
+        except SmttaskError as error:
+            n_failed += 1
+            click.echo(str(error), err=True)
+            continue
+        except Exception as error:  # noqa: BLE001 - code of the taskfile; the other folders may be well
+            from smttask.executors.failures import describe_failure
+            from smttask.executors.work import Work
+
+            n_failed += 1
+            details = describe_failure(Work(folder), error, 0.0).details
+            click.echo(f"The taskfile for {folder} fails.\n{details}", err=True)
+            continue
+        if number and not as_json:
+            click.echo()
+        click.echo("\n".join(lines))
+    sys.exit(1 if n_failed else 0)
+
+
+def _json_lines(tasker: Tasker) -> Iterator[str]:
+    from smttask.tasker.updating import judge
+
+    judgement = judge(tasker.tasks.values())
+    for name, task in tasker.tasks.items():
+        facts: dict[str, Any] = {
+            "dir": tasker.folder,
+            "task": name,
+            "is_done": judgement.is_done(task),
+            "why": judgement.why(task),
+            "description": (task.__doc__ or "").strip().partition("\n")[0],
+            "outputs": [str(path) for path in task.output_files],
+        }
+        yield json.dumps(facts, ensure_ascii=False)
+
+
+@click.command()
+@click.argument("dirs", nargs=-1, required=True, metavar="DIRS...")
+@click.option(
+    "--interval",
+    "interval_s",
+    type=Duration(),
+    default=5.0,
+    metavar="10s",
+    help="Between looks.  [default: 5s]",
+)
+@click.option("--once", is_flag=True, help="Look once, not until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Look once: a JSON object for each row, one a line.")
+def monitor(dirs: tuple[str, ...], interval_s: float, once: bool, as_json: bool) -> None:
+    """Show what the tasks of DIRS do at the moment, until Ctrl-C.
+
+    Whoever runs them, on whatever host: each folder has a row for each of its running tasks, else one
+    for the task that ran last. Times in JSON are seconds.
+
+    \b
+    Example:
+      smttask tasker monitor 2026-03-01/*
+    """  # noqa: D301 - click looks for the character itself
+    from smttask.tasker.monitor import Monitor
+
+    looking = Monitor(dirs)
+    if as_json:
+        for row in looking.standings():
+            click.echo(json.dumps(asdict(row), ensure_ascii=False))
+    elif once:
+        looking.show()
+    else:
+        looking.watch(max(interval_s, 0.1))
