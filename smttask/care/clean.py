@@ -10,8 +10,10 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain
 
 from smttask.care.inventory import is_label, iter_links, task_folders
+from smttask.care.values import remove_value, unused_values
 from smttask.errors import InputError, LockError, short_repr
 from smttask.project import Project
 from smttask.storage.atomic import read_link, storage_error
@@ -20,8 +22,8 @@ from smttask.storage.locks import computing
 
 __all__ = ["KINDS", "Rubbish", "find_rubbish", "remove_rubbish"]
 
-#: What `find_rubbish` knows; the last two were kept on purpose and are found only when asked for
-KINDS = ("temporary", "lock", "orphan", "link", "unfit", "damaged")
+#: What `find_rubbish` knows; the last three were kept on purpose and are found only when asked for
+KINDS = ("temporary", "lock", "orphan", "link", "value", "unfit", "damaged")
 
 DAY_S = 86_400.0
 LABEL_OF_FILE = re.compile(r"\.?(\d{8}-\d{6}-\d{6}_[0-9a-f]{6})(?=[_.])")
@@ -67,9 +69,11 @@ def find_rubbish(
     kinds
         ``"temporary"``: files and folders of runs that were killed. ``"lock"``: files of locks.
         ``"orphan"``: files of outputs without a manifest. ``"link"``: links to results that
-        are gone. ``"unfit"``: returned values that did not fit. ``"damaged"``: what was set aside.
+        are gone. ``"value"``: kept inputs and texts that no manifest and no record names, which
+        takes reading all of these. ``"unfit"``: returned values that did not fit. ``"damaged"``: what was
+        set aside.
     older_than_s
-        Only what has not changed for so many seconds.
+        Only what has not changed for so many seconds; a value that no run asked for, and at least an hour.
     larger_than
         Only what has at least so many bytes.
     tasks
@@ -85,7 +89,8 @@ def find_rubbish(
     wanted, chosen = set(kinds), _known(project, tasks)
     found: list[Rubbish] = []
     now = time.time()
-    for kind, path, task in _candidates(project):
+    unused = unused_values(project) if "value" in wanted else []
+    for kind, path, task in chain(_candidates(project), (("value", path, "") for path in unused)):
         if kind not in wanted or (chosen and task not in chosen):
             continue
         try:
@@ -111,6 +116,9 @@ def remove_rubbish(rubbish: Iterable[Rubbish]) -> int:
             if item.kind == "lock":
                 with computing(item.path, timeout_s=0):  # which removes the file at its end
                     pass
+            elif item.kind == "value":
+                if not remove_value(item.path):
+                    continue
             elif os.path.isdir(item.path) and not os.path.islink(item.path):
                 shutil.rmtree(item.path)
             elif item.kind != "link" or _leads_nowhere(item.path):

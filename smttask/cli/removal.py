@@ -65,6 +65,9 @@ def _may_go_on(question: str, yes: bool) -> bool:
     "--larger-than", type=Size(), metavar="10MB", default=0, help="Only what has at least so many bytes."
 )
 @click.option("--task", "tasks", metavar="NAME", multiple=True, help="Only of this task; repeatable.")
+@click.option(
+    "--values", is_flag=True, help="Also kept inputs and texts that no result and no record names any more."
+)
 @click.option("--unfit", is_flag=True, help="Also kept values that did not fit their annotation.")
 @click.option("--damaged", is_flag=True, help="Also damaged files that were set aside.")
 @_with_safety
@@ -72,6 +75,7 @@ def clean(
     older_than_s: float,
     larger_than: int,
     tasks: tuple[str, ...],
+    values: bool,
     unfit: bool,
     damaged: bool,
     dry_run: bool,
@@ -89,7 +93,7 @@ def clean(
     """  # noqa: D301 - click looks for the character itself
     from smttask.care.clean import KINDS, find_rubbish, remove_rubbish
 
-    chosen = {"unfit": unfit, "damaged": damaged}
+    chosen = {"value": values, "unfit": unfit, "damaged": damaged}
     kinds = [kind for kind in KINDS if chosen.get(kind, True)]
     found = find_rubbish(
         get_current_project(), kinds=kinds, older_than_s=older_than_s, larger_than=larger_than, tasks=tasks
@@ -133,6 +137,8 @@ def delete() -> None:
 def record(labels: tuple[str, ...], **safety: bool) -> None:
     """Delete these runs; a LABEL may be cut short where it stays unique.
 
+    The exit status is 1 if one of them had to be kept.
+
     \b
     Example:
       smttask store delete record 20261122-101500-123456_3f9c1b --yes
@@ -174,7 +180,7 @@ _by_time("after", "later than", _later)
 
 
 def _delete(labels: list[str], *, dry_run: bool, yes: bool, as_json: bool, must_go: bool = False) -> None:
-    """Plan, ask and delete; where they `must_go`, runs that are going on are an error."""
+    """Plan, ask and delete; where they `must_go`, what is kept is an error, runs that are going on at once."""
     from smttask.care.delete import delete as delete_runs
     from smttask.care.delete import plan_deletion
 
@@ -197,12 +203,14 @@ def _delete(labels: list[str], *, dry_run: bool, yes: bool, as_json: bool, must_
     if as_json:
         facts = {"records": done.labels, "size": done.size, "kept": done.kept, "deleted": is_done}
         click.echo(json.dumps(facts, ensure_ascii=False))
-        return
-    for label, why in done.kept.items():
-        if label not in plan.kept:
-            click.echo(f"keep    {label}: {why}")
-    counts = _counts(done)
-    click.echo(f"deleted {counts}" if is_done else f"would delete {counts}" if dry_run else "nothing deleted")
+    else:
+        for label, why in done.kept.items():
+            if label not in plan.kept:
+                click.echo(f"keep    {label}: {why}")
+        counts = _counts(done)
+        would = f"would delete {counts}" if dry_run else "nothing deleted"
+        click.echo(f"deleted {counts}" if is_done else would)
+    sys.exit(1 if must_go and done.kept and not dry_run else 0)
 
 
 def _counts(deletion: Deletion) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ __all__ = [
     "Originals",
     "batches",
     "fingerprints",
+    "iter_parameters",
     "kept_elsewhere",
     "labels_of",
     "manifests_of",
@@ -54,6 +55,7 @@ SHARED = {
 RUN = ("task", "module", "digest", "full_digest", "manifest", "is_open", "host", "pid", "process_start")
 
 PROJECTS = "SELECT DISTINCT project_id FROM django_store_record WHERE project_id IS NOT NULL"
+NEXT_PARAMETERS = "SELECT id, content FROM django_store_parameterset WHERE id > ? ORDER BY id LIMIT ?"
 LABELS = "SELECT label, db_id FROM django_store_record WHERE project_id = ?"
 # What makes two runs of one label the same one; users edit none of it
 FACTS = (
@@ -133,6 +135,14 @@ def kept_elsewhere(store: SQLRecordStore, ids: Iterable[int], output_dir: Path) 
         # long paths are cut
         if root and fit(here, len(root)) != root and os.path.realpath(root) != real
     }
+
+
+def iter_parameters(store: SQLRecordStore) -> Iterator[str]:
+    """The parameters of all records in the database of `store`, of whatever project, as they stand there."""
+    last = -1
+    while rows := store._database.query(NEXT_PARAMETERS, (last, BATCH)):
+        yield from (content for _, content in rows)
+        last = rows[-1][0]
 
 
 def fingerprints(store: SQLRecordStore, ids: Iterable[int]) -> dict[int, str]:

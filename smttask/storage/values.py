@@ -105,11 +105,8 @@ class ValueStore:
 
     def _keep(self, file_name: str, n_bytes: int, save: Any) -> None:
         path = f"{self._dir}/{file_name}"
-        try:
-            if os.stat(path).st_size == n_bytes:
-                return
-        except FileNotFoundError:
-            pass
+        if _is_kept(path, n_bytes):
+            return
         try:
             os.makedirs(self._dir, exist_ok=True)
             write_whole(path, save)
@@ -127,6 +124,22 @@ class ValueStore:
             except OSError:  # on a read-only disk it stays, and is refused each time
                 pass
             raise damaged(path, "its content has another checksum than its name says")
+
+
+def _is_kept(path: str, n_bytes: int) -> bool:
+    """Whether the value is there; then it is marked as in use, for who removes what is not."""
+    try:
+        if os.stat(path).st_size != n_bytes:
+            return False
+    except FileNotFoundError:
+        return False
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:  # it belongs to another user
+        pass
+    return True
 
 
 def _hashed(format: Format, value: Any) -> HashingFile:

@@ -18,6 +18,15 @@ from click.testing import CliRunner
 from smttask.cli import main
 from smttask.errors import RecordStoreWarning
 
+LARGE = """
+from smttask import RecordedTask
+from smttask.typing import Array
+
+@RecordedTask
+def Total(values: Array) -> float:
+    return float(values.sum())
+"""
+
 
 @pytest.fixture
 def lab(laboratory):
@@ -217,6 +226,19 @@ def test_clean_asks_before_it_removes(lab):
     assert store("clean", "--older-than", "0", "--damaged", "--unfit") == "nothing to remove\n"
 
 
+def test_clean_removes_values_that_nothing_names_when_it_is_asked_to(lab):
+    """Large inputs stay behind when all that names them is deleted."""
+    lab.write({"large.py": LARGE})
+    lab.run("import large, numpy as np; large.Total(np.arange(20_000.0)).run()")
+    (value,) = (lab.root / "data" / "run_dump" / ".values").glob("*.npy")
+    os.utime(value, (0, 0))
+    store("delete", "since", "2000", "--task", "Total", "--yes")
+    assert store("clean") == "nothing to remove\n"
+    told = store("clean", "--values", "--yes")
+    assert re.fullmatch(rf"value +160\.1 kB +{value}\nremoved 1 item, 160\.1 kB\n", told)
+    assert not value.exists()
+
+
 def test_clean_takes_sizes_as_people_write_them(lab):
     """And says what is none."""
     assert store("clean", "--larger-than", "1.5MB") == "nothing to remove\n"
@@ -229,7 +251,8 @@ def test_delete_tells_what_goes_and_what_is_kept(lab):
     """A result that another one needs stays, with the reason."""
     items = lines(store("list", "--json"))
     first, ramp = items[3]["label"], items[2]["label"]
-    told = store("delete", "record", first, "--yes")
+    store("delete", "record", first, "--dry-run")
+    told = store("delete", "record", first, "--yes", status=1)
     assert told == f"keep    {first}: result {ramp} was computed from it\nnothing deleted\n"
     told = store("delete", "record", first, ramp, "--dry-run")
     assert re.match(r"would delete 2 records, 2 with results of 1\d\d\.\d kB", told.splitlines()[-1])
