@@ -180,7 +180,7 @@ _by_time("after", "later than", _later)
 
 
 def _delete(labels: list[str], *, dry_run: bool, yes: bool, as_json: bool, must_go: bool = False) -> None:
-    """Plan, ask and delete; where they `must_go`, what is kept is an error, runs that are going on at once."""
+    """Plan, ask and delete; where they `must_go`, what is kept is an error, at once if it is going on."""
     from smttask.care.delete import delete as delete_runs
     from smttask.care.delete import plan_deletion
 
