@@ -42,7 +42,8 @@ class Tasker(Wiring):
     dir
         A folder that is there; relative to the working directory.
     record
-        Record each run in the project around the folder, as runs of a `RecordedTask` are.
+        Record each run of a task that stores something in the project around the folder, as runs of a
+        `RecordedTask` are.
 
     Attributes
     ----------
@@ -55,6 +56,8 @@ class Tasker(Wiring):
     ------
     StorageError
         If there is no such folder.
+    ProjectError
+        If runs are to be recorded and there is no project around the folder.
 
     Examples
     --------
@@ -79,7 +82,7 @@ class Tasker(Wiring):
     _claims: dict[str, str]
     _entered: list[AbstractContextManager[Path]]
 
-    def __init__(self, dir: str | os.PathLike[str] = ".", *, record: bool = False) -> None:
+    def __init__(self, dir: str | os.PathLike[str] = ".", *, record: bool | None = None) -> None:
         folder = os.path.abspath(os.path.expanduser(dir))
         if not os.path.isdir(folder):
             is_file = os.path.exists(folder)
@@ -92,11 +95,15 @@ class Tasker(Wiring):
         own = self.__dict__
         own["folder"] = folder
         own["p"] = Path(folder)
-        own["record"] = record
+        own["record"] = bool(record)
         own["tasks"] = {}
         own["_conf"] = Conf(root=own["p"])
         own["_claims"] = {}
         own["_entered"] = []
+        if record:
+            from smttask.tasker.recording import project_of  # with all that records need
+
+            project_of(folder)
 
     # ------------------------------------------------------------ defining tasks
 

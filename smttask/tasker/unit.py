@@ -113,6 +113,19 @@ class TaskUnit(Wiring, Runnable):
     def __repr__(self) -> str:
         return f"<task {self.name} of {self.tasker.folder}>"
 
+    @property
+    def digest(self) -> str:
+        """What the records of its runs have as digest: of the folder, in its project, and the name.
+
+        Raises
+        ------
+        ProjectError
+            If there is no project around the folder.
+        """
+        from smttask.tasker.recording import project_of, record_digest  # with numpy and pydantic
+
+        return record_digest(self, project_of(self.tasker.p))
+
     def stand_in(self) -> Runnable:
         """What stands for it among the inputs of smttask's own tasks."""
         from smttask.tasker.bridge import stand_in  # with numpy and pydantic
