@@ -135,14 +135,14 @@ def where_options(noun: str = "task", *, why_no_threads: str = "") -> Decorator:
         click.option(
             "--timeout",
             "timeout_s",
-            type=Duration(),
+            type=Duration(above_zero=True),
             metavar="1h30m",
             help=f"Stop a {noun} that takes longer.",
         ),
         click.option(
             "--memory",
             "memory_bytes",
-            type=Size(),
+            type=Size(above_zero=True),
             metavar="4GB",
             help=f"End a {noun} whose processes together take more.",
         ),

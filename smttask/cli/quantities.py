@@ -16,9 +16,18 @@ FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 class Duration(click.ParamType[float]):
-    """Seconds, from text such as ``1h30m`` or ``90``."""
+    """Seconds, from text such as ``1h30m`` or ``90``.
+
+    Parameters
+    ----------
+    above_zero
+        Refuse what lasts for no time.
+    """
 
     name = "duration"
+
+    def __init__(self, *, above_zero: bool = False) -> None:
+        self._above_zero = above_zero
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Seconds."""
@@ -28,13 +37,24 @@ class Duration(click.ParamType[float]):
         if not value.strip() or match is None:
             self.fail(f"{value!r} is no duration; write it as 45s, 1h30m or 2d", param, ctx)
         days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        if self._above_zero and not days + hours + minutes + seconds:
+            self.fail(f"{value!r} leaves no time; give more, or leave the option out", param, ctx)
         return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
 
 
 class Size(click.ParamType[int]):
-    """Bytes, from text such as ``10MB``, ``1.5G`` or ``512``; a kB has 1000."""
+    """Bytes, from text such as ``10MB``, ``1.5G`` or ``512``; a kB has 1000.
+
+    Parameters
+    ----------
+    above_zero
+        Refuse less than one byte.
+    """
 
     name = "size"
+
+    def __init__(self, *, above_zero: bool = False) -> None:
+        self._above_zero = above_zero
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Bytes."""
@@ -43,7 +63,10 @@ class Size(click.ParamType[int]):
         match = SIZE.fullmatch(value.strip())
         if match is None:
             self.fail(f"{value!r} is no size; write it as 512, 10kB, 1.5MB or 2GB", param, ctx)
-        return int(float(match[1]) * FACTORS[match[2]])
+        n_bytes = int(float(match[1]) * FACTORS[match[2]])
+        if self._above_zero and not n_bytes:
+            self.fail(f"{value!r} leaves no room; give more, or leave the option out", param, ctx)
+        return n_bytes
 
 
 class KeyValue(click.ParamType[tuple[str, str]]):

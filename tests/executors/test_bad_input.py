@@ -108,9 +108,9 @@ def test_a_record_store_that_is_gone_midway_loses_no_result(lab):
     [
         (["--executor", "cloud", "todo"], 2, "'cloud' is not one of 'process', 'thread', 'dask', 'slurm'"),
         (["--timeout", "soon", "todo"], 2, "'soon' is no duration"),
-        (["--timeout", "0", "todo"], 1, "No task can run with timeout_s=0"),
+        (["--timeout", "0m", "todo"], 2, "'0m' leaves no time; give more, or leave the option out"),
         (["--memory", "much", "todo"], 2, "'much' is no size"),
-        (["--memory", "0", "todo"], 1, "No task can run with memory_bytes=0"),
+        (["--memory", "0.9", "todo"], 2, "'0.9' leaves no room; give more, or leave the option out"),
         (["--retries", "-1", "todo"], 2, "-1 is not in the range x>=0"),
         (["--start-method", "copy", "todo"], 2, "'copy' is not one of 'spawn', 'fork'"),
         (["--executor", "thread", "--timeout", "1s", "todo"], 1, "The executor 'thread' has no timeout."),
