@@ -73,7 +73,8 @@ def use(
     """
     folder = _existing(dir)
     path = find_taskfile(folder, taskfile, taskfile_sub)
-    function = getattr(_loaded(path, folder), "use", None)
+    module = _loaded(path, folder)
+    function = getattr(module, "use", None)
     if not callable(function):
         found = "found: nothing of this name" if function is None else f"found: use = {short_repr(function)}"
         raise TaskfileError(
@@ -84,7 +85,7 @@ def use(
             folder=folder,
         )
     try:
-        with using(Path(folder), Path(path)):
+        with using(Path(folder), Path(path), module):
             made = function(folder, **kw)
     except Exception as error:
         error.add_note(f"in use() of the taskfile {path}\nfor the folder {folder}")

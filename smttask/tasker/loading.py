@@ -21,7 +21,7 @@ from typing import Any
 from smttask.code.source import remember_sources
 from smttask.errors import TaskfileError
 
-__all__ = ["load_taskfile"]
+__all__ = ["bring_forward", "load_taskfile"]
 
 YOUNG_NS = 50_000_000  # a file edited twice within one tick of the file system's clock may look untouched
 
@@ -73,9 +73,19 @@ def load_taskfile(path: str) -> ModuleType:
         if known is None or (text is not None and known.text != text):
             known = _loaded[file] = _Loaded(None, text or b"", _executed(file, text or b""))
         known.stat = found
-        if sys.modules.get(known.module.__name__) is not known.module:
-            _show(file, known.module)
+        bring_forward(known.module)
         return known.module
+
+
+def bring_forward(module: ModuleType) -> None:
+    """Let `module`, a taskfile, and what lies beside it, be what imports and unpickling find from now on.
+
+    Where taskfiles of several experiments are used in one process, modules of the same name may lie
+    beside them.
+    """
+    if sys.modules.get(module.__name__) is not module:
+        with _executing:
+            _show(str(module.__file__), module)
 
 
 def _read_if_changed(path: str, known: Stat | None) -> tuple[Stat | None, bytes | None]:
@@ -126,12 +136,12 @@ def _module_name(file: str) -> str:
 
 
 def _show(file: str, module: ModuleType) -> None:
-    """Let `module`, and what lies beside it, be what imports and unpickling find."""
-    folder = os.path.dirname(file)
-    _search_first(folder)
+    """Put `module` and its folder before all others, unless its name is that of no taskfile."""
     earlier = _file_of(sys.modules.get(module.__name__))
     if module.__name__ not in sys.modules or (earlier and os.path.realpath(earlier) in (file, *_loaded)):
         sys.modules[module.__name__] = module
+    if sys.path[:1] != [os.path.dirname(file)] or file not in _loaded:
+        _search_first(os.path.dirname(file))
 
 
 def _search_first(folder: str) -> None:

@@ -90,6 +90,8 @@ def call(task: TaskUnit, values: Mapping[str, Any]) -> Made:
         if task in _running and not task.output_paths:
             raise _asks_for_itself(task)
         _running.append(task)
+        if task.use is not None:
+            task.use.bring_forward()
         try:
             with task.tasker.conf.noting() as reads, task.progress.running():
                 value = task.definition.call(task, values)

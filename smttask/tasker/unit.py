@@ -203,6 +203,8 @@ class TaskUnit(Wiring, Runnable):
 
     def read_outputs(self) -> Any:
         """What the files hold: one value, or a list of several."""
+        if self.use is not None:
+            self.use.bring_forward()  # a value may be of a class of the taskfile
         values = [output() if isinstance(output, FormatFile) else output for output in self.outs]
         return values[0] if len(values) == 1 else values
 

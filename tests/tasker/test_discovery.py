@@ -176,6 +176,36 @@ def test_two_tasks_of_one_name_are_an_error_in_use_and_a_new_version_after_it(ex
         use(experiment / "day")
 
 
+def test_tasks_of_two_experiments_keep_their_modules_apart(tmp_path):
+    """What a function imports, and the classes that are pickled, are those beside its own taskfile."""
+    text = """
+from smttask import tasker
+
+class Cell:
+    def __init__(self, kind):
+        self.kind = kind
+
+def use(dir):
+    t = tasker.Tasker(dir)
+
+    @t.stores(tasker.Pickle("cell.pickle"))
+    def cell(tsk):
+        import beside
+        return Cell(beside.kind)
+
+    return t
+"""
+    made = []
+    for kind in ("a", "b"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "beside.py").write_text(f"kind = {kind!r}\n")
+        (tmp_path / kind / "taskfile.py").write_text(text)
+        made.append(use(tmp_path / kind))
+    modules = [taskmod(tmp_path / kind) for kind in ("a", "b")]
+    assert [t.cell().kind for t in made] == ["a", "b"]
+    assert [type(t.cell.load()) for t in made] == [module.Cell for module in modules]
+
+
 def test_which_finds_the_task_of_a_file(experiment, monkeypatch):
     """Of a file that is not there yet, too, and in a folder below that of the Tasker."""
     monkeypatch.chdir(experiment)
