@@ -27,6 +27,7 @@ INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 COMMANDS = {
     "project": ("smttask.cli.project:project", "Make or clone a project, or show its state."),
     "run": ("smttask.cli.run:run", "Run the tasks that description files hold."),
+    "tasker": ("smttask.cli.tasker:tasker", "Bring tasks of many folders up to date, and look at them."),
     "snakemake": ("smttask.cli.snakemake:snakemake", "Write a Snakefile that runs description files."),
     "status": ("smttask.cli.status:status", "Show what runs, waits and failed in a folder of tasks."),
     "explain": ("smttask.cli.explain:explain", "Tell why tasks would be found or computed."),

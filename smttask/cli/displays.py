@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from types import TracebackType
@@ -70,7 +71,7 @@ class RunDisplays:
         self._wanted = wanted
         self._shown: Course | None = None
         self._report = None if wanted.report_file is None else Report(wanted.report_file, noun=noun)
-        folders = folders_of(paths)
+        folders = folders_of(paths) if noun == "task" else sorted(set(map(os.path.realpath, paths)))
         self._status = StatusFile(folders, executor=executor, n_workers=n_workers, noun=noun)
 
     def make(self) -> Display:

@@ -16,6 +16,8 @@ from smttask.cli.displays import RunDisplays, Shown
 from smttask.cli.quantities import Duration, KeyValue, Size
 from smttask.errors import SmttaskError
 from smttask.executors.choosing import make_executor
+from smttask.executors.failures import describe_failure
+from smttask.executors.lines import Lines
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome, Summary
 from smttask.executors.progress import counts_text, report, slowest_text
@@ -33,8 +35,8 @@ __all__ = [
     "launch",
     "record_store_option",
     "reverse_option",
+    "run_debugged",
     "store_address",
-    "summed_up",
     "wait_option",
     "wait_until_start",
     "where_options",
@@ -261,6 +263,35 @@ def launch(
         return summed_up(
             summary, displays.slowest, shown, keeps=instructions.keep, nothing=nothing, noun=noun
         )
+
+
+def run_debugged(works: Iterable[Work], run: Callable[[Work], Outcome], shown: Shown, **how: Any) -> int:
+    """Run `works` in this process; each error opens the debugger where it was raised. The exit status.
+
+    Parameters
+    ----------
+    run
+        Lets through what goes wrong.
+    **how
+        For `summed_up`.
+    """
+    import pdb
+
+    summary, lines = Summary(), Lines(quiet=shown.quiet)
+    begin = time.monotonic()
+    for work in works:
+        begun_s = time.monotonic()
+        try:
+            outcome = run(work)
+        except Exception as error:  # noqa: BLE001 - whatever a task raises is what the debugger is for
+            outcome = describe_failure(work, error, time.monotonic() - begun_s)
+            click.echo(f"{outcome.error}\n{outcome.details}", err=True)
+            pdb.post_mortem(error.__traceback__)
+        summary.add(outcome)
+        lines.planned(summary.counts.total(), is_all=False)
+        lines.finished(outcome)
+    summary.duration_s = time.monotonic() - begin
+    return summed_up(summary, lines.slowest, shown, **how)
 
 
 def summed_up(

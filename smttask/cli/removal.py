@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from smttask.care.delete import Deletion
     from smttask.view import RecordStoreView
 
-__all__ = ["clean", "delete"]
+__all__ = ["clean", "delete", "may_go_on", "with_safety"]
 
 DAY_S = 86_400.0
 
@@ -34,12 +34,19 @@ SAFETY = (
 )
 
 
-def _with_safety(command: Callable[..., Any]) -> Callable[..., Any]:
+def with_safety(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of what removes: --dry-run, --yes, --json."""
     return reduce(lambda decorated, option: option(decorated), reversed(SAFETY), command)
 
 
-def _may_go_on(question: str, yes: bool) -> bool:
-    """Whether the user says yes, by option or in a terminal."""
+def may_go_on(question: str, yes: bool) -> bool:
+    """Whether the user says yes, by option or in a terminal.
+
+    Raises
+    ------
+    InputError
+        If there is no terminal to ask in.
+    """
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -70,7 +77,7 @@ def _may_go_on(question: str, yes: bool) -> bool:
 )
 @click.option("--unfit", is_flag=True, help="Also kept values that did not fit their annotation.")
 @click.option("--damaged", is_flag=True, help="Also damaged files that were set aside.")
-@_with_safety
+@with_safety
 def clean(
     older_than_s: float,
     larger_than: int,
@@ -103,7 +110,7 @@ def clean(
         for item in found:
             click.echo(f"{item.kind:<9} {size_text(item.size):>9}  {item.path}")
     counts = f"{len(found)} item{'' if len(found) == 1 else 's'}, {size_text(n_bytes)}"
-    is_done = bool(found) and not dry_run and _may_go_on(f"Remove {counts}?", yes)
+    is_done = bool(found) and not dry_run and may_go_on(f"Remove {counts}?", yes)
     freed = remove_rubbish(found) if is_done else 0
     if as_json:
         click.echo(
@@ -133,7 +140,7 @@ def delete() -> None:
 
 @delete.command()
 @click.argument("labels", nargs=-1, required=True, metavar="LABELS...", shell_complete=complete_labels)
-@_with_safety
+@with_safety
 def record(labels: tuple[str, ...], **safety: bool) -> None:
     """Delete these runs; a LABEL may be cut short where it stays unique.
 
@@ -161,7 +168,7 @@ def _by_time(name: str, which: str, keep: Callable[[RecordStoreView, str], Recor
     )
     @click.argument("when")
     @filter_options(without=("--since", "--before"))
-    @_with_safety
+    @with_safety
     def by_time(when: str, dry_run: bool, yes: bool, as_json: bool, **filters: Any) -> None:
         view = keep(narrowed(**filters), when)
         _delete(view.labels(), dry_run=dry_run, yes=yes, as_json=as_json)
@@ -198,7 +205,7 @@ def _delete(labels: list[str], *, dry_run: bool, yes: bool, as_json: bool, must_
             click.echo(f"delete  {label}")
         for label, why in plan.kept.items():
             click.echo(f"keep    {label}: {why}")
-    is_done = bool(plan.labels) and not dry_run and _may_go_on(f"Delete {_counts(plan)}?", yes)
+    is_done = bool(plan.labels) and not dry_run and may_go_on(f"Delete {_counts(plan)}?", yes)
     done = delete_runs(project, plan) if is_done else plan
     if as_json:
         facts = {"records": done.labels, "size": done.size, "kept": done.kept, "deleted": is_done}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 
 import click
@@ -18,8 +17,8 @@ from smttask.cli.launching import (
     launch,
     record_store_option,
     reverse_option,
+    run_debugged,
     store_address,
-    summed_up,
     wait_option,
     wait_until_start,
     where_options,
@@ -27,10 +26,7 @@ from smttask.cli.launching import (
 )
 from smttask.errors import DescriptionError, SmttaskError
 from smttask.executors.files import check_paths, iter_files
-from smttask.executors.lines import Lines
 from smttask.executors.messages import Instructions
-from smttask.executors.outcome import Summary
-from smttask.executors.progress import Display
 from smttask.executors.running import works_of_files
 
 
@@ -96,9 +92,11 @@ def run(
     if dry_run:
         sys.exit(_look_up(files, nothing, instructions))
     if debug:
-        lines = Lines(quiet=shown.quiet)
-        summary = _run_here(files, instructions, lines)
-        sys.exit(summed_up(summary, lines.slowest, shown, keeps=instructions.keep, nothing=nothing))
+        from smttask.executors.taskfile import TaskFiles  # brings numpy and pydantic, which workers need
+
+        with TaskFiles(instructions) as task_files:
+            works = works_of_files(files)
+            sys.exit(run_debugged(works, task_files.run, shown, keeps=instructions.keep, nothing=nothing))
     sys.exit(launch(works_of_files(files), where, shown, instructions, paths=paths, nothing=nothing))
 
 
@@ -112,7 +110,7 @@ def _nothing(paths: tuple[str, ...]) -> DescriptionError:
 
 def _look_up(files: Iterator[str], nothing: DescriptionError, instructions: Instructions) -> int:
     """A line for each file: hit or miss, and why unless it is a plain hit."""
-    from smttask.executors.taskfile import TaskFiles  # brings numpy and pydantic, which workers need, not we
+    from smttask.executors.taskfile import TaskFiles  # see above
 
     n_files = n_failed = 0
     with TaskFiles(instructions) as task_files:
@@ -135,28 +133,3 @@ def _look_up(files: Iterator[str], nothing: DescriptionError, instructions: Inst
     if not n_files:
         raise nothing
     return 1 if n_failed else 0
-
-
-def _run_here(files: Iterator[str], instructions: Instructions, display: Display) -> Summary:
-    """Run the files in this process; each error opens the debugger where it was raised."""
-    import pdb
-
-    from smttask.executors.failures import describe_failure
-    from smttask.executors.taskfile import TaskFiles
-
-    summary = Summary()
-    begin = time.monotonic()
-    with TaskFiles(instructions) as task_files:
-        for work in works_of_files(files):
-            begin_task = time.monotonic()
-            try:
-                outcome = task_files.run(work)
-            except Exception as error:  # noqa: BLE001 - whatever a task raises is what the debugger is for
-                outcome = describe_failure(work, error, time.monotonic() - begin_task)
-                click.echo(f"{outcome.error}\n{outcome.details}", err=True)
-                pdb.post_mortem(error.__traceback__)
-            summary.add(outcome)
-            display.planned(summary.counts.total(), is_all=False)
-            display.finished(outcome)
-    summary.duration_s = time.monotonic() - begin
-    return summary

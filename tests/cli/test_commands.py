@@ -97,6 +97,7 @@ HOPELESS = {
     ("store", "delete", "since"): ["2026"],
     ("store", "delete", "before"): ["2026"],
     ("store", "delete", "after"): ["2026"],
+    **{("tasker", name): ["nowhere"] for name in ("run", "report", "clear", "unlock", "menu", "monitor")},
     ("debug", "humanize"): ["nowhere"],
     ("debug", "key-parents"): ["x", "nowhere"],
     ("debug", "compare"): ["a", "b"],

@@ -1,0 +1,320 @@
+"""`smttask tasker`: the tasks of many folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from smttask.cli.displays import Shown
+from smttask.cli.folders import dirs_argument, each_tasker, given_folders, taskfile_options, tasks_option
+from smttask.cli.launching import (
+    Where,
+    debug_option,
+    imports_option,
+    launch,
+    record_store_option,
+    reverse_option,
+    run_debugged,
+    store_address,
+    wait_option,
+    wait_until_start,
+    where_options,
+    which_shown_options,
+)
+from smttask.cli.quantities import size_text
+from smttask.cli.removal import may_go_on, with_safety
+from smttask.cli.taskermonitor import menu, monitor
+from smttask.errors import LockError
+from smttask.executors.calls import Calls
+from smttask.executors.messages import Instructions
+from smttask.executors.work import Work
+from smttask.headway.text import printable
+from smttask.storage.locks import find_holder
+
+if TYPE_CHECKING:
+    from smttask.tasker.directory import Tasker
+    from smttask.tasker.unit import TaskUnit
+
+__all__ = ["tasker"]
+
+UPDATE = "smttask.tasker.working:update_folder"
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="A JSON object for each folder, one a line."
+)
+
+
+@click.group()
+def tasker() -> None:
+    """Bring up to date, look at and tidy what the tasks of many folders stored."""
+
+
+tasker.add_command(menu)
+tasker.add_command(monitor)
+
+
+@tasker.command()
+@dirs_argument
+@tasks_option
+@where_options("folder", why_no_threads="tasks run in their own folder, and threads share one")
+@click.option("--recompute", is_flag=True, help="Run the tasks although they are up to date.")
+@taskfile_options
+@imports_option
+@record_store_option
+@reverse_option("folder")
+@wait_option
+@click.option("--dry-run", is_flag=True, help="Only tell what is stale, and why.")
+@json_option
+@debug_option
+@which_shown_options("folder")
+def run(
+    dirs: tuple[str, ...],
+    tasks: tuple[str, ...],
+    where: Where,
+    recompute: bool,
+    taskfile: str,
+    taskfile_sub: str,
+    imports: tuple[str, ...],
+    record_store: str | None,
+    reverse: bool,
+    wait_s: float,
+    dry_run: bool,
+    as_json: bool,
+    debug: bool,
+    shown: Shown,
+) -> None:
+    """Bring the tasks of DIRS up to date, and all they depend on.
+
+    What is up to date is found, and what another process runs is waited for. Where a task
+    fails, those that do not depend on it, and the other folders, go on; the same command
+    does what is left. The exit status is 0 if all went well, else 1.
+
+    \b
+    Example:
+      smttask tasker run -n4 --task summary 2026-03-01/*
+    """  # noqa: D301 - click looks for the character itself
+    if as_json and not dry_run:
+        raise click.UsageError("--json needs --dry-run")
+    folders = given_folders(dirs, quiet=shown.quiet)[:: -1 if reverse else 1]
+    instructions = Instructions(
+        start=os.path.abspath(folders[0]),
+        imports=imports,
+        keep=True,
+        record_store=store_address(record_store),
+        only_calls=True,
+    )
+    wait_until_start(wait_s, quiet=shown.quiet)
+    if dry_run:
+        with Calls(instructions):
+            sys.exit(_report(folders, tasks, taskfile, taskfile_sub, as_json=as_json))
+    arguments = {"tasks": tasks, "recompute": recompute, "taskfile": taskfile, "taskfile_sub": taskfile_sub}
+    if debug:
+        works = _works(folders, {**arguments, "raises": True})
+        with Calls(instructions) as calls:
+            sys.exit(run_debugged(works, calls.call, shown, keeps=True, noun="folder"))
+    works = _works(folders, arguments)
+    sys.exit(launch(works, where, shown, instructions, paths=tuple(folders), noun="folder"))
+
+
+def _works(folders: Iterable[str], arguments: dict[str, Any]) -> Iterator[Work]:
+    for number, folder in enumerate(folders):
+        given = json.dumps({"folder": os.path.abspath(folder), **arguments})
+        yield Work(folder, number, call=UPDATE, arguments=given)
+
+
+@tasker.command()
+@dirs_argument
+@tasks_option
+@taskfile_options
+@json_option
+def report(
+    dirs: tuple[str, ...], tasks: tuple[str, ...], taskfile: str, taskfile_sub: str, as_json: bool
+) -> None:
+    """Tell which tasks of DIRS are stale, and why; nothing is run but the taskfiles.
+
+    Tasks that they depend on are told, too. The exit status is 0 unless a folder cannot
+    be looked at.
+
+    \b
+    Example:
+      smttask tasker report --task summary 2026-03-01/*
+    """  # noqa: D301 - click looks for the character itself
+    folders = given_folders(dirs)
+    with Calls(Instructions(start=os.path.abspath(folders[0]))):
+        sys.exit(_report(folders, tasks, taskfile, taskfile_sub, as_json=as_json))
+
+
+def _report(
+    folders: list[str], tasks: tuple[str, ...], taskfile: str, taskfile_sub: str, *, as_json: bool
+) -> int:
+    n_stale = n_folders = 0
+
+    def look(folder: str, made: Tasker) -> None:
+        nonlocal n_stale, n_folders
+        from smttask.tasker.updating import judge
+        from smttask.tasker.working import chosen_tasks
+
+        stale = [(_name(each.task, made), each.why) for each in judge(chosen_tasks(made, tasks)).stale()]
+        n_stale += len(stale)
+        n_folders += bool(stale)
+        if as_json:
+            facts = {"dir": made.folder, "stale": [{"task": name, "why": why} for name, why in stale]}
+            click.echo(json.dumps(facts, ensure_ascii=False))
+            return
+        click.echo(f"{printable(folder)}: {f'{len(stale)} stale' if stale else 'up to date'}")
+        for name, why in stale:
+            click.echo(f"  {printable(name)}: {printable(why)}")
+
+    errors = each_tasker(folders, taskfile, taskfile_sub, look)
+    for folder, error in errors.items() if as_json else ():
+        click.echo(json.dumps({"dir": os.path.abspath(folder), "error": error}, ensure_ascii=False))
+    if not as_json:
+        looked_at = f"{_many(len(folders) - len(errors), 'folder')}: "
+        click.echo(
+            looked_at
+            + (f"{_many(n_stale, 'stale task')} in {_many(n_folders, 'folder')}" if n_stale else "up to date")
+        )
+    return 1 if errors else 0
+
+
+def _name(task: TaskUnit, user: Tasker) -> str:
+    """Name of a task, with its folder if that is another one."""
+    if task.tasker.folder == user.folder:
+        return task.name
+    return f"{os.path.relpath(task.tasker.folder, user.folder)}:{task.name}"
+
+
+def _many(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+@dataclass
+class _Stored:
+    """A task of a folder, and files and folders that it stored."""
+
+    folder: str
+    task: TaskUnit
+    paths: list[str] = field(default_factory=list)
+
+    @property
+    def n_bytes(self) -> int:
+        return sum(map(_size, self.paths))
+
+
+def _size(path: str) -> int:
+    """Bytes of a file, or of all below a folder."""
+    if os.path.islink(path) or not os.path.isdir(path):
+        return os.lstat(path).st_size
+    return sum(
+        os.lstat(os.path.join(folder, name)).st_size for folder, _, files in os.walk(path) for name in files
+    )
+
+
+@tasker.command()
+@dirs_argument
+@tasks_option
+@taskfile_options
+@with_safety
+def clear(
+    dirs: tuple[str, ...],
+    tasks: tuple[str, ...],
+    taskfile: str,
+    taskfile_sub: str,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Delete what the tasks of DIRS stored, files and folders.
+
+    What their functions took, and files that no task stores, stay. Tasks that are running
+    are left as they are.
+
+    \b
+    Example:
+      smttask tasker clear --task summary --dry-run 2026-03-01/*
+    """  # noqa: D301 - click looks for the character itself
+    found: list[_Stored] = []
+
+    def look(folder: str, made: Tasker) -> None:
+        from smttask.tasker.working import chosen_tasks
+
+        for task in chosen_tasks(made, tasks):
+            if paths := [path for path in task.output_paths if os.path.lexists(path)]:
+                found.append(_Stored(folder, task, paths))
+            elif tasks and not task.output_paths:
+                task.clear()  # which says that it stores nothing
+
+    errors = each_tasker(given_folders(dirs), taskfile, taskfile_sub, look)
+    counts = f"{_many(sum(len(each.paths) for each in found), 'file')}, "
+    counts += size_text(sum(each.n_bytes for each in found))
+    for each in found if not as_json else ():
+        for path in each.paths:
+            click.echo(f"{each.task.name:<12} {printable(os.path.relpath(path))}")
+    is_done = bool(found) and not dry_run and may_go_on(f"Delete {counts}?", yes)
+    cleared = [each for each in found if is_done and _clear(each, errors)]
+    if as_json:
+        facts = {
+            "found": [{"dir": e.folder, "task": e.task.name, "paths": e.paths} for e in found],
+            "cleared": len(cleared),
+            "errors": errors,
+        }
+        click.echo(json.dumps(facts, ensure_ascii=False))
+    elif not found:
+        click.echo("nothing to delete")
+    elif dry_run:
+        click.echo(f"would delete {counts}")
+    else:
+        click.echo(f"cleared {_many(len(cleared), 'task')}" if is_done else "nothing deleted")
+    sys.exit(1 if errors else 0)
+
+
+def _clear(stored: _Stored, errors: dict[str, str]) -> bool:
+    """Delete it; False, and what is told, if that cannot be."""
+    try:
+        stored.task.clear()
+    except (LockError, OSError) as error:
+        errors[stored.folder] = str(error).partition("\n")[0]
+        click.echo(str(error), err=True)
+        return False
+    return True
+
+
+@tasker.command()
+@dirs_argument
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, also where a task is running.")
+def unlock(dirs: tuple[str, ...], yes: bool) -> None:
+    """Break the locks of DIRS; never needed after a crash, for a lock ends with its owner.
+
+    A task that is running would go on, and could be run a second time beside it.
+
+    \b
+    Example:
+      smttask tasker unlock 2026-03-01/movie1
+    """  # noqa: D301 - click looks for the character itself
+    from smttask.tasker.directory import Tasker
+
+    folders = [folder for folder in given_folders(dirs) if os.path.isdir(folder)]
+    holders = {path: find_holder(path) for folder in folders for path in _locks(folder)}
+    for path, holder in holders.items():
+        click.echo(f"{printable(os.path.relpath(path))}: held by {holder or 'nobody'}")
+    n_held = sum(map(bool, holders.values()))
+    if n_held and not may_go_on(f"Break {_many(n_held, 'lock')} of running tasks?", yes):
+        click.echo("nothing unlocked")
+        return
+    for folder in folders:
+        Tasker(folder).unlock()
+    click.echo(f"{_many(len(holders), 'lock')} broken" if holders else "nothing is locked")
+
+
+def _locks(folder: str) -> list[str]:
+    """Lock files of a folder."""
+    from smttask.tasker.state import FOLDER
+
+    place = os.path.join(os.path.abspath(folder), FOLDER)
+    names = sorted(os.listdir(place)) if os.path.isdir(place) else []
+    return [os.path.join(place, name) for name in names if name.endswith(".lock")]

@@ -1,0 +1,182 @@
+"""What a worker of ``smttask tasker run`` does: bring the tasks of one folder up to date."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Any
+
+from smttask.errors import LockError, TaskfileError
+from smttask.executors.calls import Held
+from smttask.executors.failures import describe_failure
+from smttask.executors.telling import tell_doing
+from smttask.executors.work import Work
+from smttask.tasker.discovery import use
+from smttask.tasker.updating import Update
+
+if TYPE_CHECKING:
+    from smttask.tasker.directory import Tasker
+    from smttask.tasker.unit import TaskUnit
+
+__all__ = ["chosen_tasks", "update_folder"]
+
+
+def update_folder(
+    folder: str,
+    *,
+    tasks: Collection[str] = (),
+    recompute: bool = False,
+    wait: bool = True,
+    raises: bool = False,
+    **taskfiles: str,
+) -> dict[str, Any]:
+    """Bring tasks of a folder up to date; a task that fails stops only those that depend on it.
+
+    Parameters
+    ----------
+    folder
+        Absolute.
+    tasks
+        Names; none: all. One that stores nothing is called if it is named.
+    recompute
+        Run them although they are up to date; not what they depend on.
+    wait
+        Wait where another process runs one of the tasks.
+    raises
+        Let what the first failing task raises through.
+    **taskfiles
+        For `smttask.tasker.use`: names of taskfiles.
+
+    Returns
+    -------
+    dict
+        As `smttask.executors.calls.Calls` expects it: ``"found"`` if all was up to date, ``"computed"`` if a
+        task ran, ``"failed"`` with the name of the task before its error.
+
+    Raises
+    ------
+    Held
+        If another process runs one of the tasks, and `wait` is false.
+    TaskfileError
+        If there is no taskfile, or no task of a name.
+    """
+    tasker = use(folder, **taskfiles)
+    targets = chosen_tasks(tasker, tasks)
+    course = _Course(targets, forced=targets if recompute else (), wait=wait, raises=raises)
+    course.bring()
+    if tasks:
+        course.call([task for task in targets if not task.output_paths])
+    if course.failures:
+        return _failed(course)
+    return {"status": "computed" if course.ran else "found"}
+
+
+def chosen_tasks(tasker: Tasker, names: Collection[str]) -> list[TaskUnit]:
+    """The tasks of these names; all if there are none.
+
+    Raises
+    ------
+    TaskfileError
+        If the Tasker has no task of a name.
+    """
+    for name in names:
+        if name not in tasker.tasks:
+            near = difflib.get_close_matches(name, tasker.tasks, n=1)
+            raise TaskfileError(
+                f"There is no task {name!r} for {tasker.folder}.",
+                f"tasks: {', '.join(tasker.tasks) or 'none'}",
+                f"did you mean {near[0]!r}?" if near else "give one of these, or define it in the taskfile",
+                folder=tasker.folder,
+            )
+    return [tasker.tasks[name] for name in names] if names else list(tasker.tasks.values())
+
+
+class _Course(Update):
+    """Brings tasks up to date, and goes on where one fails.
+
+    Attributes
+    ----------
+    ran
+        Tasks that were run, or called, and ended well.
+    failures
+        What those raised that failed.
+    left
+        Tasks that were not looked at, since one that they depend on failed.
+    """
+
+    def __init__(
+        self, targets: Iterable[TaskUnit], *, forced: Collection[TaskUnit], wait: bool, raises: bool
+    ) -> None:
+        super().__init__(targets, wait=wait)
+        self.ran: list[TaskUnit] = []
+        self.failures: dict[TaskUnit, BaseException] = {}
+        self.left: list[TaskUnit] = []
+        self._all_forced = frozenset(forced)
+        self._raises = raises
+        self._is_running = False
+
+    def call(self, tasks: Iterable[TaskUnit]) -> None:
+        """Call tasks that store nothing, once each."""
+        for task in tasks:
+            self._try(task, self._called)
+
+    def _settle(self, task: TaskUnit) -> None:
+        self._forced = task if task in self._all_forced else None
+        self._try(task, super()._settle)
+
+    def _run(self, task: TaskUnit) -> None:
+        tell_doing(task.name, why=self._walk.judged(task)[2].why)
+        self._is_running = True
+        super()._run(task)
+        self._is_running = False
+        self.ran.append(task)
+
+    def _called(self, task: TaskUnit) -> None:
+        tell_doing(task.name)
+        self._is_running = True
+        self._value_of(task)
+        self._is_running = False
+        self.ran.append(task)
+
+    def _try(self, task: TaskUnit, act: Callable[[TaskUnit], None]) -> None:
+        if any(each in self.failures or each in self.left for each in self._walk.behind(task).storing):
+            self.left.append(task)
+            return
+        self._is_running = False
+        try:
+            act(task)
+        except LockError as error:
+            if self._is_running:  # the function asked for something that is locked
+                self._fail(task, error)
+            elif self._wait:
+                raise
+            elif not self.failures:
+                raise Held(error.holder) from error  # type: ignore[attr-defined]
+            else:  # coming back later would run what failed once more
+                self._wait = True
+                self._try(task, act)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any code of the user may raise anything
+            self._fail(task, error)
+
+    def _fail(self, task: TaskUnit, error: BaseException) -> None:
+        if self._raises:
+            raise error
+        self.failures[task] = error
+
+
+def _failed(course: _Course) -> dict[str, Any]:
+    """What became of a folder some of whose tasks failed: the first error, and the others."""
+    outcomes = {
+        task.name: describe_failure(Work(task.name), error, 0.0) for task, error in course.failures.items()
+    }
+    first, *others = [f"{name}: {outcome.error}" for name, outcome in outcomes.items()]
+    more = [f"{len(others)} more failed" if others else "", f"{len(course.left)} left" if course.left else ""]
+    also = ", ".join(filter(None, more))
+    left = ", ".join(task.name for task in course.left)
+    details = [outcome.details for outcome in outcomes.values()]
+    return {
+        "status": "failed",
+        "error": f"{first} ({also})" if also else first,
+        "details": "\n".join([*details, *others, *([f"left, as they depend on it: {left}"] if left else [])]),
+        "is_ours": all(outcome.is_ours for outcome in outcomes.values()),
+    }
