@@ -78,14 +78,13 @@ def staleness(state: State | None, seen: Seen, *, on_code_change: str = "warn") 
     >>> staleness(None, Seen(outputs={"a.json": None})).why
     "'a.json' is missing"
     """
-    missing = [f"{key!r} is missing" for key, file in seen.outputs.items() if file is None]
+    if state is not None and state.damaged:
+        return Staleness((f"its state file is damaged: {state.damaged}",))
+    if state is not None and not state.is_finished:
+        return Staleness(("its last run did not finish",))
+    reasons = [f"{key!r} is missing" for key, file in seen.outputs.items() if file is None]
     if state is None:
-        return Staleness(tuple(missing or _older_outputs(seen)))
-    if state.damaged:
-        return Staleness((*missing, f"its state file is damaged: {state.damaged}"))
-    if not state.is_finished:
-        return Staleness(("its last run did not finish", *missing))
-    reasons = missing
+        return Staleness(tuple(reasons or _older_outputs(seen)))
     reasons += _changed_inputs(state, seen)
     if state.upstream != seen.upstream:
         reasons += _changed_upstream(state, seen)
