@@ -7,7 +7,7 @@ READY := .venv/.ready
 
 .PHONY: demo test check bench docs lock clean
 
-demo: $(READY)  ## run the example project in build/demo
+demo: $(READY)  ## run the example project in build/demo, and those with folders of data beside it
 	rm -rf build/demo
 	mkdir -p build
 	cp -r examples/sunspots build/demo
@@ -17,6 +17,10 @@ demo: $(READY)  ## run the example project in build/demo
 	cd build/demo && git add . \
 	  && git -c user.name=demo -c user.email=demo@localhost commit -q -m "Ignore the stores"
 	cd build/demo && $(CURDIR)/$(BIN)/python run.py
+	for example in tasker_tour tasker_many; do \
+	  rm -rf build/$$example && cp -r examples/$$example build/$$example \
+	    && (cd build/$$example && $(CURDIR)/$(BIN)/python run.py) || exit 1; \
+	done
 
 test: $(READY)  ## the whole suite: first the quick tests, then faults and scale
 	$(BIN)/pytest -n 2 -m "not slow"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EXAMPLE = ROOT / "examples" / "sunspots"
+EXAMPLES = ROOT / "examples"
 
 GOOD = """
 from collections.abc import Iterator
@@ -111,7 +111,8 @@ def test_a_checker_sees_arguments_and_result_of_a_task(name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mypy", "pyright"])
-def test_a_checker_accepts_the_example(name):
-    """The example project is clean under strict checking."""
-    status, said = checker(name, EXAMPLE / "tasks.py", EXAMPLE / "run.py")
+@pytest.mark.parametrize("example", ["sunspots", "tasker_many"])
+def test_a_checker_accepts_the_examples(name, example):
+    """An example project is clean under strict checking."""
+    status, said = checker(name, *sorted((EXAMPLES / example).glob("*.py")))
     assert status == 0, said
