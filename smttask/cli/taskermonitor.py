@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smttask.cli.folders import dirs_argument, each_tasker, given_folders, taskfile_options
 from smttask.cli.quantities import Duration
 
 if TYPE_CHECKING:
@@ -19,15 +20,9 @@ __all__ = ["menu", "monitor"]
 
 
 @click.command()
-@click.argument("dirs", nargs=-1, required=True, metavar="DIRS...")
+@dirs_argument
 @click.option("--why", "says_why", is_flag=True, help="Say below each stale task why it is stale.")
-@click.option("--taskfile", default="taskfile.py", metavar="NAME", help="The taskfile in DIR.  [taskfile.py]")
-@click.option(
-    "--taskfile-sub",
-    default="taskfile_sub.py",
-    metavar="NAME",
-    help="That in a folder above, if there is none in DIR.  [taskfile_sub.py]",
-)
+@taskfile_options
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each task, one a line.")
 def menu(dirs: tuple[str, ...], says_why: bool, taskfile: str, taskfile_sub: str, as_json: bool) -> None:
     """Show the tasks of DIRS, with a + where one is done.
@@ -38,31 +33,18 @@ def menu(dirs: tuple[str, ...], says_why: bool, taskfile: str, taskfile_sub: str
     Example:
       smttask tasker menu --why 2026-03-01/*
     """  # noqa: D301 - click looks for the character itself
-    from smttask.errors import SmttaskError
-    from smttask.tasker.discovery import use
     from smttask.tasker.menu import menu_text
 
-    n_failed = 0
-    for number, folder in enumerate(dirs):
-        try:
-            tasker = use(folder, taskfile, taskfile_sub)
-            lines = list(_json_lines(tasker)) if as_json else [menu_text(tasker, why=says_why)]
-        except SmttaskError as error:
-            n_failed += 1
-            click.echo(str(error), err=True)
-            continue
-        except Exception as error:  # noqa: BLE001 - code of the taskfile; the other folders may be well
-            from smttask.executors.failures import describe_failure
-            from smttask.executors.work import Work
+    folders = given_folders(dirs, quiet=as_json)
 
-            n_failed += 1
-            details = describe_failure(Work(folder), error, 0.0).details
-            click.echo(f"The taskfile for {folder} fails.\n{details}", err=True)
-            continue
-        if number and not as_json:
+    def show(folder: str, tasker: Tasker) -> None:
+        text = "\n".join(_json_lines(tasker)) if as_json else menu_text(tasker, why=says_why)
+        if folder != folders[0] and not as_json:
             click.echo()
-        click.echo("\n".join(lines))
-    sys.exit(1 if n_failed else 0)
+        if text:
+            click.echo(text)
+
+    sys.exit(1 if each_tasker(folders, taskfile, taskfile_sub, show) else 0)
 
 
 def _json_lines(tasker: Tasker) -> Iterator[str]:
@@ -82,7 +64,7 @@ def _json_lines(tasker: Tasker) -> Iterator[str]:
 
 
 @click.command()
-@click.argument("dirs", nargs=-1, required=True, metavar="DIRS...")
+@dirs_argument
 @click.option(
     "--interval",
     "interval_s",
@@ -105,7 +87,7 @@ def monitor(dirs: tuple[str, ...], interval_s: float, once: bool, as_json: bool)
     """  # noqa: D301 - click looks for the character itself
     from smttask.tasker.monitor import Monitor
 
-    looking = Monitor(dirs)
+    looking = Monitor(given_folders(dirs, quiet=as_json))
     if as_json:
         for row in looking.standings():
             click.echo(json.dumps(asdict(row), ensure_ascii=False))

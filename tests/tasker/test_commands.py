@@ -76,12 +76,18 @@ def test_a_folder_whose_taskfile_fails_does_not_hide_the_others(experiment):
     (experiment / "b" / "taskfile.py").write_text("def use(dir):\n    1 / 0\n")
     done = smttask(experiment, "menu", "b", "gone", "a")
     assert done.returncode == 1
-    assert done.stdout.startswith(f"\nTasks for {experiment / 'a'}:") or done.stdout.startswith("Tasks for")
-    assert "The taskfile for b fails.\n" in done.stderr
-    assert "ZeroDivisionError: division by zero" in done.stderr
-    assert f'File "{experiment / "b" / "taskfile.py"}", line 2, in use\n    1 / 0' in done.stderr
+    assert done.stdout.lstrip().startswith(f"Tasks for {experiment / 'a'}:")
+    assert "b: ZeroDivisionError: division by zero\n" in done.stderr
+    assert f'File "{experiment / "b" / "taskfile.py"}", line 2, in use\n      1 / 0' in done.stderr
     assert f"for the folder {experiment / 'b'}" in done.stderr
     assert f"There is no folder: {experiment / 'gone'}." in done.stderr
+
+
+def test_a_menu_with_nothing_to_show_is_no_menu(experiment):
+    """A taskfile may define no tasks."""
+    (experiment / "b" / "taskfile.py").write_text(TASKFILE.partition("    @t")[0] + "    return t\n")
+    assert smttask(experiment, "menu", "--json", "b").stdout == ""
+    assert len(smttask(experiment, "menu", "b", "taskfile_sub.py").stdout.splitlines()) == 2
 
 
 def test_the_menu_takes_other_names_of_taskfiles(experiment):
@@ -120,4 +126,4 @@ def test_a_monitor_of_a_folder_that_does_not_exist_is_an_error(experiment):
     """One message, and exit status 1."""
     done = smttask(experiment, "monitor", "gone")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: There is no folder gone to monitor.\n")
+    assert done.stderr.startswith("Error: There is no folder gone.\n")
