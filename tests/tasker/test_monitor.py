@@ -9,6 +9,7 @@ import textwrap
 import time
 
 import pytest
+from jupyter_client.manager import KernelManager
 
 from smttask.errors import InputError
 from smttask.headway import Position
@@ -207,6 +208,34 @@ def test_watching_without_a_terminal_prints_table_after_table(folders):
     assert shown[0].startswith("dir")
     assert shown[4].strip().endswith("/movie0")
     assert "\x1b" not in "".join(shown)
+
+
+def test_watching_in_a_notebook_replaces_the_table_until_the_cell_is_interrupted(folders):
+    """In one place below the cell; the interrupt is no error."""
+    tell(folders[0], levels=((20, 100, "<frames>"),))
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(cwd=str(folders[0]))
+    client = manager.client()
+    shown = []
+
+    def show(message):
+        if "data" in message["content"]:
+            shown.append(message)
+            if len(shown) == 3:
+                manager.interrupt_kernel()
+
+    try:
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        cell = "from smttask.tasker import Monitor; Monitor('.').watch(0.1)"
+        reply = client.execute_interactive(cell, timeout=60, output_hook=show)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert reply["content"]["status"] == "ok"
+    kinds = [message["msg_type"] for message in shown]
+    assert kinds == ["display_data"] + ["update_display_data"] * (len(shown) - 1)
+    assert "&lt;frames&gt;" in shown[0]["content"]["data"]["text/html"]
 
 
 def test_hundreds_of_folders_read_a_file_each(tmp_path):
