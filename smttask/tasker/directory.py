@@ -182,10 +182,11 @@ class Tasker(Wiring):
             raise _defined_twice(known, definition, use)
         task = TaskUnit(self, definition, use)
         for path in task.output_paths:
-            if self.folder == path or self.folder.startswith(path + os.sep):
+            own = os.path.join(self.folder, FOLDER)
+            if f"{own}{os.sep}".startswith(path.rstrip(os.sep) + os.sep) or path.startswith(own + os.sep):
                 raise DefinitionError(
                     f"Task {name!r} cannot store {path!r}.",
-                    "it is, or holds, the folder of the Tasker",
+                    f"it is, or holds, the folder of the Tasker, or is in {FOLDER}",
                     "name a file or a folder inside it",
                     task=name,
                 )

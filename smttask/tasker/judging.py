@@ -70,7 +70,7 @@ class Walk:
         self._behind: dict[TaskUnit, Behind] = {}
         self._policies: dict[tuple[Tasker, str], str] = {}
         self._judged: dict[TaskUnit, tuple[State | None, Seen, Staleness]] = {}
-        self._results: dict[Any, Any] = {}
+        self._results: dict[str, Mapping[str, str]] = {}
 
     def behind(self, task: TaskUnit) -> Behind:
         """What counts for `task`, through tasks without outputs."""
@@ -137,12 +137,28 @@ class Walk:
                 for path in paths
             }
         for recorded in self.behind(task).recorded:
-            from smttask.tasker.bridge import key_of, result_names
-
             if make:
-                self.make_recorded(recorded)
-            found[key_of(recorded)] = dict(result_names(recorded))
+                self.bring_recorded(recorded)
+            key, names = self._named(recorded)
+            if not names:  # what it was named by before is missing
+                earlier = self._state(task) or State()
+                names = dict.fromkeys(earlier.upstream.get(key, ["result"]), "")
+            found[key] = dict(names)
         return found
+
+    def bring_recorded(self, task: Runnable) -> None:
+        """Compute the result of one of smttask's own tasks, if it is not stored; it is not loaded."""
+        if not self._named(task)[1]:
+            self.make_recorded(task)
+
+    def _named(self, task: Runnable) -> tuple[str, Mapping[str, str]]:
+        """What states call one of smttask's own tasks, and what names its result; nothing if not stored."""
+        from smttask.tasker.bridge import key_of, result_names  # the task brought what it needs already
+
+        key = key_of(task)
+        if not self._results.get(key):
+            self._results[key] = result_names(task)
+        return key, self._results[key]
 
     def make_recorded(self, task: Runnable) -> Any:
         """The result of one of smttask's own tasks, computed unless it is stored."""

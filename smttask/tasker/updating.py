@@ -122,7 +122,7 @@ class Update:
     def _settle(self, task: TaskUnit) -> None:
         walk = self._walk
         for upstream in walk.behind(task).recorded:
-            walk.make_recorded(upstream)
+            walk.bring_recorded(upstream)
         _, seen, found = walk.judged(task)
         if not found and task is not self._forced:
             _refresh(task, walk, seen)

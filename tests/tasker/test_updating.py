@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from smttask.errors import DefinitionError, InputError
 from smttask.tasker import JSON, Tasker
 
 
@@ -46,14 +50,6 @@ def test_everything_runs_once_in_order_then_nothing_does(t: Tasker, ran: list[st
     assert len(ran) == 3
 
 
-def test_another_process_finds_it_current(t: Tasker, tmp_path: Path) -> None:
-    """What counts stands beside the files, so a Tasker made anew has nothing to run."""
-    t.total()
-    assert t.is_working() is False
-    assert t.total.is_current()
-    assert (tmp_path / ".tasker" / "total.json").exists()
-
-
 def test_an_edited_input_redoes_what_depends_on_it(t: Tasker, ran: list[str]) -> None:
     """The file's content counts, through tasks without outputs too."""
     t.total()
@@ -71,3 +67,255 @@ def test_a_deleted_file_between_is_made_again_and_what_follows_stays(t: Tasker, 
     (t.p / "double.json").unlink()
     assert t.total() == 13
     assert ran == ["double"]
+
+
+def make(t: Tasker, name: str, *outputs: Any, ins: Any = (), value: Any = 1) -> Any:
+    """A task called `name` that stores `value`, or what that makes of its inputs."""
+
+    def function(tsk, ins):
+        return value(ins) if callable(value) else value
+
+    function.__name__ = name
+    return t.create_task(ins, list(outputs))(function)
+
+
+def test_a_circle_is_an_error_that_names_it(t: Tasker) -> None:
+    """Cells that are defined again can close one; a task that takes its own output is one too."""
+
+    @t.stores(JSON("double.json"))
+    def double(tsk, total=t.total):
+        return total
+
+    with pytest.raises(DefinitionError, match="in a circle: total <- more <- double <- total."):
+        t.total()
+    with pytest.raises(DefinitionError, match="in a circle: own <- own."):
+        make(t, "own", JSON("own.json"), ins="own.json")()
+
+
+def test_a_chain_of_any_length_works(tmp_path: Path) -> None:
+    """No deep recursion, with outputs and without."""
+    t = Tasker(tmp_path)
+    last = make(t, "first", value=0)
+    for number in range(1500):
+        outputs = [JSON(f"{number}.json")] if number % 500 == 0 else []
+        last = make(t, f"step{number}", *outputs, ins=last, value=lambda before: before + 1)
+    assert last() == 1500
+    assert last.is_current()
+
+
+def test_a_touched_file_redoes_nothing(t: Tasker, ran: list[str]) -> None:
+    """Its content counts, and it is noted, so that it is hashed once."""
+    t.total()
+    ran.clear()
+    (t.p / "number.txt").write_text("3")
+    os.utime(t.p / "number.txt", ns=(0, 10**18))
+    assert t.total() == 13
+    assert ran == []
+    assert json.loads((t.p / ".tasker/double.json").read_text())["inputs"]["number.txt"]["mtime_ns"] == 10**18
+
+
+def test_another_version_with_the_same_time_is_noticed(t: Tasker, tmp_path: Path) -> None:
+    """As `cp -p` and `mv` of an older file leave it."""
+    t.total()
+    stat = (t.p / "number.txt").stat()
+    other = tmp_path / "other.txt"
+    other.write_text("5")
+    os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    other.replace(t.p / "number.txt")
+    assert t.total() == 21
+    other.write_text("6")
+    os.utime(other, ns=(0, 10**17))
+    other.replace(t.p / "number.txt")
+    assert t.total() == 25
+
+
+def test_a_file_edited_while_the_task_runs_is_noticed(t: Tasker) -> None:
+    """The state has the file as it was before the function started."""
+
+    @t.stores(JSON("slow.json"))
+    def slow(tsk, number="number.txt"):
+        value = int(number.read_text())
+        number.write_text("9")
+        return value
+
+    assert slow() == 3
+    assert [stale.why for stale in slow.report()] == ["'number.txt' changed"]
+
+
+def test_an_input_edited_between_is_no_input_of_then(t: Tasker) -> None:
+    """A task without outputs read it before; what is stored from that is stale."""
+
+    @t
+    def read(tsk, number="number.txt"):
+        return int(number.read_text())
+
+    @t
+    def edit(tsk, read=read):
+        (t.p / "number.txt").write_text("9")
+
+    @t.stores(JSON("kept.json"))
+    def kept(tsk, read=read, edit=edit):
+        return read
+
+    assert kept() == 3
+    assert "'number.txt' changed" in [stale.why for stale in kept.report()]
+
+
+def test_conf_that_was_read_counts(t: Tasker, ran: list[str]) -> None:
+    """Also what a task without outputs read before it; other names do not."""
+    t.conf = {"n": 1, "other": 1}
+
+    @t
+    def between(tsk):
+        return tsk.conf.n
+
+    first, second = (make(t, name, JSON(f"{name}.json"), ins=between, value=lambda n: n) for name in "ab")
+    second.tasker.tasks[first.name]()
+    assert second() == 1
+    t.conf.other = 2
+    assert first.is_current()
+    t.conf.n = 5
+    assert [stale.why for stale in first.report()] == ["conf.n changed from 1 to 5"]
+    assert [stale.why for stale in second.report()] == ["conf.n changed from 1 to 5"]
+    assert (first(), second()) == (5, 5)
+
+
+def test_one_task_between_is_computed_once_for_all(t: Tasker, ran: list[str]) -> None:
+    """Each gets a value of its own; what was read counts for both."""
+    t.conf.n = 1
+
+    @t
+    def between(tsk):
+        ran.append("between")
+        return [tsk.conf.n]
+
+    def spoil(values: list[int]) -> int:
+        values.append(7)
+        return len(values)
+
+    users = [make(t, name, JSON(f"{name}.json"), ins=between, value=spoil) for name in "ab"]
+    assert make(t, "both", ins=users, value=sum)() == 4
+    assert ran == ["between"]
+    t.conf.n = 2
+    assert not any(user.is_current() for user in users)
+
+
+def test_an_iterator_between_is_made_for_each(t: Tasker) -> None:
+    """It cannot be copied, and one who empties it leaves nothing to the next."""
+
+    @t
+    def lines(tsk):
+        return iter([1, 2])
+
+    users = [make(t, name, JSON(f"{name}.json"), ins=lines, value=sum) for name in "ab"]
+    assert make(t, "both", ins=users, value=lambda both: both)() == [3, 3]
+
+
+def test_a_task_without_outputs_is_done_when_all_before_it_is(t: Tasker, ran: list[str]) -> None:
+    """It is computed at each call all the same."""
+    assert not t.more.is_current()
+    t.double()
+    assert t.more.is_current()
+    ran.clear()
+    assert t.more() == t.more() == [6, 7]
+    assert ran == ["more", "more"]
+
+
+def test_a_missing_input_triggers_nothing_while_the_outputs_are_there(t: Tasker) -> None:
+    """Nobody can make it; gone with the outputs it is an error."""
+    t.total()
+    (t.p / "number.txt").unlink()
+    assert t.total() == 13
+    (t.p / "double.json").unlink()
+    with pytest.raises(InputError, match="missing: .*number.txt"):
+        t.total()
+
+
+def test_a_file_name_that_a_task_stores_counts_as_that_task(t: Tasker, ran: list[str]) -> None:
+    """By name, path or format; only the outputs that are used count."""
+
+    @t.stores(JSON("a.json"), "b.txt")
+    def two(tsk, number="number.txt"):
+        ran.append("two")
+        Path("b.txt").write_text("same")
+        return int(number.read_text()), None
+
+    by_name = make(t, "by_name", JSON("1.json"), ins=["./b.txt"], value=lambda ins: ins[0].read_text())
+    by_path = make(t, "by_path", JSON("2.json"), ins=t.p / "a.json", value=lambda ins: ins.name)
+    by_format = make(t, "by_format", JSON("3.json"), ins={"x": JSON("a.json")}, value=lambda ins: ins)
+    assert [by_name(), by_path(), by_format()] == ["same", "a.json", {"x": 3}]
+    assert ran == ["two"]
+    assert by_name.input_tasks == by_path.input_tasks == by_format.input_tasks == [two]
+    (t.p / "number.txt").write_text("4")
+    two()
+    assert [by_name.is_current(), by_path.is_current(), by_format.is_current()] == [True, False, False]
+
+
+def test_tasks_of_another_folder_are_inputs(tmp_path: Path) -> None:
+    """With files, conf and code of those without outputs; both folders may move together."""
+
+    def both(root: Path) -> tuple[Tasker, Tasker]:
+        a, b = Tasker(root / "a"), Tasker(root / "b")
+        a.conf.n = 2
+        raw = make(a, "raw", JSON("raw.json"), ins="in.txt", value=lambda path: int(path.read_text()))
+        scaled = a(_named(lambda tsk, raw=raw, also="also.txt": raw * tsk.conf.n, "scaled"))
+        make(b, "end", JSON("end.json"), ins=[raw, scaled], value=sum)
+        return a, b
+
+    for name in ("lab/a", "lab/b"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "lab/a/in.txt").write_text("5")
+    (tmp_path / "lab/a/also.txt").write_text("x")
+    a, b = both(tmp_path / "lab")
+    assert b.end() == 15
+    state = json.loads((b.p / ".tasker/end.json").read_text())
+    assert list(state["upstream"]) == ["../a:raw"]
+    assert list(state["inputs"]) == ["../a/also.txt"]
+    assert list(state["conf"]) == ["../a:n"]
+    assert list(state["code"]) == ["end", "../a:scaled"]
+    (tmp_path / "lab").rename(tmp_path / "moved")
+    a, b = both(tmp_path / "moved")
+    assert b.end.is_current()
+    a.conf.n = 3
+    assert [stale.why for stale in b.end.report()] == ["conf.../a:n changed from 2 to 3"]
+    (a.p / "in.txt").write_text("6")
+    assert b.end() == 24
+
+
+def test_an_input_that_was_taken_away_is_an_error(t: Tasker) -> None:
+    """A task that is defined no more cannot be asked."""
+    del t.tasks["double"]
+    with pytest.raises(DefinitionError, match="Task 'more' depends on 'double', which is no task any more"):
+        t.total()
+
+
+def test_outputs_that_no_state_knows_count_by_time(t: Tasker, ran: list[str]) -> None:
+    """As for make: they were made by something else, and are used as long as nothing is newer."""
+    JSON(t.p / "double.json").save(100)
+    assert t.double() == 100
+    os.utime(t.p / "number.txt", ns=(0, 4 * 10**18))
+    assert [stale.why for stale in t.double.report()] == ["'double.json' is older than 'number.txt'"]
+    assert t.double() == 6
+
+
+def test_an_output_edited_by_hand_is_made_again(t: Tasker) -> None:
+    """What stands there is not what the task stored."""
+    t.total()
+    JSON(t.p / "total.json").save(99)
+    assert t.total() == 13
+
+
+def test_a_folder_that_cannot_be_written_can_be_read(t: Tasker) -> None:
+    """What is current is loaded, though touched files cannot be noted."""
+    t.total()
+    os.utime(t.p / "number.txt", ns=(0, 10**18))
+    (t.p / ".tasker").chmod(0o500)
+    try:
+        assert t.total() == 13
+    finally:
+        (t.p / ".tasker").chmod(0o700)
+
+
+def _named(function: Any, name: str) -> Any:
+    function.__name__ = name
+    return function
