@@ -119,7 +119,8 @@ class TaskerTask(Unpure[Any]):
                 f"Task {self.name!r} of {folder} is not run from a description.",
                 f"found: its taskfile {taskfile} is not of "
                 + (f"the project {project.root}" if project else "a project, and there is none here"),
-                f"move the taskfile into the project, or first call smttask.tasker.use({str(folder)!r})",
+                f"move the taskfile into the project, or construct the task with one of "
+                f"smttask.tasker.use({str(folder)!r})",
                 taskfile=str(taskfile),
             )
         return use(folder, **names)
@@ -211,6 +212,9 @@ class TaskerTask(Unpure[Any]):
         stale = self.unit.report()
         reason = f"{stale[0].task.name}: {stale[0].why}" if stale else "up to date"
         return Explanation(self.name, name, not stale, reason, where="" if stale else "disk")
+
+    def __repr__(self) -> str:
+        return f"<task {self.name} of {self._values['folder']}>"
 
     def _searched(self) -> str:
         return str(self._values["folder"])
