@@ -75,6 +75,7 @@ class Tasker(Wiring):
     """
 
     folder: str
+    given: str  # what the folder was called when the Tasker was made
     p: Path
     record: bool
     tasks: dict[str, TaskUnit]
@@ -94,6 +95,7 @@ class Tasker(Wiring):
             )
         own = self.__dict__
         own["folder"] = folder
+        own["given"] = os.fspath(dir)
         own["p"] = Path(folder)
         own["record"] = bool(record)
         own["tasks"] = {}

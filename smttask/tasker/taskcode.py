@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from types import FunctionType
+from types import CellType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from smttask.code.fingerprint import CodeFingerprint, fingerprint
@@ -15,6 +16,7 @@ from smttask.code.syntax import short_digest, value_form
 from smttask.project import config, find_project
 from smttask.tasker.definition import CONSTANTS
 from smttask.tasker.nesting import leaves
+from smttask.tasker.state import file_key
 
 if TYPE_CHECKING:
     from smttask.tasker.unit import TaskUnit
@@ -28,17 +30,20 @@ class TaskCode:
     """The code of one task, worked out when first asked and looked at again each time.
 
     What goes in is no code, only the text that names it: the defaults of the function are left out, except
-    for numbers.
+    for numbers. Nor is the folder, so that it can be moved.
     """
 
     def __init__(self, task: TaskUnit) -> None:
-        self._function = _without_defaults(task.func)
+        self._function = _unwired(task)
         self._scope = _scope_of(task)
         self._constants = _constants_of(task)
+        self._use = task.use
         self._known: tuple[Mapping[str, str], Mapping[str, str]] | None = None
 
     def fingerprint(self) -> CodeFingerprint:
         """The code without what goes in."""
+        if self._use is not None:
+            self._use.bring_forward()  # the function may import what lies beside its taskfile
         return fingerprint(self._function, self._scope)
 
     def parts(self) -> Mapping[str, str]:
@@ -65,16 +70,30 @@ def code_policy(task: TaskUnit) -> str:
     return str(config.get("on_code_change", {} if project is None else project.settings))
 
 
-def _without_defaults(function: Any) -> Any:
-    """The same function without what goes in, which differs from folder to folder."""
-    if not isinstance(function, FunctionType) or not (function.__defaults__ or function.__kwdefaults__):
-        return function
-    bare = FunctionType(
-        function.__code__, function.__globals__, function.__name__, None, function.__closure__
-    )
+def _unwired(task: TaskUnit) -> Any:
+    """The function without what goes in, and with the folder by the same name wherever it is."""
+    function = task.func
+    if not isinstance(function, FunctionType):
+        return function if isinstance(function, MethodType | partial) else type(function)
+    closure = tuple(_anywhere(cell, task) for cell in function.__closure__ or ())
+    bare = FunctionType(function.__code__, function.__globals__, function.__name__, None, closure)
     bare.__qualname__, bare.__module__ = function.__qualname__, function.__module__
     bare.__dict__.update(function.__dict__)
     return bare
+
+
+def _anywhere(cell: CellType, task: TaskUnit) -> CellType:
+    """What a function holds; a name of the folder, or of something in it, is made relative."""
+    try:
+        text = cell.cell_contents
+    except ValueError:  # not filled yet
+        return cell
+    folder = task.tasker.folder
+    if not isinstance(text, str):
+        return cell
+    if text == task.tasker.given or text.rstrip(os.sep) == folder:
+        return CellType(".")
+    return CellType(file_key(folder, text)) if text.startswith(folder + os.sep) else cell
 
 
 def _constants_of(task: TaskUnit) -> dict[str, str]:
@@ -89,7 +108,7 @@ def _constants_of(task: TaskUnit) -> dict[str, str]:
 
 def _scope_of(task: TaskUnit) -> CodeScope:
     """The project around the function's file, else its folder; of a notebook the folder of the Tasker."""
-    code = getattr(task.func, "__code__", None)
+    code = getattr(task.func, "__code__", None) or getattr(type(task.func).__call__, "__code__", None)
     file = None if code is None else code.co_filename
     folder = os.path.dirname(file) if file and os.path.isabs(file) else task.tasker.folder
     scope = _scopes.get(folder)
