@@ -131,7 +131,7 @@ class _Run:
         self._folder, self._task = folder, task
         self._outer: Sink = outer._outer if isinstance(outer, _Run) else outer  # a task inside another
         self._process = this_process()
-        self._begun, self._begin = time.time(), monotonic()
+        self._begun = time.time()
         self._position: Position | None = None
         self._count: Count | None = None
         self._shown: Count | None = None
@@ -149,11 +149,11 @@ class _Run:
         if os.getpid() == self._process.pid:
             if self._shown is not None and status != WORKING:
                 self._position = self._shown.position
-            told = self._begun + monotonic() - self._begin  # whoever sets the clock meanwhile
+            now = time.time()
             with suppress(OSError):
                 write_status(
                     self._folder,
-                    Status(self._task, status, self._process, self._begun, told, self._position, error),
+                    Status(self._task, status, self._process, self._begun, now, self._position, error),
                 )
 
     def close(self) -> None:

@@ -204,6 +204,12 @@ def use(dir):
     modules = [taskmod(tmp_path / kind) for kind in ("a", "b")]
     assert [t.cell().kind for t in made] == ["a", "b"]
     assert [type(t.cell.load()) for t in made] == [module.Cell for module in modules]
+    (tmp_path / "b" / "beside.py").write_text("kind = 'B'\n")
+    code = "from smttask import tasker; print([len(tasker.use(kind).report()) for kind in 'ab'])"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    settings = {**os.environ, "SMTTASK_ON_CODE_CHANGE": "recompute"}
+    done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=True)
+    assert done.stdout == "[0, 1]\n"
 
 
 def test_which_finds_the_task_of_a_file(experiment, monkeypatch):
