@@ -13,10 +13,10 @@ from smttask.executors.outcome import Outcome
 __all__ = ["in_order"]
 
 
-def in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    """The outcomes in the order of their numbers; results that come early wait in a file."""
+def in_order(outcomes: Iterator[Outcome], *, first: int = 0) -> Iterator[Outcome]:
+    """The outcomes in the order of their numbers, from `first` on; results that come early wait in a file."""
     early: dict[int, tuple[Outcome, int, int]] = {}
-    expected = 0
+    expected = first
     with tempfile.TemporaryFile() as file:
         for outcome in outcomes:
             if outcome.number == expected:

@@ -6,6 +6,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -13,7 +14,7 @@ from smttask.errors import ArgumentError, SettingError, SmttaskError, WorkerErro
 from smttask.executors.choosing import make_executor
 from smttask.executors.messages import Instructions
 from smttask.executors.ordering import in_order
-from smttask.executors.outcome import Here, Outcome
+from smttask.executors.outcome import Here, Outcome, Summary
 from smttask.executors.progress import Display
 from smttask.executors.running import Running
 from smttask.executors.work import Work, work_of_task
@@ -22,6 +23,7 @@ from smttask.project import current_project
 from smttask.settings import config
 from smttask.settings.settings import SETTINGS
 from smttask.tasks import Failed, Task
+from smttask.tasks.evaluation import Session
 
 __all__ = ["run_tasks"]
 
@@ -49,7 +51,8 @@ def run_tasks(
     """Run many tasks side by side; yields each task with its result, as they come.
 
     A stored result is loaded when its turn comes; one that is not stored comes from the worker by
-    pickle. So only the results at hand are in memory. Leaving the loop stops what runs.
+    pickle. So only the results at hand are in memory. No worker is started before a task is met whose
+    result is not there. Leaving the loop stops what runs.
 
     Parameters
     ----------
@@ -118,7 +121,8 @@ def run_tasks(
     chosen = make_executor(executor, n=n, instructions=instructions, **options)
     display = _display_of(progress)
     run = _Run(tasks, chosen, display, sends=executor != "thread", on_error=on_error)
-    return run.results(ordered=ordered)
+    looks = not recompute and record is None and record_store is None  # else as the workers are told to
+    return run.results(ordered=ordered, looks=looks)
 
 
 class _Run:
@@ -133,22 +137,40 @@ class _Run:
         sends: bool,
         on_error: str,
     ) -> None:
+        self._given: Iterator[tuple[int, Any]] = enumerate(tasks)
+        self._n_given = len(tasks) if isinstance(tasks, Sized) else None
+        self._executor = executor
+        self._display = display
+        self._sends = sends
+        self._on_error = on_error
         self._tasks: dict[int, Task[Any]] = {}
         self._failures: list[Failed] = []
-        self._on_error = on_error
-        self._running = Running(
-            _works(tasks, self._tasks, sends),
-            executor,
-            display,
-            most_ahead=MOST_AHEAD,
-            n_total=len(tasks) if isinstance(tasks, Sized) else None,
-        )
+        self._n_found = 0
+        self._summary = Summary()
 
-    def results(self, *, ordered: bool) -> Iterator[tuple[Any, Any]]:
-        """Yield each task with its result."""
-        outcomes = self._running.outcomes()
+    def results(self, *, ordered: bool, looks: bool) -> Iterator[tuple[Any, Any]]:
+        """Yield each task with its result; if it `looks`, what is there at the beginning comes at once."""
+        for number, task in self._given:
+            found, value = _find(task, number) if looks else (False, None)
+            if not found:
+                self._given = chain([(number, task)], self._given)
+                yield from self._run_rest(ordered=ordered)
+                return
+            self._n_found += 1
+            yield task, value
+
+    def _run_rest(self, *, ordered: bool) -> Iterator[tuple[Any, Any]]:
+        running = Running(
+            _works(self._given, self._tasks, self._sends),
+            self._executor,
+            self._display,
+            most_ahead=MOST_AHEAD,
+            n_total=None if self._n_given is None else self._n_given - self._n_found,
+        )
+        self._summary = running.summary
+        outcomes = running.outcomes()
         try:
-            for outcome in in_order(outcomes) if ordered else outcomes:
+            for outcome in in_order(outcomes, first=self._n_found) if ordered else outcomes:
                 task = self._tasks.pop(outcome.number)
                 if not outcome.is_failure:
                     yield task, _result(task, outcome)
@@ -166,7 +188,7 @@ class _Run:
             raise self._summed_up()
 
     def _summed_up(self) -> WorkerError:
-        n, total = len(self._failures), self._running.summary.counts.total()
+        n, total = len(self._failures), self._n_found + self._summary.counts.total()
         lines = []
         for failed in self._failures[:MOST_NAMED]:
             first = str(failed.error).strip().partition("\n")[0]
@@ -184,17 +206,30 @@ class _Run:
         return error
 
 
-def _works(tasks: Iterable[Any], pending: dict[int, Task[Any]], sends: bool) -> Iterator[Work]:
-    for number, task in enumerate(tasks):
-        if not isinstance(task, Task):
-            raise ArgumentError(
-                f"run_tasks takes tasks; number {number} is none.",
-                f"found: {short_repr(task)}",
-                "give tasks such as Analyze(x=1), not yet run",
-            )
-        work = work_of_task(task, number)
+def _works(given: Iterable[tuple[int, Any]], pending: dict[int, Task[Any]], sends: bool) -> Iterator[Work]:
+    for number, task in given:
+        work = work_of_task(_checked(task, number), number)
         pending[number] = task
         yield work.sendable() if sends else work
+
+
+def _find(task: Any, number: int) -> tuple[bool, Any]:
+    """Whether the result is there, and the result."""
+    try:
+        with Session.current() as session:
+            return (False, None) if _checked(task, number).has_late_digest else session.find(task)
+    except Exception:  # noqa: BLE001 - whatever it is, the run meets it too, and tells it
+        return False, None
+
+
+def _checked(task: Any, number: int) -> Task[Any]:
+    if isinstance(task, Task):
+        return task
+    raise ArgumentError(
+        f"run_tasks takes tasks; number {number} is none.",
+        f"found: {short_repr(task)}",
+        "give tasks such as Analyze(x=1), not yet run",
+    )
 
 
 def _result(task: Task[Any], outcome: Outcome) -> Any:

@@ -131,6 +131,11 @@ class Session:
             self._forget(task)
         return result
 
+    def find(self, task: Task[Any]) -> tuple[bool, Any]:
+        """Whether the result of `task` is at hand or stored, and the result; nothing is computed."""
+        found, value = task.recall(self, DEFAULT_OPTIONS)
+        return (True, _handed_out(value)) if found else (False, None)
+
     @contextmanager
     def having(self, tasks: Sequence[Task[Any]]) -> Iterator[None]:
         """Let the results of `tasks`, found or computed, be at hand for the block."""
@@ -159,8 +164,7 @@ class Session:
 
     def handed_out(self, task: Task[Any]) -> Any:
         """The result at hand as whoever asked gets it: a copy that can spoil nothing."""
-        value = self._values[task.session_key]
-        return value.next_one() if isinstance(value, ReadOnce) else fresh(value)
+        return _handed_out(self._values[task.session_key])
 
     def expected_code(self, task: Task[Any]) -> str:
         """Name of the code of `task` and of all that it depends on, as loaded now."""
@@ -205,6 +209,10 @@ class Session:
             self._standing,
             lambda current, upstream: merged([current.own_standing_defaults, *upstream]),
         )
+
+
+def _handed_out(value: Any) -> Any:
+    return value.next_one() if isinstance(value, ReadOnce) else fresh(value)
 
 
 def _gathered(task: Task[Any], known: dict[str, T], make: Callable[[Task[Any], list[T]], T]) -> T:

@@ -127,6 +127,36 @@ def test_results_come_with_their_tasks(lab):
     assert in_order == list(zip(tasks, quick_first, strict=True))
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_no_worker_is_started_for_what_is_stored(lab, monkeypatch, ordered):
+    """A cell that is run again has its results at once; from the first that is missing on, workers run."""
+    tasks = [lab.tasks.Square(x) for x in range(3)]
+    for task in tasks:
+        task.run()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", "/nowhere/python")
+        found = list(run_tasks(tasks, ordered=ordered, progress=False))
+        with pytest.raises(FileNotFoundError, match="/nowhere/python"):
+            list(run_tasks([*tasks, lab.tasks.Square(3)], n=1, ordered=ordered, progress=False))
+    assert found == list(zip(tasks, [0, 1, 4], strict=True))
+    more = [*tasks, lab.tasks.Square(4), lab.tasks.Square(0), lab.tasks.Fail(1)]
+    results = []
+    with pytest.raises(WorkerError, match="1 of 6 tasks failed"):
+        for _, result in run_tasks(more, n=1, ordered=ordered, progress=False):
+            results.append(result)
+    assert results == [0, 1, 4, 16, 0]
+    assert lab.calls("Square") == 4
+
+
+def test_what_is_stored_is_computed_again_where_that_is_asked_for(lab):
+    """By `recompute`; and where results are not to be looked for."""
+    task = lab.tasks.Square(3)
+    task.run()
+    assert [result for _, result in run_tasks([task], n=1, recompute=True, progress=False)] == [9]
+    assert [result for _, result in run_tasks([task], n=1, record=False, progress=False)] == [9]
+    assert lab.calls("Square") == 3
+
+
 def test_failures_are_raised_after_all_others(lab):
     """One error names them; each is there with its own error, its traceback as a note."""
     tasks = [lab.tasks.Fail(1), lab.tasks.Square(2), lab.tasks.Fail(3)]
