@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import arrays, clusters, commands, crowd, exploring, kinds, lookups, records, sources
+from benchmarks import arrays, clusters, commands, crowd, exploring, folders, kinds, lookups, records, sources
 from benchmarks.measure import Samples
 from benchmarks.workbench import Workbench
 
@@ -338,5 +338,29 @@ ROWS = (
         records.save_among_many,
         (Peer("at 100"),),
         is_relative=True,
+    ),
+    Row(
+        "tasker-chain",
+        "Tasker: chain of 1000 tasks that are current",
+        120 * MS,
+        None,
+        folders.chain,
+        (Peer("raw calls", 21 * MS),),
+    ),
+    Row(
+        "tasker-menu",
+        "Tasker: menu of 200 tasks",
+        50 * MS,
+        None,
+        folders.menu,
+        (Peer("raw calls", 2.4 * MS),),
+    ),
+    Row(
+        "tasker-run",
+        "smttask tasker run -n2 on 500 current folders",
+        3,
+        None,
+        folders.run_folders,
+        (Peer("raw calls", 0.07), Peer("pytask"), Peer("doit -n2")),
     ),
 )
