@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,8 +21,7 @@ from smttask.extras import require
 __all__ = ["HDFStoreFormat", "PandasParquetFormat"]
 
 _IN_MEMORY: dict[str, Any] = {"driver": "H5FD_CORE", "driver_core_backing_store": 0}
-# PyTables notes when each was made, so that equal tables had other bytes.
-_TIMED = ("create_array", "create_carray", "create_earray", "create_table")
+_MAKERS = ("create_array", "create_carray", "create_earray", "create_table", "create_vlarray")
 
 
 class HDFStoreFormat:
@@ -67,11 +67,11 @@ class HDFStoreFormat:
         with warnings.catch_warnings(), pd.HDFStore("memory.h5", mode="w", **_IN_MEMORY) as store:
             warnings.simplefilter("ignore", pd.errors.PerformanceWarning)  # that texts are pickled
             handle = store.root._v_file
-            for name in _TIMED:
-                setattr(handle, name, partial(getattr(handle, name), track_times=False))
-            # One object in a piece: by default an array of texts takes a megabyte.
-            handle.create_vlarray = partial(handle.create_vlarray, track_times=False, chunkshape=1)
-            store.put(self.key, value, format=layout, track_times=False)
+            for name in _MAKERS:
+                setattr(handle, name, partial(_made, getattr(handle, name)))
+            # An index, which nobody asked for, has a time too; pandas puts categories by the same method.
+            store.put = put = partial(store.put, track_times=False, index=False)
+            put(self.key, value, format=layout)
             self._copy_others(handle)
             return bytes(handle.get_file_image())
 
@@ -109,6 +109,13 @@ class HDFStoreFormat:
                 keys = ", ".join(repr(key.removeprefix("/")) for key in store) or "none"
                 raise ValueError(f"it has no key {self.key!r}; its keys: {keys}")
             return store.get(self.key)
+
+
+def _made(make: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """What PyTables makes, without the time, which would make files of equal tables differ."""
+    if "vlarray" in make.__name__:
+        options["chunkshape"] = 1  # one object in a piece: by default an array of texts takes a megabyte
+    return make(*args, **{**options, "track_times": False})
 
 
 class PandasParquetFormat:

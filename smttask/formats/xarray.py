@@ -20,13 +20,13 @@ import xarray as xr
 
 from smttask.extras import is_installed, require
 from smttask.formats.rooted import Rooted
+from smttask.formats.zarr import MARK
 from smttask.protocols import Format
 from smttask.typing.jsonform import from_json, to_json
 from smttask.typing.registry import entry_of
 
 __all__ = ["AnyNetCDFFormat", "FORMATS", "NetCDFFormat", "as_dataset", "from_dataset"]
 
-_MARK = "smttask_array"  # attribute of a Dataset that holds a DataArray: "=" and its name
 _NOTES = "smttask"
 _NOTES_BYTES = 32_000  # HDF5 keeps attributes of less than 64 kB
 _UNITS = {"D": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds",
@@ -141,15 +141,15 @@ class AnyNetCDFFormat(NetCDFFormat):
 def as_dataset(value: Any) -> Any:
     """A Dataset of xarray that tells whether it was one, or a DataArray."""
     if isinstance(value, xr.Dataset):
-        return value
+        return value.assign_attrs({MARK: ""})
     name = value.name if isinstance(value.name, str) else ""
-    return value.to_dataset(name=_ARRAY_NAME).assign_attrs({_MARK: f"={name}"})
+    return value.to_dataset(name=_ARRAY_NAME).assign_attrs({MARK: f"={name}"})
 
 
 def from_dataset(dataset: Any) -> Any:
     """What `as_dataset` was given; a Dataset of others stays what it is."""
-    mark = dataset.attrs.pop(_MARK, None)
-    return dataset if mark is None else dataset[_ARRAY_NAME].rename(mark[1:] or None)
+    mark = dataset.attrs.pop(MARK, "")
+    return dataset[_ARRAY_NAME].rename(mark[1:] or None) if mark else dataset
 
 
 def _has_form(variable: Any) -> bool:

@@ -12,7 +12,9 @@ import numpy as np
 
 from smttask.extras import require
 
-__all__ = ["load_zarr", "save_zarr"]
+__all__ = ["MARK", "load_zarr", "save_zarr"]
+
+MARK = "smttask_array"  # attribute of a Dataset of xarray: "=" and the name of the DataArray that it was
 
 
 def save_zarr(value: Any, path: Path) -> None:
@@ -63,7 +65,7 @@ def _value(node: Any, path: Path) -> Any:
     if hasattr(node, "shape"):
         return np.asarray(node[...])
     arrays = dict(node.arrays())
-    if arrays and all(map(_has_dimensions, arrays.values())):
+    if MARK in node.attrs or (arrays and all(map(_has_dimensions, arrays.values()))):
         with require("xarray").open_zarr(path, consolidated=False) as stored:
             return _xarrays().from_dataset(stored.load())
     return {
