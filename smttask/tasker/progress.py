@@ -13,7 +13,8 @@ from typing import TypeVar
 from smttask.errors import error_text
 from smttask.headway import Count, Position, Sink, current_sink, progress, told_to
 from smttask.records.process import this_process
-from smttask.tasker.status import DONE, ERROR, INTERRUPTED, WORKING, Status, write_status
+from smttask.storage.atomic import unlink_if_there
+from smttask.tasker.status import DONE, ERROR, INTERRUPTED, WORKING, Status, status_path, write_status
 
 __all__ = ["Progress"]
 
@@ -94,6 +95,11 @@ class Progress:
             return sum(measure(frame) for frame in tsk.progress.tally(frames, info="frames"))
         """
         return progress(iterable, total, what=str(info))
+
+    def forget(self) -> None:
+        """Let monitors know nothing of the last run, since what it stored is gone."""
+        with suppress(OSError):
+            unlink_if_there(str(status_path(self._folder, self._task)))
 
     @contextmanager
     def running(self) -> Iterator[None]:

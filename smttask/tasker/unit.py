@@ -261,6 +261,7 @@ class TaskUnit(Wiring, Runnable):
             _remove(self.output_paths)  # the state last: outputs without one would count by their times
             with suppress(FileNotFoundError):
                 os.unlink(state_path(self.tasker.folder, self.name))
+            self.progress.forget()
 
     @cached_property
     def code(self) -> TaskCode:

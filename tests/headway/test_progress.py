@@ -10,7 +10,7 @@ import pytest
 
 from smttask import progress
 from smttask.errors import ArgumentError
-from smttask.headway import Count, Position, told_to
+from smttask.headway import Count, Position, current_sink, told_to
 from smttask.testing import scratch_project
 
 
@@ -94,7 +94,26 @@ def test_work_that_is_no_loop_says_how_far_it_is():
     with told_to(watcher := Watcher()), Count(what="steps") as count:
         count.at(7)
         count.at(9, total=10)
-    assert watcher.told == ["7 steps", "9 of 10 steps"]
+        count.at(0, what="more steps")
+        assert count.position.levels == ((0, 10, "more steps"),)
+    assert watcher.told == ["7 steps", "9 of 10 steps", "0 of 10 more steps"]
+
+
+def test_what_a_loop_did_is_known_wherever_it_stopped():
+    """An item that was left is not done, whatever was told last; who is told can be asked for."""
+
+    class Seldom(Watcher):
+        interval_s = 1e6
+
+        def show(self, owner, position):
+            self.count = owner
+
+    with told_to(seldom := Seldom()):
+        assert current_sink() is seldom
+        for item in progress(range(10)):
+            if item == 7:
+                break
+    assert seldom.count.n == 7
 
 
 def test_the_share_takes_loops_inside_loops_together():

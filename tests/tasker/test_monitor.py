@@ -115,6 +115,8 @@ def test_taskers_can_be_monitored(folders):
     [row] = Monitor(t).standings()
     assert (row.dir, row.task, row.status, row.current, row.total) == (str(folders[0]), "size", "done", 3, 3)
     assert Monitor([t, t]).get_statuses()["status"].tolist() == ["done", "done"]
+    size.clear()
+    assert Monitor(t).get_statuses()["status"].tolist() == [""]
 
 
 def test_a_table_is_shown_as_text(folders, capsys):
