@@ -7,13 +7,16 @@ import os
 
 import pytest
 
+from smttask.hashing import hash_file
 from smttask.storage import atomic
 from smttask.storage.atomic import (
     create_link,
     read_link,
+    reading_error,
     replace_link,
     storage_error,
     unlink_if_there,
+    write_folder_whole,
     write_whole,
 )
 
@@ -31,6 +34,54 @@ def test_a_file_is_replaced_at_once(tmp_path):
         write_whole(str(path), fails)
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["x"]
+
+
+def test_a_file_is_hashed_while_it_is_written(tmp_path):
+    """Whoever writes a file need not read it to know its content digest."""
+    path = str(tmp_path / "x")
+    assert write_whole(path, lambda file: file.write(b"abc")) == hash_file(path)
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    """A writer that fails leaves the old folder; one that does not leaves nothing of it."""
+    path = tmp_path / "x"
+
+    def saves(*names, fails=False):
+        def save(folder):
+            os.mkdir(folder)
+            for name in names:
+                (path.parent / folder / name).write_text("")
+            if fails:
+                raise RuntimeError
+
+        return save
+
+    write_folder_whole(str(path), saves("a"))
+    with pytest.raises(RuntimeError):
+        write_folder_whole(str(path), saves("b", fails=True))
+    assert os.listdir(path) == ["a"]
+    write_folder_whole(str(path), saves("c"))
+    assert os.listdir(path) == ["c"]
+    assert os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOENT, "see whether the name is right"),
+        (errno.EACCES, "make it readable"),
+        (errno.EISDIR, "name a file"),
+        (errno.ELOOP, "take the link away"),
+        (errno.EINVAL, "files and folders only"),
+        (errno.EIO, "the disk is mounted and works"),
+    ],
+)
+def test_what_cannot_be_read_says_what_to_do(number, remedy):
+    """The error names the file that the system refused, and keeps the system's number."""
+    error = reading_error("It cannot be read.", "/lab/x", OSError(number, "refused", "/lab/x/y"))
+    assert str(error).startswith("It cannot be read.\n  /lab/x/y: refused\n")
+    assert remedy in str(error)
+    assert error.errno == number
 
 
 def test_links_are_made_once_and_replaced(tmp_path):
