@@ -65,6 +65,11 @@ tasker.add_command(monitor)
 @click.option("--recompute", is_flag=True, help="Run the tasks although they are up to date.")
 @taskfile_options
 @imports_option
+@click.option(
+    "--record/--no-record",
+    default=None,
+    help="Whether runs of Taskers that keep records are recorded.  [default: by the settings]",
+)
 @record_store_option
 @reverse_option("folder")
 @wait_option
@@ -80,6 +85,7 @@ def run(
     taskfile: str,
     taskfile_sub: str,
     imports: tuple[str, ...],
+    record: bool | None,
     record_store: str | None,
     reverse: bool,
     wait_s: float,
@@ -105,6 +111,7 @@ def run(
         start=os.path.abspath(folders[0]),
         imports=imports,
         keep=True,
+        record=record,
         record_store=store_address(record_store),
         only_calls=True,
     )

@@ -146,12 +146,11 @@ class _Course(Update):
         try:
             act(task)
         except LockError as error:
-            if self._is_running:  # the function asked for something that is locked
+            holder = getattr(error, "holder", "")
+            if self._is_running or self._wait or not holder:  # not who holds the task, but what it asked for
                 self._fail(task, error)
-            elif self._wait:
-                raise
             elif not self.failures:
-                raise Held(error.holder) from error  # type: ignore[attr-defined]
+                raise Held(holder) from error
             else:  # coming back later would run what failed once more
                 self._wait = True
                 self._try(task, act)

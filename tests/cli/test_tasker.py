@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from smttask.testing import scratch_project
+
 TASKFILE = '''
 import os, signal, time
 from pathlib import Path
@@ -60,9 +62,9 @@ def use(dir):
 class Lab:
     """Folders of a taskfile above them, and the command."""
 
-    def __init__(self, root):
+    def __init__(self, root, taskfile=TASKFILE):
         self.root = root
-        self.write("data/taskfile_sub.py", TASKFILE)
+        self.write("data/taskfile_sub.py", taskfile)
         self.processes = []
 
     def write(self, path, text):
@@ -344,6 +346,21 @@ def test_pdb_opens_where_a_task_failed(lab):
     os.close(theirs)
     assert "(Pdb) 'x1'" in out
     assert "2 folders: 1 computed, 1 failed" in out
+
+
+def test_runs_are_recorded_where_the_taskers_say_so(tmp_path):
+    """In the project around the folders, unless --no-record is given."""
+    with scratch_project(tmp_path / "lab") as scratch:
+        recorded = TASKFILE.replace("Tasker(dir)", "Tasker(dir, record=True)")
+        lab = Lab(scratch.root, recorded)
+        lab.write(".gitignore", "run*\n*.calls\n")
+        scratch.commit()
+        lab.folders(2)
+        lab("run", "-n2", "--task", "number", "--no-record", "data/run0")
+        lab("run", "-n2", *lab.folders(2))
+        told = sorted((record.task, record.status) for record in scratch.project.records.records())
+    names = ["number", "other", "other", "square", "square"]
+    assert told == [(name, "finished") for name in names]
 
 
 @pytest.mark.slow
