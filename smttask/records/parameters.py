@@ -18,6 +18,7 @@ from typing import Any
 from smttask.errors import InputError, SmttaskError, short_repr
 
 __all__ = [
+    "MADE_BY_TASKER",
     "Step",
     "find_parameter",
     "find_parts",
@@ -32,6 +33,8 @@ __all__ = [
 
 JSON = Any
 Step = str | int
+#: What the description in the record of a Tasker's run says that the task was made by.
+MADE_BY_TASKER = "Tasker"
 #: Gives the parameters of the record with this label, parsed, and its digest; None if there is none.
 GetUpstream = Callable[[str], "tuple[JSON, str] | None"]
 
@@ -261,6 +264,8 @@ def form_text(form: JSON) -> str:
     --------
     >>> form_text({"$task": "3f9c1b", "label": "20261122-101500-123456_3f9c1b"})
     'task 3f9c1b, run 20261122-101500-123456_3f9c1b'
+    >>> form_text({"$path": {"project": "data/a.csv"}})
+    "'data/a.csv'"
     >>> form_text([{"$task": "3f9c1b"}, {"$task": "a2b7f0"}])
     '[task 3f9c1b, task a2b7f0]'
     """
@@ -276,7 +281,8 @@ def form_text(form: JSON) -> str:
         if "$enum" in form:
             return f"{str(form['$enum']).rpartition(':')[2]}.{form.get('name', form.get('value'))}"
         if len(form) == 1 and (name := next(iter(form))).startswith("$"):
-            return form_text(form[name])
+            inside = form[name].get("project") if name == "$path" and isinstance(form[name], dict) else None
+            return form_text(form[name] if inside is None else inside)
         if "$array" in form:
             return short_repr(form["$array"])
     if isinstance(form, list) and any(isinstance(item, dict) for item in form):

@@ -127,6 +127,10 @@ class TaskerTask(Unpure[Any]):
 
     # -- what it is called
 
+    @classmethod
+    def path_root(cls) -> None:
+        """No folder: that of the Tasker is named by its absolute path, in whatever project."""
+
     @property
     def code_fingerprint(self) -> CodeFingerprint:
         """Nothing: whether the code counts is for the Tasker to say; here the files count that it made."""
@@ -242,7 +246,7 @@ def _files_of(unit: TaskUnit) -> tuple[InputFile | InputDir, ...]:
     known = {} if state is None else {file_path(folder, key): file for key, file in state.outputs.items()}
     return tuple(
         (InputDir if path.is_dir() else InputFile)(
-            path, found.blake3 if (found := known.get(str(path))) else None
+            path, (found.blake3 or None) if (found := known.get(str(path))) else None
         )
         for path in unit.output_files
     )

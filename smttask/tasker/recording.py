@@ -30,6 +30,7 @@ from smttask.identity.canonical import canonical_bytes, named_bytes
 from smttask.identity.digest import digest
 from smttask.project import Project, find_project
 from smttask.records.capture import captured_output
+from smttask.records.parameters import MADE_BY_TASKER
 from smttask.records.record import DataKey, Record
 from smttask.runner import RunRecord, data_key, usable_code
 from smttask.storage.layout import Key, label_for
@@ -49,9 +50,7 @@ from smttask.typing.jsonform import to_json
 if TYPE_CHECKING:
     from smttask.tasker.unit import TaskUnit
 
-__all__ = ["MADE_BY", "project_of", "record_digest", "recording"]
-
-MADE_BY = "Tasker"
+__all__ = ["project_of", "record_digest", "recording"]
 
 JSON = Any
 
@@ -185,7 +184,7 @@ class _Run:
         entry: dict[str, JSON] = {
             "name": task.name,
             "module": task.func.__module__,
-            "made_by": MADE_BY,
+            "made_by": MADE_BY_TASKER,
             "inputs": {
                 "folder": self._form(task.tasker.p),
                 "task": task.name,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from smttask.errors import DamagedResultError, DescriptionError
 from smttask.project import Project
 from smttask.records.parameters import (
+    MADE_BY_TASKER,
     Step,
     find_parameter,
     find_parts,
@@ -122,6 +123,14 @@ class Parameters:
                 "look at them: record.parameters",
             )
         entries = self._entries()
+        own = entries.get(str(digest or self.tree.get("task")))
+        if isinstance(own, dict) and own.get("made_by") == MADE_BY_TASKER:
+            folder = form_text(own.get("inputs", {}).get("folder"))
+            raise DescriptionError(
+                f"The record is of the task {own.get('name')!r} of a Tasker, which makes it.",
+                f"folder: {folder}",
+                f"get it from there: smttask.tasker.use({folder}).{own.get('name')}",
+            )
         from smttask.view.restoring import restored_task
 
         tree = {**self.tree, "task": digest or self.tree.get("task"), "tasks": entries}

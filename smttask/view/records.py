@@ -258,7 +258,7 @@ class RecordView:
         try:
             if self._manifest:
                 return read_head(self._project.data.output_dir / self._manifest)
-            searched = "no manifest is named; another program made the record"
+            searched = "no manifest is named: another program made the record, or a Tasker, whose files stay"
             remedy = "what it wrote is listed in record.output_data"
         except FileNotFoundError as error:
             searched = f"searched: {error.filename}"

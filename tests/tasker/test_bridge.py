@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from smttask import Join, RSView, Task, config
-from smttask.errors import InputError, NotRecordableError, TaskfileError
+from smttask import Join, RSView, Task, config, run_tasks
+from smttask.errors import InputError, NotRecordableError, ResultNotFoundError, TaskfileError
 from smttask.hashing import hash_file
 from smttask.storage.manifest import read_head, read_rest
 from smttask.tasker import JSON, Tasker, use
@@ -207,6 +207,30 @@ def test_a_description_runs_in_another_process(lab: ScratchProject) -> None:
     pickled = pickle.dumps(tasks.Sum(data=t.numbers)).hex()
     script = f"import pickle; print(pickle.loads(bytes.fromhex({pickled!r})).run())"
     assert lab.run(script).stdout == "6\n"
+
+
+def test_many_folders_are_analysed_in_parallel(lab: ScratchProject) -> None:
+    """Workers make the Taskers of their folders; each task of each folder runs once."""
+    names = [f"rat{number}" for number in range(4)]
+    lab.write({f"rats/{name}/a.txt": name[-1] for name in names}, commit=False)
+    tasks = lab.load("tasks")
+    analyses = [tasks.Sum(data=use(lab.root / "rats" / name).numbers) for name in names]
+    assert [value for _, value in run_tasks(analyses, n=2)] == [0, 1, 2, 3]
+    assert lab.calls("use.<locals>.numbers") == 4
+    assert [task.run() for task in analyses] == [0, 1, 2, 3]
+    assert lab.calls("Sum") == 4
+
+
+def test_a_stand_in_can_be_used_by_itself(lab: ScratchProject) -> None:
+    """It is a task: run, loaded, explained, made anew."""
+    tasks, t = lab.load("tasks"), rat(lab)
+    data = tasks.Sum(data=t.numbers).data
+    with pytest.raises(ResultNotFoundError, match="rats/rat1"):
+        data.load()
+    assert (data.run(), data.last_hit, data.has_run, data.load()) == ([1, 2, 3], "computed", True, [1, 2, 3])
+    assert data.run(recompute=True) == [1, 2, 3]
+    assert lab.calls("use.<locals>.numbers") == 2
+    assert data.graph.nodes
 
 
 def test_a_tasker_that_no_taskfile_makes_cannot_be_saved(lab: ScratchProject) -> None:

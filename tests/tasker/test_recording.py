@@ -15,8 +15,10 @@ import pytest
 from smttask import RSView, config
 from smttask.care.verify import verify
 from smttask.errors import (
+    DescriptionError,
     ProjectError,
     RecordStoreError,
+    ResultNotFoundError,
     StaleModuleError,
     UncommittedChangesError,
 )
@@ -112,6 +114,19 @@ def test_parameters_hold_folder_conf_and_upstream_digests(rat: ScratchProject) -
     upstream = record.get_param("upstream.numbers")
     assert upstream == {"numbers.json": hash_file(str(t.p / "numbers.json"))}
     assert RSView(rat.project).filter.task(t.summary).labels() == [record.label]
+
+
+def test_a_record_says_where_its_task_and_its_files_are(rat: ScratchProject) -> None:
+    """It has no manifest, and its task is made by the taskfile."""
+    t = use(rat.root / "rats/rat1")
+    t.numbers()
+    record = RSView(rat.project).latest
+    with pytest.raises(DescriptionError, match=r"smttask.tasker.use\('rats/rat1'\).numbers"):
+        _ = record.task
+    with pytest.raises(ResultNotFoundError, match="or a Tasker, whose files stay(.|\n)*output_data"):
+        record.get_output()
+    assert "def numbers" in record.task_code
+    assert "input folder    'rats/rat1'" in record.describe()
 
 
 def test_a_run_that_fails_is_a_crashed_record(rat: ScratchProject) -> None:
