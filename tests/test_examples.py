@@ -47,6 +47,7 @@ def test_the_tour_runs_what_it_must_and_nothing_else(run):
 def test_fifty_folders_are_done_in_parallel_and_then_only_what_changed(run):
     """Counts come out as the movies were made; a second look runs the one folder that was edited."""
     said = run("tasker_many")
-    assert "50 folders, on two processes" in said
+    assert "50 folders: 50 computed" in said
+    assert "50 folders: 1 computed, 49 found" in said
     assert "counts: 'params.json' changed" in said
     assert "background:" not in said

@@ -20,7 +20,7 @@ def main() -> None:
     folders = sorted(path.relative_to(HERE) for path in MOVIES.glob("movie*"))
 
     print(f"{len(folders)} folders, on two processes:", flush=True)
-    smttask_tasker("run", "-n2", *folders)
+    smttask_tasker("run", "-n2", "--progress-interval", "10s", *folders)
 
     print("\nWhat came out, by group:")
     experiment = tasker.SetTasker(HERE)
@@ -39,7 +39,7 @@ def main() -> None:
         print(f"  {each.name}: {each.why}")
 
     print("\nThe same command again does only that:", flush=True)
-    smttask_tasker("run", "-n2", *folders)
+    smttask_tasker("run", "-n2", "--progress-interval", "10s", *folders)
     best.menu()
 
     print("\nThe last thing that was done in some of the folders:")
