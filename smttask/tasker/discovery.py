@@ -40,8 +40,8 @@ def use(
     taskfile
         Name, or pattern such as ``"task*.py"``, of the taskfile in `dir`; or an absolute path.
     taskfile_sub
-        The same, in the nearest folder above `dir` that has one, if there is no `taskfile`. None: not looked
-        for.
+        The same, in the nearest folder above `dir` that has one, if `dir` has no `taskfile`. None: not
+        looked for; nor is it if `taskfile` is an absolute path.
     **kw
         For the taskfile's `use`.
 
@@ -133,18 +133,20 @@ def find_taskfile(folder: str, taskfile: Name = TASKFILE, taskfile_sub: Name | N
     TaskfileError
         If there is none, or more than one.
     """
-    found = _only_match(folder, os.fspath(taskfile))
-    if found is None and taskfile_sub is not None:
+    wanted = os.fspath(taskfile)
+    found = _only_match(folder, wanted)
+    searches_above = taskfile_sub is not None and not os.path.isabs(wanted)
+    if found is None and taskfile_sub is not None and searches_above:
         above, inner = os.path.dirname(folder), folder
         while found is None and above != inner:
             found = _only_match(above, os.fspath(taskfile_sub))
             above, inner = os.path.dirname(above), above
     if found is not None:
         return found
-    searched = f"searched: {taskfile} in {folder}"
+    searched = f"searched: {os.path.join(folder, wanted)}"
     remedy = "write one with a function use(dir), or name it with taskfile="
-    if taskfile_sub is not None:
-        searched += f"\nsearched: {taskfile_sub} in the folders above it, up to {os.path.abspath(os.sep)}"
+    if taskfile_sub is not None and searches_above:
+        searched += f"\nsearched: {taskfile_sub} in the folders above, up to {os.path.abspath(os.sep)}"
         if _only_match(folder, os.fspath(taskfile_sub)) is not None:
             searched += f"\nfound: {taskfile_sub} in the folder itself, which is for the folders below it"
             remedy = f"give one of the folders below, or write {taskfile} for this one"

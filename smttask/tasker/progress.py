@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 INTERVAL_S = 0.1  # between two times that the file is written
 MOST_ERROR = 500
+MOST_INFO = 200
 
 
 class Progress:
@@ -71,7 +72,7 @@ class Progress:
                 ...
         """
         if self._run is not None:
-            self._run.working(current, total, str(info))
+            self._run.working(current, total, str(info)[:MOST_INFO])
 
     def tally(self, iterable: Iterable[T], total: int | None = None, info: object = "") -> Iterator[T]:
         """Yield what `iterable` has, and tell how far that is.
@@ -94,7 +95,7 @@ class Progress:
 
             return sum(measure(frame) for frame in tsk.progress.tally(frames, info="frames"))
         """
-        return progress(iterable, total, what=str(info))
+        return progress(iterable, total, what=str(info)[:MOST_INFO])
 
     def forget(self) -> None:
         """Let monitors know nothing of the last run, since what it stored is gone."""
@@ -147,7 +148,8 @@ class _Run:
         """See `Progress.working`."""
         if self._count is None:
             self._count = Count(total, what=info)
-            self._count.__enter__()
+            with told_to(self) if current_sink() is not self else nullcontext():  # another thread of the task
+                self._count.__enter__()
         self._count.at(current, total, what=info)
 
     def write(self, status: str, error: str = "") -> None:

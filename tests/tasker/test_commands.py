@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -120,6 +121,58 @@ def test_a_monitor_runs_until_ctrl_c(experiment):
         process.send_signal(signal.SIGINT)
         process.stdout.read()
     assert (process.returncode, lines[3].split()[0]) == (0, "dir")
+
+
+SLOW = """
+import time
+from pathlib import Path
+from smttask import tasker
+import beside
+
+def use(dir):
+    t = tasker.Tasker(dir)
+
+    @t.stores(tasker.JSON("n.json"))
+    def count(tsk):
+        for n in tsk.progress.tally(range(4), info="frames"):
+            while n == 2 and not (t.p.parent / "go").exists():
+                time.sleep(0.02)
+            time.sleep(0.3)
+        return beside.one
+
+    return t
+"""
+
+
+def running_works(experiment):
+    """What `smttask status` says of the works that run."""
+    command = [sys.executable, "-m", "smttask", "status", "--json"]
+    done = subprocess.run(command, cwd=experiment, capture_output=True, check=True)
+    return [work for run in json.loads(done.stdout)["runs"] for work in run["running"]]
+
+
+def test_a_run_in_workers_is_seen_by_the_monitor_and_by_status(experiment):
+    """What a task says goes to both; what lies beside the taskfile is found there, and left clean."""
+    (experiment / "taskfile_sub.py").write_text(SLOW)
+    (experiment / "beside.py").write_text("one = 1\n")
+    command = [sys.executable, "-m", "smttask", "tasker", "run", "-n1", "b"]
+    with subprocess.Popen(
+        command, cwd=experiment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        deadline, row, running = time.monotonic() + 60, {}, []
+        try:
+            while row.get("current") != 2 or not running or running[0]["progress"] is None:
+                assert time.monotonic() < deadline
+                [row] = map(json.loads, smttask(experiment, "monitor", "--json", "b").stdout.splitlines())
+                running = running_works(experiment)
+        finally:
+            (experiment / "go").touch()
+        process.stdout.read()
+    assert process.returncode == 0
+    assert (row["task"], row["status"], row["total"], row["info"]) == ("count", "working", 4, "frames")
+    assert running[0]["progress"]["text"].endswith(" of 4 frames")
+    assert (experiment / "b" / "n.json").read_text() == "1\n"
+    assert not list(experiment.rglob("__pycache__"))
 
 
 def test_a_monitor_of_a_folder_that_does_not_exist_is_an_error(experiment):

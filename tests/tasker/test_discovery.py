@@ -103,11 +103,18 @@ def test_no_taskfile_is_an_error_that_names_what_was_searched(tmp_path):
     """Names and places."""
     assert error_of(tmp_path, taskfile_sub="no_such_sub.py") == (
         f"There is no taskfile for {tmp_path}.\n"
-        f"  searched: taskfile.py in {tmp_path}\n"
-        "  searched: no_such_sub.py in the folders above it, up to /\n"
+        f"  searched: {tmp_path / 'taskfile.py'}\n"
+        "  searched: no_such_sub.py in the folders above, up to /\n"
         "  write one with a function use(dir), or name it with taskfile="
     )
     assert "above" not in error_of(tmp_path, "t.py", taskfile_sub=None)
+
+
+def test_a_taskfile_given_by_its_path_is_that_or_none(experiment):
+    """One above does not stand in for it."""
+    missing = experiment / "elsewhere" / "mine.py"
+    message = error_of(experiment / "day", missing)
+    assert f"searched: {missing}\n  write one" in message
 
 
 def test_a_taskfile_for_the_folders_below_is_not_taken_for_the_folder(experiment):
@@ -229,6 +236,8 @@ def test_which_of_a_file_that_no_task_stores_is_an_error(experiment):
         which(experiment / "day" / "siez.json")
     with pytest.raises(TaskfileError, match="There is no taskfile for"):
         which(experiment / "x.json")
+    with pytest.raises(TaskfileError, match="There is no folder for /no_such_folder/x.json"):
+        which("/no_such_folder/x.json")
 
 
 def test_five_hundred_folders_execute_their_taskfile_once(experiment):

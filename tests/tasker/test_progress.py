@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -125,6 +126,15 @@ def test_a_task_inside_a_task_has_a_status_of_its_own(told, tmp_path):
         told.working(2, 5)
     found = {status.task: levels(status) for status in iter_statuses(str(tmp_path))}
     assert found == {"size": ((2, 5, ""),), "inner": ((2, 3, ""),)}
+
+
+def test_threads_of_a_task_tell_its_progress(told):
+    """Such as those of a pool; what they say too often is told when the task ends."""
+    with told.running(), ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda n: told.working(n, 9, "frames"), range(5)))
+        time.sleep(0.11)
+        pool.submit(told.working, 7, 9, "x" * 1000).result()
+        assert levels(told.now()) == ((7, 9, "x" * 200),)
 
 
 def test_progress_outside_of_a_run_does_nothing(told, tmp_path):
