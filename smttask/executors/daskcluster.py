@@ -104,6 +104,7 @@ class JoinedCluster:
         except (OSError, ValueError, TypeError, ImportError) as error:
             with suppress(Exception):  # it may not even have begun
                 client.close()
+                client._loop_runner.stop()  # which `close` leaves to those that were connected
             raise WorkerError(
                 f"No Dask scheduler answers at {self.address}.",
                 f"found: {error}",

@@ -316,14 +316,16 @@ def test_a_progress_of_a_task_is_told(lab, cluster):
 
 
 def test_no_scheduler_at_the_address_is_told_soon(lab):
-    """With the address, and what to do."""
+    """With the address, and what to do; no thread is left that waits for it."""
     lab.tasks.Square(1).save(lab.todo)
+    threads = set(threading.enumerate())
     begin = time.monotonic()
     for address in ("tcp://127.0.0.1:9", "no such place", str(lab.root / "none.json")):
         with pytest.raises(WorkerError, match="No Dask scheduler answers at") as told:
             run(lab, scheduler=address)
         assert "start one (dask scheduler)" in str(told.value)
     assert time.monotonic() - begin < 30
+    assert [thread.name for thread in threading.enumerate() if thread not in threads] == []
 
 
 def test_a_scheduler_without_workers_is_waited_for(lab, tmp_path):
