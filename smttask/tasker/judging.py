@@ -10,7 +10,6 @@ from smttask.tasker.freshness import Seen, Staleness, staleness
 from smttask.tasker.looking import Look
 from smttask.tasker.ordering import Behind, Graph
 from smttask.tasker.state import ConfRead, FileState, State, file_key, read_state
-from smttask.tasker.taskcode import code_policy
 
 if TYPE_CHECKING:
     from smttask.protocols import Runnable
@@ -84,7 +83,7 @@ class Walk:
         key = (task.tasker, task.__module__)
         found = self._policies.get(key)
         if found is None:
-            found = self._policies[key] = code_policy(task)
+            found = self._policies[key] = task.code.policy()
         return found
 
     def judged(self, task: TaskUnit) -> tuple[State | None, Seen, Staleness]:

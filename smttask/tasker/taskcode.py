@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import CellType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,8 @@ from smttask.code.fingerprint import CodeFingerprint, fingerprint
 from smttask.code.scope import CodeScope
 from smttask.code.source import MAIN_NAMES
 from smttask.code.syntax import short_digest, value_form
-from smttask.project import config, find_project
+from smttask.project import Project, config, find_project
+from smttask.protocols import Wiring
 from smttask.tasker.definition import CONSTANTS
 from smttask.tasker.nesting import leaves
 from smttask.tasker.state import file_key
@@ -21,9 +24,22 @@ from smttask.tasker.state import file_key
 if TYPE_CHECKING:
     from smttask.tasker.unit import TaskUnit
 
-__all__ = ["TaskCode", "code_policy"]
+__all__ = ["TaskCode"]
 
-_scopes: dict[str, CodeScope] = {}  # by folder of the file, so that each scope is one object
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Where code lies: what counts as code there, and the settings of the project around it."""
+
+    scope: CodeScope
+    project: Project | None
+
+
+_homes: dict[str, _Home] = {}
+"""By folder of the file, so that each scope is one object."""
+_alike: dict[tuple[Any, ...], FunctionType] = {}
+"""Functions of one text that hold the same: one of them stands for all, in however many folders."""
+MOST_ALIKE = 4096
 
 
 class TaskCode:
@@ -34,17 +50,24 @@ class TaskCode:
     """
 
     def __init__(self, task: TaskUnit) -> None:
-        self._function = _unwired(task)
-        self._scope = _scope_of(task)
+        self._task = task
+        self._home = _home_of(task)
         self._constants = _constants_of(task)
-        self._use = task.use
+        self._own: Any = None
         self._known: tuple[Mapping[str, str], Mapping[str, str]] | None = None
 
     def fingerprint(self) -> CodeFingerprint:
         """The code without what goes in."""
-        if self._use is not None:
-            self._use.bring_forward()  # the function may import what lies beside its taskfile
-        return fingerprint(self._function, self._scope)
+        function = self._task.func
+        if self._own is None and isinstance(function, FunctionType):
+            alike = _one_for_all(function, self._task)
+            if alike is not None:
+                return fingerprint(alike, self._home.scope)
+            self._own = _bare(function, function.__closure__)
+            self._own.__dict__.update(function.__dict__)
+        elif self._own is None:
+            self._own = function if isinstance(function, MethodType | partial) else type(function)
+        return fingerprint(self._own, self._home.scope)
 
     def parts(self) -> Mapping[str, str]:
         """Parts as `CodeFingerprint.parts`; arguments that hold numbers are parts of their own."""
@@ -57,43 +80,67 @@ class TaskCode:
             self._known = (found, {**found, **numbers})
         return self._known[1]
 
+    def policy(self) -> str:
+        """What becomes of outputs that other code made: the setting ``on_code_change``.
 
-def code_policy(task: TaskUnit) -> str:
-    """What becomes of results of other code: the setting ``on_code_change``.
-
-    A task of a notebook or script is always run again: a cell that was redefined never gives what the old one
-    stored.
-    """
-    if task.__module__ in MAIN_NAMES:
-        return "recompute"
-    project = find_project(task.tasker.folder)
-    return str(config.get("on_code_change", {} if project is None else project.settings))
+        A task of a notebook or script is always run again: a cell that was redefined never gives what the
+        old one stored.
+        """
+        if self._task.__module__ in MAIN_NAMES:
+            return "recompute"
+        project = self._home.project
+        return str(config.get("on_code_change", {} if project is None else project.settings))
 
 
-def _unwired(task: TaskUnit) -> Any:
-    """The function without what goes in, and with the folder by the same name wherever it is."""
-    function = task.func
-    if not isinstance(function, FunctionType):
-        return function if isinstance(function, MethodType | partial) else type(function)
-    closure = tuple(_anywhere(cell, task) for cell in function.__closure__ or ())
+def _one_for_all(function: FunctionType, task: TaskUnit) -> FunctionType | None:
+    """A function of the same code that holds the same, made once; None if what it holds is its own."""
+    held: list[Any] = []
+    forms: list[Any] = []
+    for cell in function.__closure__ or ():
+        try:
+            value = cell.cell_contents
+        except ValueError:  # not filled yet
+            return None
+        kind = type(value)
+        if issubclass(kind, Wiring):
+            value = object.__new__(kind)  # which keeps no folder in memory
+            forms.append(kind)
+        elif issubclass(kind, PurePath):  # of which no value counts
+            value = None
+            forms.append(PurePath)
+        elif (form := value_form(_anywhere(value, task))) is not None:
+            value = _anywhere(value, task)
+            forms.append(form)
+        else:
+            return None
+        held.append(value)
+    if function.__dict__:
+        return None
+    # What is found under the key holds the objects, so their ids are not given to others.
+    key = (id(function.__code__), id(function.__globals__), function.__module__, *forms)
+    found = _alike.get(key)
+    if found is None:
+        if len(_alike) >= MOST_ALIKE:
+            _alike.clear()  # at once: other threads may be here too
+        found = _alike[key] = _bare(function, tuple(map(CellType, held)))
+    return found
+
+
+def _bare(function: FunctionType, closure: tuple[CellType, ...] | None) -> FunctionType:
+    """The function without what goes in."""
     bare = FunctionType(function.__code__, function.__globals__, function.__name__, None, closure)
     bare.__qualname__, bare.__module__ = function.__qualname__, function.__module__
-    bare.__dict__.update(function.__dict__)
     return bare
 
 
-def _anywhere(cell: CellType, task: TaskUnit) -> CellType:
-    """What a function holds; a name of the folder, or of something in it, is made relative."""
-    try:
-        text = cell.cell_contents
-    except ValueError:  # not filled yet
-        return cell
+def _anywhere(value: Any, task: TaskUnit) -> Any:
+    """A text that a function holds; a name of the folder, or of something in it, is made relative."""
     folder = task.tasker.folder
-    if not isinstance(text, str):
-        return cell
-    if text == task.tasker.given or text.rstrip(os.sep) == folder:
-        return CellType(".")
-    return CellType(file_key(folder, text)) if text.startswith(folder + os.sep) else cell
+    if type(value) is not str:
+        return value
+    if value == task.tasker.given or value.rstrip(os.sep) == folder:
+        return "."
+    return file_key(folder, value)
 
 
 def _constants_of(task: TaskUnit) -> dict[str, str]:
@@ -106,13 +153,19 @@ def _constants_of(task: TaskUnit) -> dict[str, str]:
     return found
 
 
-def _scope_of(task: TaskUnit) -> CodeScope:
-    """The project around the function's file, else its folder; of a notebook the folder of the Tasker."""
+def _home_of(task: TaskUnit) -> _Home:
+    """The project around the function's file or the notebook; without one that folder, or the Tasker's."""
     code = getattr(task.func, "__code__", None) or getattr(type(task.func).__call__, "__code__", None)
     file = None if code is None else code.co_filename
+    if task.__module__ in MAIN_NAMES and not hasattr(sys.modules[task.__module__], "__file__"):
+        from smttask.tasks.mainmodule import main_path  # with numpy and pydantic
+
+        notebook = main_path(task.__module__)
+        file = None if notebook is None else str(notebook)
     folder = os.path.dirname(file) if file and os.path.isabs(file) else task.tasker.folder
-    scope = _scopes.get(folder)
-    if scope is None:
+    home = _homes.get(folder)
+    if home is None:
         project = find_project(folder)
-        scope = _scopes[folder] = CodeScope(Path(folder)) if project is None else project.scope
-    return scope
+        scope = CodeScope(Path(folder)) if project is None else project.scope
+        home = _homes[folder] = _Home(scope, project or find_project(task.tasker.folder))
+    return home

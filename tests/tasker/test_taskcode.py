@@ -35,10 +35,11 @@ def use(folder, n=1, **conf):
     t = Lab(folder)
     t.conf = {"place": str(folder), **conf}
     inside = os.path.join(t.p, "in")
+    there = t.p / "in"
 
     @t.stores(JSON("one.json"))
     def one(tsk, source=str(t.p / "in.txt")):
-        assert (inside, folder)
+        assert inside and folder and t.p and there
         calls.append("one")
         return helper(1) + t.offset()
 
@@ -222,3 +223,22 @@ def test_a_task_without_defaults_that_is_no_plain_function_has_code(tmp_path: Pa
     doubles = Tasker(tmp_path)(Doubles())
     assert doubles() == 6
     assert any(part.endswith("Doubles.__call__") for part in doubles.code.parts())
+
+
+def test_what_functions_hold_counts_where_they_share_a_text(tmp_path: Path) -> None:
+    """Tasks made in a loop are of one text, and each of its own code where they hold other values."""
+    t = Tasker(tmp_path)
+    made = []
+    for factor, function in [(1, len), (2, len), (2, min), (2, helped)]:
+
+        def task(tsk, x=3):
+            return function, factor * x  # noqa: B023 - each is called before the next is made
+
+        task.__name__ = f"task{len(made)}"
+        made.append(dict(t(task).code.parts()))
+    assert made[0] != made[1] == made[2] != made[3]
+    assert any(part.endswith(":helped") for part in made[3])
+
+
+def helped() -> int:
+    return 1
