@@ -12,6 +12,7 @@ from smttask.executors.failures import describe_failure
 from smttask.executors.telling import tell_doing
 from smttask.executors.work import Work
 from smttask.tasker.discovery import use
+from smttask.tasker.judging import label
 from smttask.tasker.updating import Update
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class _Course(Update):
     ran
         Tasks that were run, or called, and ended well.
     failures
-        What those raised that failed.
+        What those raised that failed, and by whose function: their own, or that of one that stores nothing.
     left
         Tasks that were not looked at, since one that they depend on failed.
     """
@@ -109,11 +110,12 @@ class _Course(Update):
     ) -> None:
         super().__init__(targets, wait=wait)
         self.ran: list[TaskUnit] = []
-        self.failures: dict[TaskUnit, BaseException] = {}
+        self.failures: dict[TaskUnit, tuple[TaskUnit, BaseException]] = {}
         self.left: list[TaskUnit] = []
         self._all_forced = frozenset(forced)
         self._raises = raises
         self._is_running = False
+        self._culprit: TaskUnit | None = None
 
     def call(self, tasks: Iterable[TaskUnit]) -> None:
         """Call tasks that store nothing, once each."""
@@ -131,6 +133,13 @@ class _Course(Update):
         self._is_running = False
         self.ran.append(task)
 
+    def _call(self, task: TaskUnit) -> Any:
+        try:
+            return super()._call(task)
+        except BaseException:
+            self._culprit = self._culprit or task
+            raise
+
     def _called(self, task: TaskUnit) -> None:
         tell_doing(task.name)
         self._is_running = True
@@ -139,10 +148,11 @@ class _Course(Update):
         self.ran.append(task)
 
     def _try(self, task: TaskUnit, act: Callable[[TaskUnit], None]) -> None:
-        if any(each in self.failures or each in self.left for each in self._walk.behind(task).storing):
+        if self.failures and self._needs_a_failed_one(task):
             self.left.append(task)
             return
         self._is_running = False
+        self._culprit = None
         try:
             act(task)
         except LockError as error:
@@ -157,16 +167,22 @@ class _Course(Update):
         except (Exception, SystemExit) as error:  # noqa: BLE001 - any code of the user may raise anything
             self._fail(task, error)
 
+    def _needs_a_failed_one(self, task: TaskUnit) -> bool:
+        behind = self._walk.behind(task)
+        failed = {*self.failures, *self.left, *(culprit for culprit, _ in self.failures.values())}
+        return not failed.isdisjoint([*behind.storing, *behind.silent])
+
     def _fail(self, task: TaskUnit, error: BaseException) -> None:
         if self._raises:
             raise error
-        self.failures[task] = error
+        self.failures[task] = self._culprit or task, error
 
 
 def _failed(course: _Course) -> dict[str, Any]:
     """What became of a folder some of whose tasks failed: the first error, and the others."""
     outcomes = {
-        task.name: describe_failure(Work(task.name), error, 0.0) for task, error in course.failures.items()
+        label(task, culprit): describe_failure(Work(culprit.name), error, 0.0)
+        for task, (culprit, error) in course.failures.items()
     }
     first, *others = [f"{name}: {outcome.error}" for name, outcome in outcomes.items()]
     more = [f"{len(others)} more failed" if others else "", f"{len(course.left)} left" if course.left else ""]
