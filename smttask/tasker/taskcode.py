@@ -58,6 +58,8 @@ class TaskCode:
 
     def fingerprint(self) -> CodeFingerprint:
         """The code without what goes in."""
+        if self._task.use is not None:
+            self._task.use.bring_forward()  # else what lies beside another taskfile would be found
         function = self._task.func
         if self._own is None and isinstance(function, FunctionType):
             alike = _one_for_all(function, self._task)
