@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from queue import Empty
 from time import monotonic
@@ -18,7 +19,7 @@ from smttask.executors.limits import Watch
 from smttask.executors.outcome import Outcome
 from smttask.executors.process import Event, WorkerProcess, status_text
 from smttask.executors.progress import Display
-from smttask.executors.settling import settle_records
+from smttask.executors.settling import find_end, settle_records
 from smttask.executors.weighing import Scales
 from smttask.executors.work import Work
 from smttask.settings import config
@@ -295,14 +296,7 @@ class Crew:
         self._dismissed.discard(worker)
         if item is not None:
             self._has_killed = True
-            line = f"the worker was ended by {status_text(status)}"
-            if worker.ended_for:
-                line = worker.ended_for
-            elif self._n_stops:
-                line = "stopped with its worker"
-            elif status == -getattr(signal, "SIGKILL", 9):
-                line += "; if nobody did that, the machine had too little memory"
-            yield from self._finished(item, self._killed(worker, item, line, worker.last_output))
+            yield from self._finished(item, self._find_end(worker, item) or self._died(worker, item, status))
         elif has_to_start and self._is_hopeless(status):
             raise WorkerError(
                 "A worker process could not start.",
@@ -311,6 +305,25 @@ class Crew:
             )
         if not self._n_stops:
             self._hire()
+
+    def _find_end(self, worker: WorkerProcess, item: Item) -> Outcome | None:
+        """How `item` had ended whose worker was killed before it could tell; None if it had not."""
+        if self._n_stops:  # no time for a look into the record store
+            return None
+        work, duration_s = item.work, monotonic() - worker.since
+        begun = datetime.now(UTC) - timedelta(seconds=duration_s)
+        end = find_end(self._root, self._plan.instructions, work, begun)
+        return Outcome(work.name, end, duration_s, number=work.number, worker=worker.number) if end else None
+
+    def _died(self, worker: WorkerProcess, item: Item, status: int) -> Outcome:
+        line = f"the worker was ended by {status_text(status)}"
+        if worker.ended_for:
+            line = worker.ended_for
+        elif self._n_stops:
+            line = "stopped with its worker"
+        elif status == -getattr(signal, "SIGKILL", 9):
+            line += "; if nobody did that, the machine had too little memory"
+        return self._killed(worker, item, line, worker.last_output)
 
     def _is_hopeless(self, status: int) -> bool:
         """Whether a worker that ended with `status` while it started shows that none will."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import os
+import re
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from smttask.errors import SmttaskError
+from smttask.executors.files import SUFFIX
 from smttask.executors.messages import Instructions
 from smttask.executors.progress import Display
+from smttask.executors.work import Work
 from smttask.project import Project, current_project, find_project, get_project
 from smttask.settings import config
 
-__all__ = ["chosen_settings", "project_of", "settle_records"]
+__all__ = ["chosen_settings", "find_end", "project_of", "settle_records"]
+
+# As `Task.save` names it
+FILE = re.compile(rf".*__([0-9a-f]{{20}}(?:__\w+_\d+)?){re.escape(SUFFIX)}")
 
 
 def project_of(instructions: Instructions) -> Project | None:
@@ -62,3 +71,45 @@ def settle_records(
             settle_open_runs(project)
     except SmttaskError as error:
         told.tell(str(error))
+
+
+def find_end(
+    root: str, instructions: Instructions, work: Work, begun: datetime
+) -> Literal["computed", "found", ""]:
+    """How `work`, whose worker died before it told, had ended; empty unless result and record are safe.
+
+    Parameters
+    ----------
+    root
+        Folder of the project; empty if there is none.
+    begun
+        When the worker got it, aware.
+    """
+    removes = bool(work.path) and not work.part and not instructions.keep
+    if not root or work.call or (removes and os.path.lexists(work.path)):
+        return ""
+    try:
+        digest = _digest_of_removed(work.path) if removes else work.part or _described_digest(work)
+        with config.use(**chosen_settings(instructions)):
+            project = get_project(root)
+            if not digest or project.run_records is not project.records or not project.records.is_made():
+                return ""
+            run = project.records.find_latest_run(digest)
+    except (SmttaskError, OSError, ValueError, LookupError, TypeError):
+        return ""
+    if run is None or run.status != "finished":
+        return ""
+    is_new = run.label >= f"{begun.astimezone(UTC):%Y%m%d-%H%M%S-%f}"
+    return "computed" if is_new else "found" if removes else ""
+
+
+def _digest_of_removed(path: str) -> str:
+    match = FILE.fullmatch(os.path.basename(path))
+    return match[1] if match else ""
+
+
+def _described_digest(work: Work) -> str:
+    if not work.path:
+        return str(json.loads(work.description)["task"])
+    with open(work.path, encoding="utf-8") as file:
+        return str(json.load(file)["task"])
