@@ -6,21 +6,24 @@ HDF5 are pickles, so a file is trusted by whoever reads it.
 
 from __future__ import annotations
 
+import itertools
 import os
-import posixpath
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pandas as pd
 
+from smttask.errors import StorageError, error_text
 from smttask.extras import require
 
 __all__ = ["HDFStoreFormat", "PandasParquetFormat"]
 
 _IN_MEMORY: dict[str, Any] = {"driver": "H5FD_CORE", "driver_core_backing_store": 0}
+_serial = itertools.count()
 _MAKERS = ("create_array", "create_carray", "create_earray", "create_table", "create_vlarray")
 
 
@@ -52,47 +55,35 @@ class HDFStoreFormat:
         Raises
         ------
         TypeError
-            If `value` is no table, or pandas cannot keep it in HDF5.
+            If `value` is no table.
+        NotImplementedError
+            If pandas cannot keep it in HDF5.
+        StorageError
+            If there are other tables in the file, and they cannot be read.
         """
         if not self.accepts(value):
             raise TypeError("it is no table of pandas")
         require("tables")
-        try:
-            content = self._content(value, "fixed")
-        except NotImplementedError:  # categories, whole numbers with gaps
-            content = self._content(value, "table")
-        file.write(content)
+        tables = {**self._others(), "/" + self.key.strip("/"): _Table(value)}
+        file.write(_content(tables))
 
-    def _content(self, value: Any, layout: str) -> bytes:
-        with warnings.catch_warnings(), pd.HDFStore("memory.h5", mode="w", **_IN_MEMORY) as store:
-            warnings.simplefilter("ignore", pd.errors.PerformanceWarning)  # that texts are pickled
-            handle = store.root._v_file
-            for name in _MAKERS:
-                setattr(handle, name, partial(_made, getattr(handle, name)))
-            # An index, which nobody asked for, has a time too; pandas puts categories by the same method.
-            store.put = put = partial(store.put, track_times=False, index=False)
-            put(self.key, value, format=layout)
-            self._copy_others(handle)
-            return bytes(handle.get_file_image())
-
-    def _copy_others(self, handle: Any) -> None:
-        if self.beside is None or not os.path.exists(self.beside):
-            return
-        own = "/" + self.key.strip("/")
+    def _others(self) -> dict[str, _Table]:
+        """Tables under other keys of the file that is there; none if it is of another kind."""
+        path = os.fspath(self.beside or "")
+        if not os.path.exists(path) or not require("tables").is_hdf5_file(path):
+            return {}
         try:
-            store = pd.HDFStore(os.fspath(self.beside), mode="r")
-        except Exception:  # noqa: BLE001 - libraries have their own errors for damaged files, which are replaced
-            return
-        with store:
-            done = [own]
-            for key in sorted(store):
-                if any(f"{key}/".startswith(f"{above}/") for above in done):  # a part of that table
-                    continue
-                group, name = posixpath.split(key)
-                if group not in handle:
-                    handle.create_group(*posixpath.split(group), createparents=True)
-                store.get_node(key)._f_copy(handle.get_node(group), name, recursive=True)
-                done.append(key)
+            with pd.HDFStore(path, mode="r") as store:
+                # Categories are tables below the one that they belong to.
+                keys = [key for key in store if "/meta/" not in key]
+                return {key: _Table.stored(store, key) for key in keys}
+        except Exception as error:  # the errors of HDF5, and what a pickle says
+            raise StorageError(
+                f"The other tables in {os.path.basename(path)!r} cannot be kept, since they cannot be read.",
+                f"{path}: {type(error).__name__}: {_last_line(error)}",
+                "remove the file if nothing in it is needed, or give this table a file of its own",
+                path=path,
+            ) from error
 
     def load(self, path: Path, *, mmap: bool = False) -> Any:
         """Read the table; `mmap` makes no difference.
@@ -109,6 +100,44 @@ class HDFStoreFormat:
                 keys = ", ".join(repr(key.removeprefix("/")) for key in store) or "none"
                 raise ValueError(f"it has no key {self.key!r}; its keys: {keys}")
             return store.get(self.key)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table, and what pandas shall make of it: "fixed" where it can, "table" with columns to select by."""
+
+    value: Any
+    layout: str = "fixed"
+    data_columns: Any = None
+
+    @classmethod
+    def stored(cls, store: Any, key: str) -> _Table:
+        storer = store.get_storer(key)
+        if not storer.is_table:
+            return cls(store.get(key))
+        return cls(store.get(key), "table", storer.data_columns or None)
+
+
+def _content(tables: Mapping[str, _Table]) -> bytes:
+    """An HDF5 file of `tables` by key, the same for the same tables."""
+    name = f"smttask-{os.getpid()}-{next(_serial)}.h5"  # PyTables knows what is open by name
+    with warnings.catch_warnings(), pd.HDFStore(name, mode="w", **_IN_MEMORY) as store:
+        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)  # that texts are pickled
+        handle = store.root._v_file
+        for maker in _MAKERS:
+            setattr(handle, maker, partial(_made, getattr(handle, maker)))
+        # An index, which nobody asked for, has a time too; pandas puts categories by the same method.
+        store.put = put = partial(store.put, track_times=False, index=False)
+        for key, table in sorted(tables.items()):  # a table above others would remove them
+            try:
+                put(key, table.value, format=table.layout, data_columns=table.data_columns)
+            except NotImplementedError:  # categories
+                put(key, table.value, format="table")
+        return bytes(handle.get_file_image())
+
+
+def _last_line(error: Exception) -> str:
+    return (error_text(error).strip().splitlines() or [""])[-1]
 
 
 def _made(make: Callable[..., Any], *args: Any, **options: Any) -> Any:

@@ -15,6 +15,7 @@ import xarray as xr
 from smttask.errors import InputError, MissingExtraError, OutputError, StorageError
 from smttask.hashing import hash_file
 from smttask.tasker.files import JSON, NetCDF, Npy, Npz, Pandas, Pickle, Text, Zarr
+from smttask.typing import InputDir
 
 TABLE = pd.DataFrame({"x": [1.0, 2.0], "name": ["a", "µ"]}, index=pd.Index([3, 4], name="i"))
 ARRAY = xr.DataArray([1.0, 2.0], dims="t", coords={"t": [1, 2]}, attrs={"unit": "mV"}, name="v")
@@ -93,6 +94,20 @@ def test_equal_values_make_equal_files(tmp_path, file, value):
     digest = file.save(value)
     time.sleep(1.1)  # HDF5 has times in seconds
     assert file.save(value) == digest
+
+
+def test_equal_folders_and_equal_tables_side_by_side(tmp_path):
+    """The same holds for a Zarr folder, and for an HDF5 file of several keys."""
+    kinds = pd.DataFrame({"kind": pd.Categorical(["a", "b", "a"])})
+    made = []
+    for _ in range(3):
+        Pandas("c.h5").at(tmp_path).save(TABLE)
+        digest = Pandas("c.h5", key="two").at(tmp_path).save(kinds)
+        for n, value in enumerate([ARRAY, xr.Dataset({"v": ARRAY}), np.arange(3), {"x": np.arange(3.0)}]):
+            Zarr(f"{n}.zarr").at(tmp_path / "zarr").save(value)
+        made.append((digest, InputDir(tmp_path / "zarr").digest))
+        time.sleep(1.1)
+    assert made[0] == made[1] == made[2]
 
 
 def test_json_is_for_people_and_other_programs(tmp_path):
@@ -270,12 +285,16 @@ def test_several_tables_share_an_hdf5_file(tmp_path):
         Pandas("c.h5", key="three").at(tmp_path)()
 
 
-def test_a_damaged_hdf5_file_is_replaced(tmp_path):
-    """A file that cannot be read keeps no task from writing it anew."""
+def test_tables_that_cannot_be_read_are_not_lost(tmp_path):
+    """What is no HDF5 file is replaced; one that was cut may hold other tables: the user decides."""
     file = Pandas("c.h5").at(tmp_path)
-    file.path.write_text("damaged")
+    file.path.write_text("of another kind")
     file.save(TABLE)
     assert TABLE.equals(file())
+    os.truncate(file.path, 5_000)
+    with pytest.raises(StorageError, match="(?s)other tables in 'c.h5' cannot be kept.*remove the file"):
+        file.save(TABLE)
+    assert file.path.stat().st_size == 5_000
 
 
 def test_small_tables_of_texts_are_small_files(tmp_path):
