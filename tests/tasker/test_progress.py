@@ -159,16 +159,23 @@ def test_a_folder_that_cannot_be_written_stops_no_task(tmp_path):
     assert list(iter_statuses(str(tmp_path))) == []
 
 
-def test_a_process_that_a_task_forks_leaves_the_status_alone(told):
+def test_a_process_that_a_task_forks_leaves_the_status_alone(told, tmp_path):
     """What it counts is its own."""
-    with told.running():
-        told.working(1, 5)
-        time.sleep(0.11)
-        if (child := os.fork()) == 0:
-            told.working(4, 5)
-            os._exit(0)
-        os.waitpid(child, 0)
-        assert levels(told.now()) == ((1, 5, ""),)
+    code = """
+        import os, pathlib, time
+        from smttask.tasker.progress import Progress
+        progress = Progress(pathlib.Path("."), "size")
+        with progress.running():
+            progress.working(1, 5)
+            time.sleep(0.11)
+            if (child := os.fork()) == 0:
+                progress.working(4, 5)
+                os._exit(0)
+            os.waitpid(child, 0)
+            os.kill(os.getpid(), 9)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=False)
+    assert levels(told.now()) == ((1, 5, ""),)
 
 
 def test_the_status_of_a_killed_task_is_interrupted(told, tmp_path):
