@@ -172,7 +172,7 @@ class Walk:
     def input_key(self, task: TaskUnit, path: str, user: TaskUnit) -> str:
         """What the state of `task` calls a file that `user` names; relative if in their folders."""
         key = file_key(user.tasker.folder, path)
-        if user.tasker is task.tasker or key == path:
+        if user.tasker.folder == task.tasker.folder or key == path:
             return key
         return f"{_relative(task, user)}/{key}"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from smttask.errors import SmttaskWarning, warn
 from smttask.storage.atomic import storage_error
 
-__all__ = ["working_in"]
+__all__ = ["kept", "working_in"]
 
 SAY_AFTER_S = 5.0
 
@@ -24,6 +24,7 @@ class _Turn:
         self.owner: int | None = None
         self.depth = 0
         self.where = ""
+        self.kept: list[object] = []
 
 
 _turn = _Turn()
@@ -38,6 +39,14 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def kept() -> list[object]:
+    """What the thread that works somewhere keeps for the time; empty when it began.
+
+    Only for a thread inside `working_in`; a forked child has what the thread that forked had.
+    """
+    return _turn.kept
 
 
 @contextmanager

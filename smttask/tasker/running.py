@@ -12,17 +12,13 @@ from smttask.errors import LockError, OutputError, SmttaskWarning, short_repr, w
 from smttask.storage.locks import computing, find_holder
 from smttask.tasker.files import FormatFile
 from smttask.tasker.looking import Look
-from smttask.tasker.place import working_in
+from smttask.tasker.place import kept, working_in
 from smttask.tasker.state import ConfRead, FileState, State, file_key, lock_path, write_state
 
 if TYPE_CHECKING:
     from smttask.tasker.unit import TaskUnit
 
 __all__ = ["Made", "call", "locked", "run"]
-
-
-_running: list[TaskUnit] = []
-"""Tasks whose functions run in this process, each called by the one before."""
 
 
 @dataclass(slots=True)
@@ -58,11 +54,11 @@ def locked(task: TaskUnit, *, wait: bool) -> Iterator[None]:
             timeout_s=None if wait else 0,
             on_wait=lambda sentence: warn(f"Task {name!r} of {folder}: {sentence}", SmttaskWarning),
         )
+        if task in kept():
+            raise _asks_for_itself(task)
         try:
             holding.__enter__()
         except LockError as error:
-            if task in _running:
-                raise _asks_for_itself(task) from error
             holder = find_holder(path) or "another process, a moment ago"
             raise LockError(
                 f"Task {name!r} of {folder} is running already.",
@@ -87,9 +83,10 @@ def call(task: TaskUnit, values: Mapping[str, Any]) -> Made:
         By argument.
     """
     with working_in(task.tasker.folder):
-        if task in _running and not task.output_paths:
+        running = kept()
+        if task in running:
             raise _asks_for_itself(task)
-        _running.append(task)
+        running.append(task)
         if task.use is not None:
             task.use.bring_forward()
         try:
@@ -99,7 +96,7 @@ def call(task: TaskUnit, values: Mapping[str, Any]) -> Made:
             error.add_note(_place_of(task))
             raise
         finally:
-            _running.remove(task)
+            running.remove(task)
         return Made(value, dict(reads))
 
 

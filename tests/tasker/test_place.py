@@ -12,7 +12,7 @@ import pytest
 
 from smttask.errors import SmttaskWarning, StorageError
 from smttask.tasker import place
-from smttask.tasker.place import working_in
+from smttask.tasker.place import kept, working_in
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +96,7 @@ def test_a_forked_child_can_work_while_a_thread_of_its_parent_does(tmp_path: Pat
 
     def hold() -> None:
         with working_in(tmp_path):
+            kept().append("a task that runs")
             begun.set()
             go.wait()
 
@@ -104,8 +105,8 @@ def test_a_forked_child_can_work_while_a_thread_of_its_parent_does(tmp_path: Pat
     begun.wait()
     child = os.fork()
     if not child:
-        _enter(tmp_path)
-        os._exit(7)
+        with working_in(tmp_path):
+            os._exit(7 if kept() == [] else 8)
     status = os.waitpid(child, 0)[1]
     go.set()
     thread.join()
