@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from blake3 import blake3
 
 from smttask.code.fingerprint import CodeFingerprint
-from smttask.errors import InputError, TaskfileError
+from smttask.errors import CodeChangedError, InputError, PackageChangedError, TaskfileError
 from smttask.identity.canonical import canonical_bytes
 from smttask.identity.digest import digest
 from smttask.project import current_project
@@ -275,7 +275,10 @@ def result_names(task: Runnable) -> dict[str, str]:
     if known.unpure_to_run() is not None:
         return {}
     if isinstance(known, Recorded) and not known.stays_in_memory:
-        head = known.find_head()
+        try:
+            head = known.find_head()
+        except (CodeChangedError, PackageChangedError):  # whoever runs it is told
+            return {}
         return {} if head is None else {name or "result": _name_of(e) for name, e in head.outputs.items()}
     with Session.current() as session:
         named = {"digest": known.digest} if known.has_late_digest else {}

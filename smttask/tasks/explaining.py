@@ -221,10 +221,11 @@ class _Inquiry:
         except (DamagedResultError, OSError):
             rest = {}
         names = ", ".join(difference.name for difference in differences[:5])
+        why = "when an unpure task gave another result" if self.task.has_late_digest else "by other defaults"
         reason = (
             f"not run with these inputs; the nearest run differs in {names}"
             if names
-            else f"run with the same inputs under another digest ({run.digest}), by other defaults"
+            else f"run with the same inputs under another digest ({run.digest}), {why}"
         )
         return self._miss(reason, [*differences, *self._all_differences(rest)], run.label)
 

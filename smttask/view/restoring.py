@@ -66,7 +66,7 @@ def wanted_form(value: Any) -> JSON:
 
 def task_form(task: Runnable) -> dict[str, str]:
     """How a task stands in what records are compared with: by its digest."""
-    return {"$task": cast("Task[Any]", task).record_key}
+    return {"$task": cast("Task[Any]", task.stand_in()).record_key}
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,6 +150,10 @@ def test_nothing_runs_before_the_digest_is_needed(lab: ScratchProject) -> None:
     assert lab.calls("use.<locals>.numbers") == 0
     task.run()
     assert tasks.Sum(data=t.numbers).explain().hit
+    (t.p / "a.txt").write_text("4")
+    assert "numbers" in tasks.Sum(data=t.numbers).explain().reason
+    t.numbers()
+    assert "another result" in tasks.Sum(data=t.numbers).explain().reason
 
 
 def test_record_and_manifest_name_folder_task_and_files(lab: ScratchProject) -> None:
@@ -165,6 +171,7 @@ def test_record_and_manifest_name_folder_task_and_files(lab: ScratchProject) -> 
     assert [entry["path"] for entry in rest["input_data"]] == [key.path]
     assert [entry["name"] for entry in rest["upstream"].values()] == ["movie"]
     assert record.task.run() == 5
+    assert RSView(lab.project).filter.params(eq={"movie": t.movie}).labels() == [record.label]
 
 
 def test_files_behind_a_memoized_task_are_named_too(lab: ScratchProject) -> None:
@@ -386,3 +393,29 @@ def test_the_record_of_a_run_names_the_stored_result_it_used(lab: ScratchProject
         "$task": square.digest,
         "label": square.record.label,
     }
+
+
+def test_changed_code_of_a_recorded_task_under_the_policy_error(lab: ScratchProject) -> None:
+    """A report says that it is stale; a call says which code changed."""
+    rat(lab).squared()
+    lab.write({"tasks.py": TASKS.replace("x**2", "x**3")})
+    code = (
+        "from smttask.tasker import use; t = use('rats/rat1')\nprint(t.squared.report()[0].why)\nt.squared()"
+    )
+    done = lab.run(code, check=False, SMTTASK_ON_CODE_CHANGE="error")
+    assert "Square(" in done.stdout
+    assert "CodeChangedError" in done.stderr
+    assert "Square" in done.stderr
+
+
+def test_four_processes_record_each_run_once(lab: ScratchProject) -> None:
+    """Whoever waits finds it done."""
+    lab.write({"taskfile_sub.py": TASKFILE.replace("Tasker(dir)", "Tasker(dir, record=True)")})
+    code = "from smttask.tasker import use; print(use('rats/rat1').squared(wait=True))"
+    running = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=lab.root, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    assert [process.communicate()[0] for process in running] == ["[16, 1, 2, 3]\n"] * 4
+    statuses = [record.status for record in lab.project.records.records()]
+    assert statuses == ["finished"] * 3
