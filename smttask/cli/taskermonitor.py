@@ -60,7 +60,7 @@ def _json_lines(tasker: Tasker) -> Iterator[str]:
             "description": (task.__doc__ or "").strip().partition("\n")[0],
             "outputs": [str(path) for path in task.output_files],
         }
-        yield json.dumps(facts, ensure_ascii=False)
+        yield json.dumps(facts)
 
 
 @click.command()
@@ -90,7 +90,7 @@ def monitor(dirs: tuple[str, ...], interval_s: float, once: bool, as_json: bool)
     looking = Monitor(given_folders(dirs, quiet=as_json))
     if as_json:
         for row in looking.standings():
-            click.echo(json.dumps(asdict(row), ensure_ascii=False))
+            click.echo(json.dumps(asdict(row)))
     elif once:
         looking.show()
     else:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from smttask.errors import short_repr
 from smttask.headway import Position
 from smttask.records.process import Process, is_dead
 from smttask.storage.atomic import write_whole
@@ -18,6 +19,7 @@ from smttask.tasker.state import FOLDER, state_path
 __all__ = ["Status", "iter_statuses", "status_path", "write_status"]
 
 FORMAT = 1
+LARGEST = 2**62  # of a number that tables take
 ENDING = ".status.json"
 WORKING, DONE, ERROR, INTERRUPTED, UNREADABLE = "working", "done", "ERROR", "interrupted", "unreadable"
 
@@ -118,13 +120,32 @@ def _from_json(content: Any) -> Status:
     if content["format"] != FORMAT:
         raise ValueError(f"written in format {content['format']!r}; this version of smttask reads {FORMAT}")
     told = content["process"]
-    position = content["position"]
     return Status(
         str(content["task"]),
         str(content["status"]),
-        Process(str(told["host"]), int(told["pid"]), str(told["start"])),
-        float(content["begun"]),
-        float(content["told"]),
-        None if position is None else Position.from_message(position),
+        Process(str(told["host"]), _integer(told["pid"]), str(told["start"])),
+        _seconds(content["begun"]),
+        _seconds(content["told"]),
+        None if content["position"] is None else _position(content["position"]),
         str(content["error"]),
     )
+
+
+def _position(content: Any) -> Position:
+    levels = [
+        (_integer(n), None if total is None else _integer(total), str(what))
+        for n, total, what in content["levels"]
+    ]
+    return Position(tuple(levels), _seconds(content["elapsed_s"]))
+
+
+def _seconds(number: Any) -> float:
+    if not isinstance(number, int | float) or not abs(number) < LARGEST:  # nor NaN
+        raise ValueError(f"{short_repr(number)} is no time")
+    return float(number)
+
+
+def _integer(number: Any) -> int:
+    if not isinstance(number, int) or abs(number) >= LARGEST:
+        raise ValueError(f"{short_repr(number)} is no count")
+    return number

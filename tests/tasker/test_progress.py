@@ -30,6 +30,9 @@ def levels(status):
     return None if status.position is None else status.position.levels
 
 
+POSITION = {"levels": [["x", None, ""]], "elapsed_s": 1}
+
+
 class Shown:
     """A display that is told at once."""
 
@@ -204,10 +207,11 @@ def test_the_status_of_a_killed_task_is_interrupted(told, tmp_path):
     [
         (lambda content: b"{", "Expecting"),
         (lambda content: json.dumps({**content, "format": 2}).encode(), "written in format 2"),
-        (lambda content: json.dumps({**content, "begun": "x"}).encode(), "could not convert"),
+        (lambda content: json.dumps({**content, "begun": float("nan")}).encode(), "nan is no time"),
+        (lambda content: json.dumps({**content, "position": POSITION}).encode(), "'x' is no count"),
         (lambda content: b"[" * 100_000, "recursion"),
     ],
-    ids=["cut", "later version", "foreign", "hostile"],
+    ids=["cut", "later version", "no time", "no count", "hostile"],
 )
 def test_a_status_that_cannot_be_read_says_why(told, tmp_path, change, reason):
     """It names the file, and stops nobody from reading the others."""
