@@ -90,7 +90,11 @@ def monitor(dirs: tuple[str, ...], interval_s: float, once: bool, as_json: bool)
     looking = Monitor(given_folders(dirs, quiet=as_json))
     if as_json:
         for row in looking.standings():
-            click.echo(json.dumps(asdict(row)))
+            rounded = {
+                name: round(value, 6) if isinstance(value, float) else value
+                for name, value in asdict(row).items()
+            }
+            click.echo(json.dumps(rounded))
     elif once:
         looking.show()
     else:

@@ -38,11 +38,14 @@ class Progress:
         Of the Tasker, absolute.
     task
         Name of the task.
+    always
+        Leave a status also of a run that says nothing; False for tasks that store nothing.
     """
 
-    def __init__(self, folder: Path, task: str) -> None:
+    def __init__(self, folder: Path, task: str, *, always: bool = True) -> None:
         self._folder = folder
         self._task = task
+        self._always = always
         self._run: _Run | None = None
 
     def working(self, current: int = 0, total: int | None = None, info: object = "") -> None:
@@ -108,7 +111,7 @@ class Progress:
 
         Where the status file cannot be written the run goes on without.
         """
-        outer, self._run = self._run, _Run(self._folder, self._task, current_sink())
+        outer, self._run = self._run, _Run(self._folder, self._task, current_sink(), self._always)
         try:
             with told_to(self._run):
                 self._run.write(WORKING)
@@ -134,10 +137,11 @@ class _Run:
     first_s = 0.0
     interval_s = INTERVAL_S
 
-    def __init__(self, folder: Path, task: str, outer: Sink) -> None:
+    def __init__(self, folder: Path, task: str, outer: Sink, is_kept: bool) -> None:
         self._folder, self._task = folder, task
         self._outer: Sink = outer._outer if isinstance(outer, _Run) else outer  # a task inside another
         self._process = this_process()
+        self._is_kept = is_kept
         self._begun = time.time()
         self._position: Position | None = None
         self._count: Count | None = None
@@ -154,7 +158,7 @@ class _Run:
 
     def write(self, status: str, error: str = "") -> None:
         """Write the status file; what a forked child has to say is not about this run."""
-        if os.getpid() == self._process.pid:
+        if self._is_kept and os.getpid() == self._process.pid:
             if self._shown is not None and status != WORKING:
                 self._position = self._shown.position
             now = time.time()
@@ -176,6 +180,7 @@ class _Run:
         now = monotonic()
         self._shown, self._position = owner if isinstance(owner, Count) else None, position
         if now >= self._due:
+            self._is_kept = True
             self.write(WORKING)
             self._due = monotonic() + INTERVAL_S
         if now >= self._outer_due and position.elapsed_s >= self._outer.first_s:

@@ -271,7 +271,7 @@ class TaskUnit(Wiring, Runnable):
     @cached_property
     def progress(self) -> Progress:
         """Tells how far the function is: ``tsk.progress.working(3, 10)``, ``tsk.progress.tally(items)``."""
-        return Progress(self.p, self.name)
+        return Progress(self.p, self.name, always=bool(self.output_paths))
 
 
 def _remove(paths: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from smttask.headway import Position
 from smttask.records.process import Process, this_process
 from smttask.tasker import Monitor, Tasker
 from smttask.tasker.monitor import COLUMNS
-from smttask.tasker.status import Status, status_path, write_status
+from smttask.tasker.status import Status, iter_statuses, status_path, write_status
 
 
 @pytest.fixture
@@ -117,6 +117,25 @@ def test_taskers_can_be_monitored(folders):
     assert Monitor([t, t]).get_statuses()["status"].tolist() == ["done", "done"]
     size.clear()
     assert Monitor(t).get_statuses()["status"].tolist() == [""]
+
+
+def test_a_task_that_stores_nothing_shows_if_it_says_something(folders):
+    """Else it leaves no file in the folder."""
+    t = Tasker(folders[0])
+
+    @t
+    def silent(tsk):
+        return 1
+
+    @t
+    def counting(tsk):
+        return sum(tsk.progress.tally([1, 2]))
+
+    assert silent() == 1
+    assert list(iter_statuses(str(folders[0]))) == []
+    assert counting() == 3
+    [row] = Monitor(t).standings()
+    assert (row.task, row.status, row.current) == ("counting", "done", 2)
 
 
 def test_a_table_is_shown_as_text(folders, capsys):
