@@ -108,9 +108,10 @@ class Walk:
         self.look.forget(task.output_paths)
 
     def forget(self, task: TaskUnit, state: State) -> None:
-        """Take in the `state` that a run of `task` left."""
+        """Take in the `state` that a run of `task` left, and look anew: a function may change any file."""
         self._judged.pop(task, None)
         self.states[task] = state
+        self.look = Look()
 
     def code_of(self, task: TaskUnit) -> dict[str, Mapping[str, str]]:
         """Code of `task`, and of tasks without outputs before it."""

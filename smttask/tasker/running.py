@@ -115,7 +115,12 @@ def _place_of(task: TaskUnit) -> str:
 
 
 def run(
-    task: TaskUnit, look: Look, *, before: Callable[[], State], values: Callable[[], Mapping[str, Any]]
+    task: TaskUnit,
+    look: Look,
+    *,
+    before: Callable[[], State],
+    values: Callable[[], Mapping[str, Any]],
+    is_first: bool,
 ) -> State:
     """Run `task`, whose lock is held, and give the state that was written.
 
@@ -125,12 +130,17 @@ def run(
         What the state will be, as it is known right before the function starts; without outputs.
     values
         Loads what goes in.
+    is_first
+        There is no state: until the run is over one says so, since files without any count by their times.
     """
     folder = task.tasker.folder
     begun = before()
     look.forget(task.output_paths)
     with _recorded(task, begun) as told:
-        made = call(task, values())
+        given = values()
+        if is_first:
+            write_state(folder, task.name, State(is_finished=False))
+        made = call(task, given)
         try:
             outputs = _store(task, made.value, look)
         except BaseException as error:

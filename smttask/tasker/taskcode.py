@@ -149,7 +149,11 @@ def _constants_of(task: TaskUnit) -> dict[str, str]:
     """Digest of the numbers in each argument that holds some, at whatever depth."""
     found = {}
     for argument, tree in task.definition.inputs.items():
-        forms = [f"{place}={value_form(leaf)}" for place, leaf in leaves(tree) if isinstance(leaf, CONSTANTS)]
+        forms = [
+            f"{place}={value_form(leaf) or repr(leaf)}"
+            for place, leaf in leaves(tree)
+            if isinstance(leaf, CONSTANTS)
+        ]
         if forms:
             found[argument] = short_digest([form.encode() for form in forms])
     return found

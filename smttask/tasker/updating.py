@@ -158,13 +158,16 @@ class Update:
     def _run(self, task: TaskUnit) -> None:
         """Run `task`, whose lock is held."""
         walk = self._walk
-        state = read_state(task.tasker.folder, task.name)
-        if state is None or state.damaged:  # whatever stands there may be half-written from now on
-            write_state(task.tasker.folder, task.name, State(is_finished=False))
+        state = walk.states[task] = read_state(task.tasker.folder, task.name)
         self._make_silent(walk.behind(task).silent)
-        walk.forget(
-            task, run(task, walk.look, before=lambda: self._before(task), values=lambda: self._values(task))
+        made = run(
+            task,
+            walk.look,
+            before=lambda: self._before(task),
+            values=lambda: self._values(task),
+            is_first=state is None or bool(state.damaged),
         )
+        walk.forget(task, made)
 
     def _values(self, task: TaskUnit) -> dict[str, Any]:
         return input_values(task, self._value_of, self._walk.make_recorded)
@@ -257,7 +260,7 @@ def _missing_input(task: TaskUnit, path: str) -> InputError:
     return InputError(
         f"Task {task.name!r} of {task.tasker.folder} cannot run: an input is not there.",
         f"missing: {path}, which no task of the Tasker stores",
-        "put it there, or name another file",
+        "put it there, or name another file; a text that is no file name belongs into conf",
         task=task.name,
         place=path,
     )

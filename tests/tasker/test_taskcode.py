@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from smttask.errors import CodeChangedError, CodeChangedWarning
@@ -142,9 +143,10 @@ def test_a_number_that_goes_in_is_code(folder: Path) -> None:
     module = lab(folder)
     module.use(folder, n=1).two()
     with config.use(on_code_change="recompute"):
-        t = module.use(folder, n=3)
-        assert whys(t.two) == ["code: lab_of_tasks:use.<locals>.two(n) changed"]
-        assert t.two() == 39
+        for n in (3, np.float64(4), np.float64(5)):
+            t = module.use(folder, n=n)
+            assert whys(t.two) == ["code: lab_of_tasks:use.<locals>.two(n) changed"]
+            assert t.two() == 13 * n
 
 
 def test_by_default_results_of_other_code_are_kept_and_it_is_said_once(folder: Path) -> None:

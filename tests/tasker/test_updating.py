@@ -282,6 +282,35 @@ def test_tasks_of_another_folder_are_inputs(tmp_path: Path) -> None:
     assert b.end() == 24
 
 
+def test_a_file_that_another_task_changes_is_looked_at_again(t: Tasker) -> None:
+    """Though it was looked at before that task ran."""
+    first = make(t, "first", JSON("1.json"), ins="number.txt", value=lambda path: path.read_text())
+
+    @t.stores(JSON("2.json"))
+    def edit(tsk, first=first, once="once.txt"):
+        (t.p / "number.txt").write_text(once.read_text())
+
+    last = make(t, "last", JSON("3.json"), ins=["number.txt", edit], value=lambda ins: ins[0].read_text())
+    (t.p / "once.txt").write_text("7")
+    assert last() == "7"
+    (t.p / "once.txt").write_text("8")
+    assert last() == "8"
+
+
+def test_a_run_that_cannot_begin_leaves_what_counts_by_time(t: Tasker) -> None:
+    """Only a function that was started can have left half of a file."""
+
+    @t.stores(JSON("a.json"), "b.txt")
+    def two(tsk, name="in.txt"):
+        return 1, None
+
+    JSON(t.p / "a.json").save(5)
+    with pytest.raises(InputError, match="a text that is no file name belongs into conf"):
+        two()
+    (t.p / "b.txt").touch()
+    assert two() == [5, t.p / "b.txt"]
+
+
 def test_an_input_that_was_taken_away_is_an_error(t: Tasker) -> None:
     """A task that is defined no more cannot be asked."""
     del t.tasks["double"]
