@@ -75,11 +75,12 @@ class Outcome:
 
     def to_message(self) -> dict[str, Any]:
         """Its fields by name, those at their default left out."""
-        return {
-            field.name: value
-            for field in fields(self)
-            if (value := getattr(self, field.name)) != field.default or field.name in ("name", "status")
-        }
+        given = {name: getattr(self, name) for name in _DEFAULTS}
+        return {name: value for name, value in given.items() if value != _DEFAULTS[name]}
+
+
+#: Name and status have none.
+_DEFAULTS = {field.name: field.default for field in fields(Outcome)}
 
 
 @dataclass

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -40,7 +39,7 @@ class TaskFiles(Calls):
     def load(self, path: str) -> Task[Any] | None:
         """The task in the file `path`; None if there is no such file."""
         try:
-            return Task.from_desc(Path(path))
+            return Task.from_desc(path)
         except DescriptionError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return None

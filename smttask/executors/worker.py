@@ -16,7 +16,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from time import perf_counter
@@ -193,7 +192,7 @@ class Worker:
         return True
 
     def _run(self, files: Calls, work: Work, watcher: Watcher, *, may_split: bool) -> None:
-        begin = perf_counter()
+        begin, peak = perf_counter(), 0
         try:
             if work.call:
                 run = partial(files.call, work, wait=False)
@@ -206,7 +205,7 @@ class Worker:
             reset_peak()
             with watcher.watching(), self._stoppable():
                 outcome = run()
-            outcome = replace(outcome, peak_bytes=peak_bytes())
+            peak = peak_bytes()
         except Held as held:
             self.send("outcome", status="busy", holder=held.holder)
             return
@@ -216,7 +215,7 @@ class Worker:
                 outcome = Outcome(work.name, "killed", duration_s, "stopped", number=work.number)
             else:
                 outcome = describe_failure(work, error, duration_s)
-        self.send("outcome", **outcome.to_message())
+        self.send("outcome", **{**outcome.to_message(), "peak_bytes": peak})
 
     def _pass_on_warnings(self) -> None:
         """Let the parent show our warnings and what we log; those of user code are output of the task."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ __all__ = [
     "get_format",
     "iter_formats",
     "load_inline",
+    "longest_suffix",
     "register_format",
 ]
 
@@ -190,6 +192,12 @@ def iter_formats() -> Iterator[Format]:
     yield from _OWN
 
 
+@cache
+def longest_suffix() -> str:
+    """The longest ending of a file that `iter_formats` know, with its dot."""
+    return max((format.suffix for format in iter_formats()), key=len)
+
+
 def register_format(format: Format) -> None:
     """Let values that `format` accepts be saved by it, before the formats of smttask.
 
@@ -209,3 +217,4 @@ def register_format(format: Format) -> None:
         _registered.remove(known)
     _by_name[format.name] = format
     _registered.append(format)
+    longest_suffix.cache_clear()

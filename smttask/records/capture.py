@@ -27,6 +27,7 @@ _active: list[CapturedOutput] = []  # of all threads, in the order they began
 _of_thread = threading.local()
 _installed: dict[str, _Proxy] = {}
 _pipes: list[_Pipe] = []
+_reading = threading.Lock()  # by a reader of a pipe, from the moment when something has come until it is kept
 
 
 class CapturedOutput:
@@ -178,8 +179,8 @@ def _renew_after_fork() -> None:
     """Leave in forked children only the runs of the thread that forked; once a process."""
 
     def renew() -> None:
-        global _lock
-        _lock = threading.RLock()
+        global _lock, _reading
+        _lock, _reading = threading.RLock(), threading.Lock()
         _pipes.clear()  # read by the parent still
         _active[:] = getattr(_of_thread, "stack", ())
         if not _active:
@@ -197,12 +198,25 @@ def _take_back() -> None:
 
 
 def _drain() -> None:
+    """Wait until all that was written so far is kept."""
+    if not _pipes:
+        return
+    _flush()
+    sources = select.poll()
     for pipe in _pipes:
-        pipe.drain()
+        if pipe.is_read:
+            sources.register(pipe.source, select.POLLIN)
+    while True:
+        with _reading:
+            # A descriptor that was closed has other events
+            if not any(event & select.POLLIN for _, event in sources.poll(0)):
+                return
+        time.sleep(0.0002)
 
 
 def _install(descriptors: bool) -> None:
     if descriptors and hasattr(select, "poll"):
+        _flush()
         _pipes.extend(_Pipe(number) for number in (1, 2))
     piped = {pipe.number for pipe in _pipes}
     for name in ("stdout", "stderr"):
@@ -219,6 +233,7 @@ def _install(descriptors: bool) -> None:
 
 
 def _remove() -> None:
+    _drain()
     while _pipes:
         _pipes.pop().close()
     for name, proxy in _installed.items():
@@ -254,60 +269,45 @@ class _Pipe:
     def __init__(self, number: int) -> None:
         self.number = number
         self._is_kept = True
-        self._reading = threading.Lock()
-        _flush(number)
+        #: Whether what comes is still taken in.
+        self.is_read = True
         self._shown = os.dup(number)
-        self._source, self._sink = os.pipe()
-        self._now = select.poll()  # asked by who holds `_reading`
-        self._now.register(self._source, select.POLLIN)
+        self.source, self._sink = os.pipe()
+        self._identity = _identity(self._sink)
         os.dup2(self._sink, number)
         self._reader = threading.Thread(target=self._read, name=f"smttask output {number}", daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        is_open = True
-        while is_open:
-            self._wait()
-            with self._reading:
-                data = os.read(self._source, 65536)
-                is_open = bool(data)
-                if self._is_kept and _active:
-                    _active[-1].write(decoder.decode(data, final=not data))
-                while data:
-                    data = data[os.write(self._shown, data) :]
-        os.close(self._source)
+        try:
+            while self.is_read:
+                self._wait()
+                with _reading:
+                    data = os.read(self.source, 65536)
+                    self.is_read = bool(data)
+                    if self._is_kept and _active:
+                        _active[-1].write(decoder.decode(data, final=not data))
+                    while data:
+                        data = data[os.write(self._shown, data) :]
+        finally:
+            self.is_read = False
+        os.close(self.source)
         os.close(self._shown)
 
     def _wait(self) -> None:
         poll = select.poll()
-        poll.register(self._source, select.POLLIN)
+        poll.register(self.source, select.POLLIN)
         poll.poll()
 
     def take_back(self) -> None:
         """Lead the descriptor here again; another file that got its number would take what is printed."""
-        with suppress(OSError):  # a run that closed descriptors of ours, too
-            ours = os.fstat(self._sink)
-            try:
-                is_ours = os.path.samestat(ours, os.fstat(self.number))
-            except OSError:  # closed
-                is_ours = False
-            if not is_ours:
-                os.dup2(self._sink, self.number)
-
-    def drain(self) -> None:
-        """Wait until all that was written so far is kept."""
-        _flush(self.number)
-        while self._reader.is_alive():
-            with self._reading:
-                # A descriptor that was closed has other events
-                if not any(event & select.POLLIN for _, event in self._now.poll(0)):
-                    return
-            time.sleep(0.0002)
+        # The run may have closed our own end, too, and a file of its own may have that number
+        if _identity(self.number) != self._identity and _identity(self._sink) == self._identity:
+            os.dup2(self._sink, self.number)
 
     def close(self) -> None:
         """Give the descriptor back; what processes still running write later is only shown."""
-        self.drain()
         self._is_kept = False
         with suppress(OSError):
             os.dup2(self._shown, self.number)
@@ -315,9 +315,22 @@ class _Pipe:
         self._reader.join(LINGER_S)
 
 
-def _flush(number: int) -> None:
-    streams = {id(stream): stream for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)}
-    for stream in streams.values():
-        if stream is not None and _number(stream) == number:
-            with suppress(OSError):  # closed by the run; what is held comes when it is open again
-                stream.flush()
+def _identity(number: int) -> tuple[int, int] | None:
+    """Which file is open under a number; None if there is none."""
+    try:
+        found = os.fstat(number)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _flush() -> None:
+    """Let the streams that lead into pipes write what they hold."""
+    streams: tuple[Any, ...] = sys.stdout, sys.stderr
+    if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__:
+        streams = *streams, sys.__stdout__, sys.__stderr__
+    for stream in streams:
+        try:
+            stream.flush()
+        except Exception:  # noqa: BLE001 - closed by the run, whose own stream it may be
+            continue

@@ -25,7 +25,7 @@ CACHE_KIB = 16_384
 CHECKPOINT_PAGES = 8_000
 # SQLite may give up on these before its timeout, which does not cover all of its locks
 PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
-PAUSE_S = 0.005
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.0002, 0.005
 # What a thread that outlives the others may hold up the end of the process
 EXIT_S = 1.0
 MEMORY = ":memory:"
@@ -135,7 +135,7 @@ class SQLiteDatabase:
 
     def _in_transaction(self, action: Callable[[Transaction], Result]) -> Result:
         connection = self._connected()
-        self._begin(connection)
+        self._patiently(connection, "BEGIN IMMEDIATE")
         try:
             result = action(SQLiteTransaction(connection))
             connection.execute("COMMIT")
@@ -157,7 +157,7 @@ class SQLiteDatabase:
         with self._lock:
             begun = time.monotonic()
             try:
-                return self._connected().execute(sql, values).fetchall()
+                return self._patiently(self._connected(), sql, values)
             except FAILURES as error:
                 raise store_error(self.path, error, waited_s=time.monotonic() - begun) from error
 
@@ -216,23 +216,30 @@ class SQLiteDatabase:
 
     def _choose_journal(self, connection: sqlite3.Connection) -> None:
         wanted = journal_mode_for(self.path)
-        if connection.execute("PRAGMA journal_mode").fetchone()[0] == wanted:
-            return
-        try:
-            connection.execute(f"PRAGMA journal_mode = {wanted}")
-        except sqlite3.OperationalError:
-            pass  # in use or read-only: the mode it has serves those who use it now
+        found = connection.execute("PRAGMA journal_mode").fetchone()[0]
+        if found != wanted:
+            try:
+                found = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+            except sqlite3.OperationalError:
+                pass  # in use or read-only: the mode it has serves those who use it now
+        if found == "wal":  # where only the beginning of a transaction, or of a look, may have to wait
+            connection.execute("PRAGMA busy_timeout = 0")
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
-        deadline = time.monotonic() + self._timeout_s
+    def _patiently(self, connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Do one statement that other processes may hold up.
+
+        SQLite itself would sleep for 1, 2, 5, 10… ms, many times what a transaction of ours takes.
+        """
+        deadline, pause_s = 0.0, FIRST_PAUSE_S
         while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                return
+                return connection.execute(sql, values).fetchall()
             except sqlite3.OperationalError as error:
+                deadline = deadline or time.monotonic() + self._timeout_s
                 if not error.sqlite_errorname.startswith(PASSING) or time.monotonic() > deadline:
                     raise
-                time.sleep(PAUSE_S)
+            time.sleep(pause_s)
+            pause_s = min(1.5 * pause_s, LAST_PAUSE_S)
 
     def hold_for_fork(self) -> None:
         """Take the lock and close: SQLite's own book of locks must not be copied into a child.

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -138,7 +139,7 @@ class DataKey:
         """
         text, prefix = os.fspath(path), os.path.join(os.fspath(root), "")
         key = text[len(prefix) :] if text.startswith(prefix) else text
-        mimetype, encoding = mimetypes.guess_type(key)
+        mimetype, encoding = _guess_type(key.rpartition("/")[2].partition(".")[2])
         metadata = {"blake3": blake3, "encoding": encoding, "mimetype": mimetype, "size": size}
         return cls(key, created, MappingProxyType(metadata))
 
@@ -201,6 +202,12 @@ class Record:
     outcome: str = ""
     duration_s: float | None = None
     stdout_stderr: str = ""
+
+
+@lru_cache(maxsize=256)
+def _guess_type(ending: str) -> tuple[str | None, str | None]:
+    """Mimetype and encoding of files whose names end so, after the first dot."""
+    return mimetypes.guess_type(f"x.{ending}")
 
 
 def fit(text: str, width: int | None = None) -> str:

@@ -62,6 +62,13 @@ class _Answer:
     asked: frozenset[str]
     has_diff: bool
 
+    def has_moved(self) -> bool:
+        """Whether one of the files is not as it was."""
+        for path, stamp in self.stamps.items():  # noqa: SIM110 - a generator costs more than the files
+            if _stamp(path) != stamp:
+                return True
+        return False
+
 
 class Repository:
     """A git working copy, asked through the command ``git``.
@@ -137,7 +144,7 @@ class Repository:
             and asked <= known.asked
             and (known.has_diff or not with_diff)
             and time.monotonic() - known.at < FRESH_S
-            and all(_stamp(path) == stamp for path, stamp in known.stamps.items())
+            and not known.has_moved()
         ):
             return known.state
         if known is not None:

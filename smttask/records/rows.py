@@ -112,6 +112,7 @@ ADD_CONTENT_TYPE = (
     "INSERT INTO django_content_type (app_label, model) VALUES ('django_store', 'record')"
     " ON CONFLICT DO NOTHING"
 )
+_encode_sorted = json.JSONEncoder(sort_keys=True).encode
 N_PARTS = 64  # of the paths of data keys, so that few who add some wait for each other
 
 
@@ -134,7 +135,7 @@ class RecordWriter:
         self._dependencies: tuple[Sequence[Dependency], str] = ((), "[]")
         self._around: tuple[object, tuple[int, ...]] = (None, ())
         self._platform: tuple[object, int] = (None, 0)
-        self._index = ParameterIndex(self._ids)
+        self.parameters = ParameterIndex(self._ids)
 
     def forget(self) -> None:
         """Forget all ids: the database may be another one, or a transaction failed."""
@@ -187,7 +188,7 @@ class RecordWriter:
             transaction.execute(LINK_INPUT, (record_id, key_id))
         self.link_outputs(transaction, record_id, record.output_data)
         module, task, digest = map(fit, (record.module, record.task, record.digest))
-        self._index.add(transaction, record_id, module, task, digest, record.parameters)
+        self.parameters.add(transaction, record_id, module, task, digest, record.parameters)
         return record_id
 
     def link_dependencies(
@@ -375,7 +376,7 @@ def _data_key_values(key: DataKey) -> tuple[str, str, str, str]:
         fit(key.path, KEY_PATH_WIDTH),
         IGNORED_DIGEST,
         timestamp_text(created),
-        json.dumps(metadata, sort_keys=True),
+        _encode_sorted(metadata),
     )
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
-from smttask.errors import OutputError
-from smttask.formats.registry import iter_formats
+from smttask.errors import OutputError, RecordStoreError
+from smttask.formats.registry import longest_suffix
 from smttask.project import Project
 from smttask.records import provenance
 from smttask.records.capture import CapturedOutput, captured_output
@@ -20,7 +22,7 @@ from smttask.records.record import Record
 from smttask.records.repository import RepositoryState
 from smttask.runner.lookup import find_stored, load_stored
 from smttask.runner.recording import RunRecord, usable_code
-from smttask.runner.recovery import output_keys
+from smttask.runner.recovery import output_keys, settle_open_runs
 from smttask.runner.unit import Stored, Unit, UnitFacts
 from smttask.runner.workplace import working_in
 from smttask.storage.layout import Key, output_file_name
@@ -53,7 +55,10 @@ def compute_stored(
         If the result cannot be written.
     """
     lock = _lock_path(project, unit.key)
-    with computing(lock, on_wait=lambda text: logger.warning("%s: %s", unit.name, text)):
+    with computing(lock, on_wait=lambda text: logger.warning("%s: %s", unit.name, text)) as is_left:
+        if is_left:  # else nobody died who computed it: the lock file would still be there
+            with suppress(RecordStoreError):  # told when the record is opened
+                settle_open_runs(project, digest=unit.key.name)
         if not recompute and (head := find_stored(unit, project, code)) is not None:
             stored = load_stored(head, project, mmap=mmap, may_unpickle=unit.may_unpickle)
             if stored is not None:
@@ -87,11 +92,10 @@ def _text_of(name: str, origin: object, make: Callable[[], Any]) -> JSONText:
     return known[1]
 
 
-def _output_paths(unit: Unit, label: str, names: Iterable[str]) -> list[str]:
-    """The longest paths that the files of a run may have, relative to the output store."""
-    ending = max((format.suffix for format in iter_formats()), key=len)
-    files = [f"{label}.json", *(output_file_name(label, name, ending) for name in names)]
-    return [f"{unit.key.folder}/{file}" for file in files]
+@lru_cache
+def _longest_ending(names: tuple[str, ...], suffix: str) -> str:
+    """What the longest name that a file of a run may have adds to its label."""
+    return max(".json", *(output_file_name("", name, suffix) for name in names), key=len)
 
 
 class _Run:
@@ -127,13 +131,13 @@ class _Run:
             script_arguments=facts.script_arguments,
             input_data=facts.input_data,
         )
-        paths = _output_paths(unit, label, facts.output_names)
+        paths = [f"{unit.key.folder}/{label}{_longest_ending(facts.output_names, longest_suffix())}"]
         self.recording = RunRecord(record, project, state, key_paths=paths)
 
     def finish(self) -> Stored:
         """Call, store and record."""
         recording = self.recording
-        recording.open()
+        recording.open(settles=False)  # who took the lock did
         begin = perf_counter()
         with captured_output() as captured, working_in(self.new_run.work_folder.make):
             try:

@@ -67,13 +67,14 @@ def usable_code(
             "restart Python, or reload the modules that import it too",
             files=tuple(dict.fromkeys(held.values())),
         )
-    state = project.repository.require_committed(
+    repository = project.repository
+    state = repository.require_committed(
         files,
         apart_from=apart_from,
         allow_changes=project.setting("allow_uncommitted_changes"),
         what=what,
     )
-    project.repository.keep(state.commit)
+    repository.keep(state.commit)
     return state
 
 
@@ -120,14 +121,15 @@ class RunRecord:
         self, record: Record, project: Project, state: RepositoryState, *, key_paths: Iterable[str] = ()
     ) -> None:
         self.project = project
+        repository = project.repository
         self.record = replace(
             record,
             version=state.commit,
             diff=state.diff,
-            user=project.repository.user() or provenance.user(),
+            user=repository.user() or provenance.user(),
             working_directory=record.working_directory or str(project.root),
             executable=provenance.executable(),
-            repository=project.repository.address,
+            repository=repository.address,
             platform=provenance.platform(),
             dependencies=provenance.distributions(),
         )
@@ -136,12 +138,22 @@ class RunRecord:
         input_paths = [key.path for key in record.input_data]
         check_widths(label=record.label, main_file=record.main_file, key_paths=[*input_paths, *key_paths])
 
-    def open(self) -> None:
-        """Close what dead processes left open, then open the record of this run."""
+    def open(self, *, settles: bool = True) -> None:
+        """Close what dead processes left open, then open the record of this run.
+
+        Parameters
+        ----------
+        settles
+            Whether dead processes may have left open records of this task. All others are looked
+            at when a store is first used.
+        """
         try:
             self._records = records = self.project.run_records
-            settle_open_runs(self.project, digest=self.record.digest if records in _settled else None)
-            _settled.add(records)
+            if records not in _settled:
+                settle_open_runs(self.project)
+                _settled.add(records)
+            elif settles:
+                settle_open_runs(self.project, digest=self.record.digest)
             records.open_record(self.record)
         except RecordStoreError as error:
             self.error = error
@@ -159,6 +171,7 @@ class RunRecord:
         *,
         text: str,
         output_data: Sequence[DataKey] = (),
+        parameters: str | None = None,
     ) -> None:
         """Close the record with what the run brought, in the store where it was opened.
 
@@ -166,6 +179,8 @@ class RunRecord:
         ----------
         text
             What the run printed.
+        parameters
+            In place of those it was opened with.
         """
         if self.error is not None:
             return
@@ -178,6 +193,7 @@ class RunRecord:
                 output_data=output_data,
                 dependencies=provenance.distributions(),
                 stdout_stderr=text,
+                parameters=parameters,
             )
         except (RecordStoreError, RecordNotFoundError) as error:
             self.error = error

@@ -210,11 +210,11 @@ class Config:
             return overlay[name]
         if name in self._chosen:
             return self._chosen[name]
-        setting = SETTINGS.get(name)
-        if setting is None:
-            raise unknown_setting(name)
-        raw = _variables.get(setting.variable_key)
-        if raw:
+        try:
+            setting = _settings[name]
+        except KeyError:
+            raise unknown_setting(name) from None
+        if setting.variable_key in _variables and (raw := _variables.get(setting.variable_key)):
             return setting.from_environment(raw)
         return project_values.get(name, setting.default)
 
@@ -293,9 +293,8 @@ class Config:
         return "\n".join(["smttask settings", *lines])
 
 
-SETTINGS: Mapping[str, Setting[Any, Any]] = MappingProxyType(
-    {name: value for name, value in vars(Config).items() if isinstance(value, Setting)}
-)
+_settings = {name: value for name, value in vars(Config).items() if isinstance(value, Setting)}
+SETTINGS: Mapping[str, Setting[Any, Any]] = MappingProxyType(_settings)
 
 
 def unknown_setting(name: str, origin: str = "") -> SettingError:

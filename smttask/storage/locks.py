@@ -44,13 +44,14 @@ NOT_SUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, er
 class _Turn:
     """The turns of the threads of this process at one path."""
 
-    __slots__ = ("fd", "lock", "n_interested", "owner")
+    __slots__ = ("fd", "is_left", "lock", "n_interested", "owner")
 
     def __init__(self) -> None:
         self.lock = threading.RLock()  # knows whose it is, even if that thread was interrupted in taking it
         self.owner: int | None = None
         self.n_interested = 0
         self.fd = -1
+        self.is_left = True
 
 
 class _Table:
@@ -84,11 +85,12 @@ def computing(
     *,
     on_wait: Callable[[str], None] | None = None,
     timeout_s: float | None = None,
-) -> Iterator[None]:
+) -> Iterator[bool]:
     """Hold the lock at `path` in the body of the ``with``; wait while another thread or process holds it.
 
     It ends with its owner, on kill -9 too, even while a forked child of the
-    owner lives. The file is made with its folder and removed at the end.
+    owner lives. The file is made with its folder and removed at the end. Gives whether an owner
+    may have died: False if the file was made anew.
 
     Parameters
     ----------
@@ -112,14 +114,14 @@ def computing(
     >>> with computing(tempfile.mkdtemp() + "/lock"):
     ...     pass
     """
-    path = os.path.abspath(path)
+    path = _absolute(path)
     waiting = _Waiting(path, on_wait, timeout_s)
     table = _table
     turn = _take_turn(table, path, waiting)
     try:
         held = _take_file(table, path, turn, waiting)
         try:
-            yield
+            yield turn.is_left
         finally:
             if table is _table:  # else this is a forked child, which holds nothing
                 _release_file(path, turn, held)
@@ -140,7 +142,7 @@ def find_holder(path: str | os.PathLike[str]) -> str:
     >>> find_holder(path)
     ''
     """
-    path = os.path.abspath(path)
+    path = _absolute(path)
     table = _table
     # While we have the file open no thread of this process may lock it: closing it would end that lock.
     with table.guard:
@@ -160,6 +162,11 @@ def find_holder(path: str | os.PathLike[str]) -> str:
         finally:
             os.close(fd)
     return ""
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    path = os.fspath(path)
+    return path if path.startswith("/") else os.path.abspath(path)
 
 
 class _Waiting:
@@ -241,7 +248,7 @@ def _take_file(table: _Table, path: str, turn: _Turn, waiting: _Waiting) -> Owne
     """Take the lock file at `path`: into `turn.fd`, or as an owner file where that does not work."""
     try:
         while True:
-            fd = _open(path)
+            fd, turn.is_left = _open(path)
             try:
                 taken = fcntl is not None and _lock(fd, waiting)
                 if taken and _is_at(fd, path):
@@ -257,6 +264,7 @@ def _take_file(table: _Table, path: str, turn: _Turn, waiting: _Waiting) -> Owne
                 break
     except OSError as error:
         raise storage_error(f"Cannot lock {os.path.basename(path)}.", path, error) from error
+    turn.is_left = True
     _warn_once(table, os.path.dirname(path))
     owner_file = OwnerFile(f"{path}.owner")
     while not owner_file.take():
@@ -264,13 +272,16 @@ def _take_file(table: _Table, path: str, turn: _Turn, waiting: _Waiting) -> Owne
     return owner_file
 
 
-def _open(path: str) -> int:
+def _open(path: str) -> tuple[int, bool]:
+    """The lock file, and whether it was there already."""
     flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0)
     try:
-        return os.open(path, flags, 0o666)
+        return os.open(path, flags | os.O_EXCL, 0o666), False
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        return os.open(path, flags, 0o666)
+    except FileExistsError:
+        pass
+    return os.open(path, flags, 0o666), True
 
 
 def _lock(fd: int, waiting: _Waiting) -> bool:

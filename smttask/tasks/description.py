@@ -245,14 +245,20 @@ def _fault(key: str, entry: Any) -> str:
     ):
         return f"entry {key!r} lacks {', '.join(sorted(_KEYS))}"
     tables = entry.get("field_defaults", {})
-    if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
+    if not isinstance(tables, Mapping) or not _are(Mapping, tables.values()):
         return f"field_defaults of entry {key!r} is no table by class"
     if RESERVED & entry["inputs"].keys():
         return f"inputs of entry {key!r} have a name that no argument can have"
-    texts = [entry["name"], entry["module"], *(entry[part] for part in _TEXTS if part in entry)]
-    if not all(isinstance(text, str) for text in texts):
+    if not _are(str, [entry["name"], entry["module"], *[entry[part] for part in _TEXTS if part in entry]]):
         return f"name, module or reason of entry {key!r} is no text"
     defaults = entry.get("defaults", [])
-    if not isinstance(defaults, list | tuple) or not all(isinstance(name, str) for name in defaults):
+    if not isinstance(defaults, list | tuple) or not _are(str, defaults):
         return f"defaults of entry {key!r} is no list of names"
     return ""
+
+
+def _are(kind: type, items: Iterable[Any]) -> bool:
+    for item in items:  # noqa: SIM110 - every file that is read comes here; a generator costs more than the looks
+        if not isinstance(item, kind):
+            return False
+    return True

@@ -190,7 +190,7 @@ class Digested(Runnable):
         """Names of the inputs that stand at their default; those that do not enter the digest left out."""
         return self._defaulted
 
-    @property
+    @Remembered
     def own_standing_defaults(self) -> Standing:
         """What among the inputs stands at which default; upstream tasks have tables of their own."""
         root = self.path_root()

@@ -89,10 +89,10 @@ class Recorded(Task[R]):
     def compute(self, session: Session, options: RunOptions) -> Any:
         """The result, computed; those of the upstream tasks are in the session."""
         project = self._project(options)
-        code = session.used_code(self)
         if project is None:
-            return self._compute_in_memory(session, options, code)
+            return self._compute_in_memory(session, options, session.used_code(self))
         unit = self._unit(session, options)
+        code = unit.code
         stored = compute_stored(unit, project, code, recompute=options.recompute, mmap=options.mmap)
         found, value = self._arrive(stored, session, options, project)
         if not found:

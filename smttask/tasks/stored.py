@@ -29,6 +29,7 @@ from smttask.tasks.mainmodule import main_path, reached_source
 from smttask.tasks.naming import main_place
 from smttask.tasks.outputforms import is_pickled
 from smttask.tasks.task import Task
+from smttask.tasks.watching import combined_code
 from smttask.typing.files import InputDir, InputFile
 from smttask.typing.ownership import freeze_own
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from smttask.tasks.recorded import Recorded
 
 __all__ = ["StoredUnit", "manifest_keys"]
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class StoredUnit:
@@ -53,6 +56,12 @@ class StoredUnit:
     def fingerprint(self) -> CodeFingerprint:
         """Its own code and that of the classes of its inputs, that of upstream tasks left out."""
         return self.task.code_fingerprint
+
+    @cached_property
+    def code(self) -> str:
+        """Name of its code and of what made the upstream results at hand, which may be older."""
+        upstream = [self.session.code_of(parent) for parent in self.task.upstream]
+        return combined_code(self.fingerprint.digest, upstream)
 
     @property
     def code_policy(self) -> str | None:
@@ -135,16 +144,16 @@ class StoredUnit:
             upstream[parent.record_key] = facts
         parameters = describe_task(
             task,
-            on_large=project.data.put_value,
+            on_large=lambda value: project.data.put_value(value),
             leave_out=lambda parent: _reference(parent, session),
             get_key=lambda task: task.record_key,
         )
         reason = self.options.reason if self.options.reason is not None else task.reason
         return UnitFacts(
-            code=session.used_code(task),
+            code=self.code,
             module=task.__wrapped__.__module__,
             main_file=_main_file(task.home_module, project.root),
-            parameters_text=json.dumps(parameters, separators=(",", ":"), allow_nan=False),
+            parameters_text=_encode(parameters),
             defaults=session.standing_defaults(task),
             upstream=upstream,
             input_data=tuple(self._input_data(project)),

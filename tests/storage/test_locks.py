@@ -91,6 +91,17 @@ def test_a_lock_dies_with_its_owner(how, lock, owner):
             os.killpg(process.pid, 0)  # the child is still there
 
 
+def test_who_takes_a_lock_hears_whether_its_owner_died(lock, owner):
+    """A lock that was given back leaves nothing; the file of a killed owner is there still."""
+    process = owner()
+    process.kill()
+    process.wait()
+    with computing(lock) as is_left:
+        assert is_left
+    with computing(lock) as is_left:
+        assert not is_left
+
+
 def test_waiting_is_told_once_with_the_holder(lock, owner, monkeypatch):
     """Who waits long hears for whom, once."""
     monkeypatch.setattr(locks, "SAY_AFTER_S", 0.05)
