@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import TimeoutError as NoAnswerError
@@ -16,6 +15,8 @@ from typing import Any
 from smttask.errors import SmttaskError, WorkerError
 from smttask.executors.daskbatch import Batches, Item
 from smttask.executors.daskline import Event, Line
+from smttask.executors.daskparts import Parts
+from smttask.executors.daskplaces import Places
 from smttask.executors.daskwork import NotBegun, Order
 from smttask.executors.division import Division, part_works
 from smttask.executors.outcome import Outcome
@@ -65,14 +66,11 @@ class Flow:
         self._batches = Batches()
         self._done: list[Any] = []
         self._pending: list[Event] = []
-        self._parts: dict[str, str] = {}  # key of a part that Dask works on -> its mark
-        self._done_parts: set[str] = set()
-        self._failed_parts: dict[str, Outcome] = {}
+        self._parts = Parts()
+        self._places = Places(told)
         self._suspects: list[Item] = []
         self._counts: Counter[str] = Counter()
         self._n_marks = 0
-        self._slots: list[int] = []  # numbers of workers in the display that are free
-        self._n_slots = 0
         self._n_stops = 0
         self._stopped_at = 0.0
         self._has_told_waiting = self._has_told_empty = False
@@ -110,8 +108,7 @@ class Flow:
         if self._works is None and not self._live and self._suspects:
             item = min(self._suspects, key=lambda item: not item.work.part)
             self._suspects.remove(item)
-            needs = [self._failed_parts[key] for key in item.needs if key in self._failed_parts]
-            self._submit(item.work, needs, n_tried=item.n_tried + 1)
+            self._submit(item.work, self._parts.failures(item.needs), n_tried=item.n_tried + 1)
 
     def _window(self) -> int:
         """How many works that wait for no part may be with the cluster."""
@@ -140,14 +137,14 @@ class Flow:
         works = part_works(work, division)
         handles: dict[str, Any] = {}
         for part in division.parts:
-            if (failed := self._failed_parts.get(part.key)) is not None:
-                handles[part.key] = failed
-            elif (mark := self._parts.get(part.key)) is not None:
-                handles[part.key] = self._live[mark].future
-            elif part.key not in self._done_parts:
+            if failed := self._parts.failures([part.key]):
+                handles[part.key] = failed[0]
+            elif (known := self._parts.mark_of(part.key)) is not None:
+                handles[part.key] = self._live[known].future
+            elif not self._parts.is_done(part.key):
                 needs = [handles[key] for key in part.needs if key in handles]
                 mark = self._submit(works[part.key], needs, need_keys=part.needs)
-                self._parts[part.key] = mark
+                self._parts.begin(part.key, mark)
                 handles[part.key] = self._live[mark].future
         needs = [handles[key] for key in division.needs if key in handles]
         self._submit(work, needs, need_keys=division.needs)
@@ -192,21 +189,7 @@ class Flow:
         elif kind == "stop":
             yield from self._stop()
         elif (item := self._live.get(content["mark"])) is not None:
-            self._watched(item, content["worker"], content["facts"])
-
-    def _watched(self, item: Item, worker: str, facts: dict[str, Any]) -> None:
-        if item.worker != worker:
-            item.worker = worker
-            self._began(item)
-        self._told.watched(item.slot, facts)
-
-    def _began(self, item: Item) -> None:
-        item.n_begun += 1
-        item.since = monotonic()
-        if not item.slot:
-            item.slot = heapq.heappop(self._slots) if self._slots else self._n_slots + 1
-            self._n_slots = max(self._n_slots, item.slot)
-        self._told.started(item.slot, item.work)
+            self._places.watched(item, content["worker"], content["facts"])
 
     def _take_done(self) -> Iterator[Outcome]:
         """The outcomes of what is done."""
@@ -261,8 +244,8 @@ class Flow:
             self._submit_all([item.work])
             return
         if not item.n_begun:  # it was too short to be told of
-            self._began(item)
-        slot = self._free(item)
+            self._places.begin(item)
+        slot = self._places.leave(item)
         if isinstance(result, Division):
             if not self._n_stops:
                 self._submit_division(item.work, result)
@@ -275,22 +258,10 @@ class Flow:
             return
         elif item.work.part:
             self._end_part(mark, item.work.part, result if isinstance(result, Outcome) else None)
-        if slot:
-            self._told.idle(slot)
-
-    def _free(self, item: Item) -> int:
-        """Let others have the place of `item` in the display; its number."""
-        slot, item.slot = item.slot, 0
-        if slot:
-            heapq.heappush(self._slots, slot)
-        return slot
+        self._places.idle(slot)
 
     def _end_part(self, mark: str, key: str, outcome: Outcome | None) -> None:
-        self._parts.pop(key, None)
-        if outcome is not None and outcome.is_failure:
-            self._failed_parts[key] = outcome
-        elif outcome is not None:
-            self._done_parts.add(key)
+        self._parts.end(key, outcome)
         for other in self._live.values():
             other.waits_for.discard(mark)
 
@@ -307,8 +278,7 @@ class Flow:
             return
         for each in marks:
             item = self._live.pop(each)
-            if slot := self._free(item):
-                self._told.idle(slot)
+            self._places.idle(self._places.leave(item))
             self._submit_all([item.work])
 
     def _erred(self, mark: str, error: BaseException) -> Iterator[Outcome]:
@@ -316,7 +286,7 @@ class Flow:
         if isinstance(error, SmttaskError):
             raise error
         item = self._live.pop(mark)
-        slot = self._free(item)
+        slot = self._places.leave(item)
         is_killed = isinstance(error, require("distributed").KilledWorker)
         if not is_killed and not isinstance(error, KeyboardInterrupt):
             raise WorkerError(
@@ -337,8 +307,7 @@ class Flow:
             if item.work.part:
                 self._end_part(mark, item.work.part, None)
             self._suspects.append(item)
-        if slot:
-            self._told.idle(slot)
+        self._places.idle(slot)
 
     def _end_of_worker(self, error: BaseException, n_deaths: int) -> tuple[str, str]:
         worker = getattr(getattr(error, "last_worker", None), "name", "")
@@ -397,4 +366,4 @@ class Flow:
         self._live.clear()
         for item in items:
             if item.n_begun and not item.work.part:
-                yield self._killed(item, self._free(item), error)
+                yield self._killed(item, self._places.leave(item), error)

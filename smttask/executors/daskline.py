@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import smttask
 from smttask.errors import WorkerError
 from smttask.executors.daskcluster import Cluster
-from smttask.executors.daskwork import TOPIC, Batch, Order, Orders, carry_out, carry_out_all, interrupt
+from smttask.executors.daskrunning import TOPIC, interrupt
+from smttask.executors.daskwork import Batch, Order, Orders, carry_out, carry_out_all
 
 __all__ = ["Event", "Line"]
 

@@ -2,58 +2,45 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import os
 import pickle
 import platform
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from contextvars import Context
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from time import monotonic, perf_counter, sleep
-from typing import Any
+from time import monotonic, perf_counter
 
 import smttask
 from smttask.code.source import stale_files
 from smttask.errors import SmttaskError, WorkerError
+from smttask.executors.daskrunning import running_for, tell_here
 from smttask.executors.division import Division, divide
 from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome
 from smttask.executors.remote import run_safely
 from smttask.executors.taskfile import TaskFiles
 from smttask.executors.work import Work
-from smttask.extras import require
 from smttask.project import get_project, use_project
 
 __all__ = [
     "BATCH_S",
-    "TOPIC",
     "Batch",
     "NotBegun",
     "Order",
     "Orders",
     "carry_out",
     "carry_out_all",
-    "interrupt",
 ]
 
 TASK_TAG = '"$task"'  # where a description names another task
 BATCH_S = 0.1  # after which nothing more of a batch begins
-TELL_AFTER_S = 0.05
-MEASURE_S = 1.0
-INTERRUPT_STEPS = 100  # of a loop, each of which looks for an interrupt
-#: Of the events by which workers tell what they do; their other end is `smttask.executors.dask`.
-TOPIC = "smttask"
 
 _lock = threading.Lock()
 _entered: dict[tuple[int, Orders], tuple[Context, TaskFiles]] = {}
-_running: dict[int, _Running] = {}  # by thread
-_stopped: set[str] = set()
-_has_running = threading.Event()
 _of_thread = threading.local()
 
 
@@ -174,7 +161,7 @@ def carry_out(
         if part.is_failure:
             return replace(part, name=work.name, number=work.number, worker=0)
     try:
-        with _running_for(orders.run, order.mark) as may_begin:
+        with running_for(orders.run, order.mark) as may_begin:
             return _within(order, orders) if may_begin else NotBegun(work.number)
     except KeyboardInterrupt:
         return Outcome(work.name, "killed", error="stopped", number=work.number)
@@ -207,7 +194,7 @@ def _within(order: Order, orders: Orders) -> Outcome | Division:
 
 def _run(files: TaskFiles, order: Order) -> Outcome | Division:
     if not hasattr(_of_thread, "watcher"):
-        _of_thread.watcher = files.watcher(_tell_here)
+        _of_thread.watcher = files.watcher(tell_here)
     with _of_thread.watcher.watching():
         return _divide_or_run(files, order)
 
@@ -278,112 +265,3 @@ def _make_importable(folder: str) -> None:
 
 def _lies_in(file: str, folder: str) -> bool:
     return file.startswith(folder + os.sep) and "site-packages" not in file
-
-
-# -- being seen, and stopped
-
-
-@dataclass(slots=True)
-class _Running:
-    """An order that a thread of this process carries out."""
-
-    run: str
-    mark: str
-    worker: Any
-    is_told: bool = False
-    is_interrupted: bool = False
-    facts: dict[str, Any] = field(default_factory=dict)
-    measured: float = 0.0
-
-    def tell(self, facts: Mapping[str, Any]) -> None:
-        """Tell who started the run that it has begun, and what is known of it."""
-        self.facts.update(facts)
-        if self.worker is not None and self.is_told:
-            told = {"run": self.run, "mark": self.mark, "worker": self.worker.address, "facts": self.facts}
-            self.facts = {}
-            with suppress(Exception):  # for information only
-                self.worker.log_event(TOPIC, told)
-
-
-@contextmanager
-def _running_for(run: str, mark: str) -> Iterator[bool]:
-    """Where `interrupt` raises `KeyboardInterrupt` in this thread; gives whether the run still goes on."""
-    thread = threading.get_ident()
-    running = _Running(run, mark, _dask_worker())
-    with _lock:
-        may_begin = run not in _stopped
-        if may_begin:
-            _running[thread] = running
-    _has_running.set()
-    try:
-        yield may_begin
-    finally:
-        _end(thread, running)
-
-
-def _end(thread: int, running: _Running) -> None:
-    """Let no interrupt reach this thread any more; one that is on its way arrives here.
-
-    It cannot be called back: CPython 3.11 then goes on looking for it at every call, and under a
-    tracer or profiler for ever.
-    """
-    while True:
-        try:
-            with _lock:
-                _running.pop(thread, None)
-            for _ in range(INTERRUPT_STEPS if running.is_interrupted else 0):
-                pass
-            return
-        except KeyboardInterrupt:
-            continue
-
-
-def interrupt(run: str) -> None:
-    """Stop what this process runs for `run`, and begin nothing more.
-
-    A task is stopped at its next step in Python, not inside a call that lasts.
-    """
-    with _lock:
-        _stopped.add(run)
-        for thread, running in _running.items():
-            if running.run == run:
-                running.is_interrupted = True
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt)
-                )
-
-
-def _dask_worker() -> Any:
-    """The Dask worker whose thread this is; None elsewhere."""
-    try:
-        worker = require("distributed").get_worker()
-    except ValueError:
-        return None
-    if not _telling.is_alive():
-        with _lock, suppress(RuntimeError):  # another thread was faster
-            _telling.start()
-    return worker
-
-
-def _tell_of_long_ones() -> None:
-    """Tell of what runs for a while: of thousands of short tasks nobody could see one."""
-    while True:
-        _has_running.wait()
-        sleep(TELL_AFTER_S)
-        with _lock:
-            running = list(_running.values())
-            if not running:
-                _has_running.clear()
-        now = monotonic()
-        for each in running:
-            if now - each.measured >= MEASURE_S and each.worker is not None:
-                each.is_told, each.measured = True, now
-                each.tell({"memory_bytes": each.worker.monitor.get_process_memory()})
-
-
-def _tell_here(facts: Mapping[str, Any]) -> None:
-    if (running := _running.get(threading.get_ident())) is not None:
-        running.tell(facts)
-
-
-_telling = threading.Thread(target=_tell_of_long_ones, name="smttask-telling", daemon=True)

@@ -17,6 +17,7 @@ from smttask.executors.messages import Instructions
 from smttask.executors.outcome import Outcome
 from smttask.executors.progress import Display
 from smttask.executors.running import Running
+from smttask.executors.slots import Slots
 from smttask.executors.slurmcluster import CANCELLED, LOG_BYTES, Cluster
 from smttask.executors.slurmjob import Chunk
 from smttask.executors.work import Work
@@ -107,7 +108,7 @@ class Flow:
         self._n_chunks = 0
         self._any_began = False
         self._n_stops = 0
-        self._slots: set[int] = set()
+        self._slots = Slots()
         self._notes: set[str] = set()
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -234,9 +235,7 @@ class Flow:
     def _slot(self, job: _Job, worker: int) -> int:
         """Our number for a worker of `job`, the lowest that no other one has."""
         if worker and worker not in job.workers:
-            slot = next(number for number in range(1, len(self._slots) + 2) if number not in self._slots)
-            self._slots.add(slot)
-            job.workers[worker] = slot
+            job.workers[worker] = self._slots.take()
         return job.workers.get(worker, 0)
 
     def _finished(self, outcome: Outcome) -> Outcome:
@@ -247,7 +246,7 @@ class Flow:
     def _closed(self, job: _Job) -> Iterator[Outcome]:
         """What becomes of the works that a job, which is over, left without an outcome."""
         for slot in job.workers.values():
-            self._slots.discard(slot)
+            self._slots.give_back(slot)
         if not job.left:
             return
         self.has_failures = True
