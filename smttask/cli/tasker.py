@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +44,11 @@ if TYPE_CHECKING:
 __all__ = ["tasker"]
 
 UPDATE = "smttask.tasker.working:update_folder"
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="A JSON object for each folder, one a line."
-)
+
+
+def _json_option(when: str = "") -> Callable[[Any], Any]:
+    text = f"{when}a JSON object for each folder, one a line."
+    return click.option("--json", "as_json", is_flag=True, help=text[0].upper() + text[1:])
 
 
 @click.group()
@@ -74,7 +76,7 @@ tasker.add_command(monitor)
 @reverse_option("folder")
 @wait_option
 @click.option("--dry-run", is_flag=True, help="Only tell what is stale, and why.")
-@json_option
+@_json_option("with --dry-run, ")
 @debug_option
 @which_shown_options("folder")
 def run(
@@ -138,7 +140,7 @@ def _works(folders: Iterable[str], arguments: dict[str, Any]) -> Iterator[Work]:
 @dirs_argument
 @tasks_option
 @taskfile_options
-@json_option
+@_json_option()
 def report(
     dirs: tuple[str, ...], tasks: tuple[str, ...], taskfile: str, taskfile_sub: str, as_json: bool
 ) -> None:
