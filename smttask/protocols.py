@@ -136,6 +136,7 @@ class RunRecords(Protocol):
         dependencies: Sequence[Dependency] = (),
         stdout_stderr: str = "",
         ended: datetime | None = None,
+        parameters: str | None = None,
     ) -> None:
         """Complete the record `label` with what the run brought; as a whole or not at all.
 
@@ -149,6 +150,8 @@ class RunRecords(Protocol):
             Either tells how long the run took.
         dependencies
             All that is imported by now; those named at the start need not be left out.
+        parameters
+            JSON text in place of the parameters that the record was opened with.
 
         Raises
         ------

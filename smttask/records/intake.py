@@ -240,6 +240,7 @@ class _Taking:
             dependencies=read_dependencies(line["dependencies"]),
             stdout_stderr=line["stdout_stderr"],
             ended=line["ended"] and datetime.fromisoformat(line["ended"]),
+            parameters=line.get("parameters"),
         )
 
 

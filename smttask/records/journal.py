@@ -105,6 +105,7 @@ class JournalRecordStore:
         dependencies: Sequence[Dependency] = (),
         stdout_stderr: str = "",
         ended: datetime | None = None,
+        parameters: str | None = None,
     ) -> None:
         """Keep what the run `label` brought; parameters as `SQLiteRecordStore.close_record` has them.
 
@@ -125,6 +126,7 @@ class JournalRecordStore:
             "dependencies": () if dependencies is known else dependencies,
             "stdout_stderr": stdout_stderr,
             "ended": ended,
+            **({} if parameters is None else {"parameters": parameters}),
         }
         self._write(line)
 

@@ -271,4 +271,4 @@ class RecordCopier(RecordWriter):
                 facts = dict(zip(RUN, batch.own_runs[old], strict=True))
                 content = batch.parameters[batch.records[old]["parameters_id"]][1]
                 names = (facts["module"], facts["task"], facts["digest"])
-                self._index.add(transaction, new, *names, content)
+                self.parameters.add(transaction, new, *names, content)

@@ -78,6 +78,11 @@ FORGET_PARAMETERS = (
     " JOIN smttask_run s ON s.module = l.module AND s.task = l.task"
     f" WHERE s.record_id IN {IDS}) AND record_id IN {IDS}"
 )
+FIND_TASK = "SELECT module, task, digest FROM smttask_run WHERE record_id = ?"
+REPLACE_PARAMETERS = (
+    "UPDATE django_store_parameterset SET content = ?"
+    " WHERE id = (SELECT parameters_id FROM django_store_record WHERE db_id = ?)"
+)
 
 
 class ParameterIndex:
@@ -85,6 +90,14 @@ class ParameterIndex:
 
     def __init__(self, ids: dict[tuple[Any, ...], int]) -> None:
         self._ids = ids
+
+    def replace(self, transaction: Transaction, record_id: int, content: str) -> None:
+        """Give a record the JSON text `content` as parameters, in place of those it has."""
+        ids = json.dumps([record_id])
+        transaction.execute(FORGET_PARAMETERS, (ids, ids))
+        transaction.execute(REPLACE_PARAMETERS, (content, record_id))
+        for module, task, digest in transaction.execute(FIND_TASK, (record_id,)):
+            self.add(transaction, record_id, module, task, digest, content)
 
     def add(
         self, transaction: Transaction, record_id: int, module: str, task: str, digest: str, content: str

@@ -9,7 +9,6 @@ here by `repr` of plain values only, exactly as Sumatra makes them.
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -26,42 +25,12 @@ from smttask.records.record import (
     Record,
     fit,
 )
+from smttask.records.sharedrows import find_or_add, find_shared, key_part
 from smttask.records.tags import STATUS_PATTERN, checked_tag, status_tag, tags_text
 
-__all__ = ["RecordWriter", "key_part", "timestamp_text"]
+__all__ = ["RecordWriter", "timestamp_text"]
 
 LITERAL_WIDTHS = {"launchmode": 1000, "datastore": 200}
-
-COLUMNS = {
-    "executable": ("path", "name", "version", "options"),
-    "repository": ("type", "url", "upstream"),
-    "launchmode": ("type", "parameters"),
-    "datastore": ("type", "parameters"),
-    "dependency": ("name", "path", "version", "diff", "source", "module"),
-    "platforminformation": (
-        "architecture_bits",
-        "architecture_linkage",
-        "machine",
-        "network_name",
-        "ip_addr",
-        "processor",
-        "release",
-        "system_name",
-        "version",
-    ),
-    "datakey": ("path", "digest", "creation", "metadata"),
-    "tag": ("name",),
-}
-MAY_BE_NULL = ("upstream", "source")
-FIND = {
-    table: f"SELECT id FROM django_store_{table} WHERE "
-    + " AND ".join(f"{name} {'IS' if name in MAY_BE_NULL else '='} ?" for name in names)
-    for table, names in COLUMNS.items()
-}
-ADD = {
-    table: f"INSERT INTO django_store_{table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-    for table, names in COLUMNS.items()
-}
 
 ADD_RECORD = (
     "INSERT INTO django_store_record (label, timestamp, reason, duration, main_file, version, outcome, tags,"
@@ -113,7 +82,6 @@ ADD_CONTENT_TYPE = (
     " ON CONFLICT DO NOTHING"
 )
 _encode_sorted = json.JSONEncoder(sort_keys=True).encode
-N_PARTS = 64  # of the paths of data keys, so that few who add some wait for each other
 
 
 class RecordWriter:
@@ -184,7 +152,7 @@ class RecordWriter:
             transaction.execute(LINK_PLATFORM, (record_id, self._platform[1]))
         self.link_dependencies(transaction, record_id, record.dependencies)
         for key in _in_order(record.input_data):
-            key_id = _find_or_add(transaction, "datakey", _data_key_values(key))
+            key_id = find_or_add(transaction, "datakey", _data_key_values(key))
             transaction.execute(LINK_INPUT, (record_id, key_id))
         self.link_outputs(transaction, record_id, record.output_data)
         module, task, digest = map(fit, (record.module, record.task, record.digest))
@@ -208,7 +176,7 @@ class RecordWriter:
         known = []
         for key in _in_order(keys):
             values = _data_key_values(key)
-            key_id = _find(transaction, "datakey", values)
+            key_id = find_shared(transaction, "datakey", values)
             if key_id is None:
                 transaction.insert(ADD_OUTPUT, (*values, record_id))
             else:
@@ -266,7 +234,7 @@ class RecordWriter:
         key = (table, *values)
         known = self._ids.get(key)
         if known is None:
-            known = self._ids[key] = _find_or_add(transaction, table, values)
+            known = self._ids[key] = find_or_add(transaction, table, values)
         return known
 
     def _literal(self, transaction: Transaction, table: str, kind: str, values: dict[str, Any]) -> int:
@@ -363,11 +331,6 @@ def _in_order(keys: Iterable[DataKey]) -> list[DataKey]:
     return sorted(keys, key=lambda key: (key_part(key.path), key.path))
 
 
-def key_part(path: str) -> int:
-    """Which of `N_PARTS` groups the data key of `path` belongs to: who adds one excludes its group."""
-    return zlib.crc32(path.encode("utf-8", "surrogatepass")) % N_PARTS
-
-
 def _data_key_values(key: DataKey) -> tuple[str, str, str, str]:
     # Sumatra's pages read these three names; its text is what it would write itself
     metadata = {"encoding": None, "mimetype": None, "size": 0, **key.metadata}
@@ -378,21 +341,6 @@ def _data_key_values(key: DataKey) -> tuple[str, str, str, str]:
         timestamp_text(created),
         _encode_sorted(metadata),
     )
-
-
-def _find(transaction: Transaction, table: str, values: Sequence[Any]) -> int | None:
-    """The id of the row that holds `values`; where there is none, nobody else adds it in this transaction."""
-    rows = transaction.execute(FIND[table], values)
-    if not rows:
-        part = key_part(values[0]) if table == "datakey" else ""
-        if transaction.exclude(f"{table}{part}"):
-            rows = transaction.execute(FIND[table], values)
-    return int(rows[0][0]) if rows else None
-
-
-def _find_or_add(transaction: Transaction, table: str, values: Sequence[Any]) -> int:
-    known = _find(transaction, table, values)
-    return transaction.insert(ADD[table], values) if known is None else known
 
 
 def timestamp_text(moment: datetime) -> str:

@@ -153,6 +153,7 @@ class SQLRecordStore:
         dependencies: Sequence[Dependency] = (),
         stdout_stderr: str = "",
         ended: datetime | None = None,
+        parameters: str | None = None,
     ) -> None:
         """Complete the record `label` with what the run brought, in one short transaction.
 
@@ -166,6 +167,8 @@ class SQLRecordStore:
             Either tells how long the run took.
         dependencies
             All that is imported by now; those named at the start need not be left out.
+        parameters
+            JSON text in place of the parameters that the record was opened with.
 
         Raises
         ------
@@ -189,10 +192,13 @@ class SQLRecordStore:
             self._writer.link_outputs(transaction, record_id, output_data)
             if dependencies is not linked:
                 self._writer.link_dependencies(transaction, record_id, dependencies)
+            if parameters is not None:
+                self._writer.parameters.replace(transaction, record_id, fit(parameters))
             transaction.execute(CLOSE_RUN, (record_id,))
 
         self._database.write(close)
         self._opened.pop(label, None)
+        self._seen.pop(label, None)
 
     def _find(self, transaction: Transaction, label: str) -> tuple[int, Sequence[Dependency] | None, str]:
         values = (label, self.project_name)

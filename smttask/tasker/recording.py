@@ -5,7 +5,8 @@ manifest: what the task stored stays in its folder, where the next run replaces 
 has names, sizes and digests of the files as this run left them.
 
 The parameters have the form of a task's description, so that all that looks into records
-finds values in them::
+finds values in them. Of `conf` they hold all while the run is open, and what was read when it
+has finished::
 
     {"format": 1, "task": d, "tasks": {d: {"name": "summary", "module": "taskfile", "made_by": "Tasker",
         "inputs": {"folder": "rats/rat1", "task": "summary", "conf": {…}, "upstream": {…}}}}}
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -36,7 +37,7 @@ from smttask.runner import RunRecord, data_key, usable_code
 from smttask.storage.layout import Key, label_for
 from smttask.storage.manifest import Head
 from smttask.tasker.bridge import key_of
-from smttask.tasker.conf import plain
+from smttask.tasker.conf import NAMES, plain
 from smttask.tasker.looking import Look
 from smttask.tasker.ordering import Behind, Graph
 from smttask.tasker.state import FileState, State, file_key, file_path, read_state
@@ -136,7 +137,7 @@ class _Run:
         self.project = project
         self.started = datetime.now(UTC)
         self._behind = Graph([task]).behind(task)
-        name = record_digest(task, project)
+        name = self._name = record_digest(task, project)
         code = _code_of(task, self._behind)
         is_main = task.func.__module__ in MAIN_NAMES
         if is_main:
@@ -144,6 +145,11 @@ class _Run:
         place = main_path() if is_main else None
         what = f"Task {task.name!r} of {task.tasker.folder}"
         state = usable_code(what, code, project, apart_from=() if place is None else (str(place),))
+        self._source = ""
+        if is_main:
+            self._source = project.data.put_text(reached_source(task.func, code.parts), ".py")
+        self._conf = {key: self._form(value) for key, value in plain(task.conf).items()}
+        self._inputs = self._inputs_of(begun)
         folder = task.tasker.p
         shown = folder.relative_to(project.root) if folder.is_relative_to(project.root) else folder
         record = Record(
@@ -153,9 +159,7 @@ class _Run:
             module=task.func.__module__,
             digest=name,
             full_digest=name,
-            parameters=json.dumps(
-                self._parameters(name, begun, code), separators=(",", ":"), allow_nan=False
-            ),
+            parameters=self._text(self._inputs),
             main_file=main_place(task.func.__module__) if is_main else _main_file(task, project),
             script_arguments=f"{task.name} {shown}",
             working_directory=str(folder),
@@ -169,7 +173,10 @@ class _Run:
         """Close the record of a run that stored its outputs."""
         folder, root = self.task.tasker.folder, self.project.data.output_dir
         keys = [self._key(file_path(folder, key), file, root) for key, file in state.outputs.items()]
-        self.record.close("finished", "", duration_s, text=text, output_data=keys)
+        read = {name: form for name, form in self._conf.items() if NAMES in state.conf or name in state.conf}
+        others = {name: told.text for name, told in state.conf.items() if ":" in name}  # of other Taskers
+        parameters = self._text({**self._inputs, "conf": {**others, **read}})
+        self.record.close("finished", "", duration_s, text=text, output_data=keys, parameters=parameters)
 
     def _key(self, path: str, file: FileState, root: Path) -> DataKey:
         modified = datetime.fromtimestamp(file.mtime_ns / 1e9, UTC) if file.mtime_ns >= 0 else self.started
@@ -177,24 +184,23 @@ class _Run:
 
     # -- what goes into the record
 
-    def _parameters(self, name: str, begun: State, code: CodeFingerprint) -> dict[str, JSON]:
-        task, project = self.task, self.project
-        conf = {key: self._form(value) for key, value in plain(task.conf).items()}
+    def _text(self, inputs: Mapping[str, JSON]) -> str:
+        """The parameters, with these inputs."""
+        entry: dict[str, JSON] = {"name": self.task.name, "module": self.task.func.__module__}
+        entry |= {"made_by": MADE_BY_TASKER, "inputs": inputs}
+        if self._source:
+            entry["source"] = self._source
+        tree = {"format": FORMAT, "task": self._name, "tasks": {self._name: entry}}
+        return json.dumps(tree, separators=(",", ":"), allow_nan=False)
+
+    def _inputs_of(self, begun: State) -> dict[str, JSON]:
         labels = {key: {"$task": one.digest, "label": head.label} for key, (one, head) in self._heads.items()}
-        entry: dict[str, JSON] = {
-            "name": task.name,
-            "module": task.func.__module__,
-            "made_by": MADE_BY_TASKER,
-            "inputs": {
-                "folder": self._form(task.tasker.p),
-                "task": task.name,
-                "conf": conf,
-                "upstream": {key: labels.get(key, dict(used)) for key, used in begun.upstream.items()},
-            },
+        return {
+            "folder": self._form(self.task.tasker.p),
+            "task": self.task.name,
+            "conf": self._conf,
+            "upstream": {key: labels.get(key, dict(used)) for key, used in begun.upstream.items()},
         }
-        if task.func.__module__ in MAIN_NAMES:
-            entry["source"] = project.data.put_text(reached_source(task.func, code.parts), ".py")
-        return {"format": FORMAT, "task": name, "tasks": {name: entry}}
 
     def _form(self, value: Any) -> JSON:
         """The JSON form of a value; a text for people where there is none."""

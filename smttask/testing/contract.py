@@ -117,8 +117,10 @@ class RecordStoreContract:
             dependencies=more,
             stdout_stderr="ü\0\n",
             ended=record.timestamp + timedelta(seconds=2.5),
+            parameters=record.parameters.replace('"x"', '"y"'),
         )
         found = store.get(record.label)
+        assert [store.count(Selection().with_parameters({name: 1})) for name in "xy"] == [0, 1]
         assert (found.status, found.outcome, found.duration_s) == ("finished", "fits", 2.5)
         assert found.dependencies == more
         assert [key.path for key in found.output_data] == ["Analyze/1.json"]
