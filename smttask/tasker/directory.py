@@ -328,7 +328,7 @@ class Tasker(Wiring):
                 task.clear()
 
     def is_working(self, task: str | TaskUnit | None = None) -> bool:
-        """Whether a task, or any task, of this folder runs at the moment, in whatever process."""
+        """Whether a task that stores something, or any one, runs at the moment, in whatever process."""
         names = self.tasks if task is None else [task.name if isinstance(task, TaskUnit) else task]
         return any(find_holder(lock_path(self.folder, name)) for name in names)
 

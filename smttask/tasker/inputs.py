@@ -27,7 +27,7 @@ class Needs:
     Parameters
     ----------
     files
-        Absolute paths that no task of its Tasker stores.
+        Absolute paths that no task of its Tasker stores -> whether they were named relative to the folder.
     tasks
         Task -> the absolute paths of its outputs that are used.
     recorded
@@ -36,7 +36,7 @@ class Needs:
         Absolute paths of all files that are named, also of those that a task stores.
     """
 
-    files: dict[str, None] = field(default_factory=dict)
+    files: dict[str, bool] = field(default_factory=dict)
     tasks: dict[TaskUnit, tuple[str, ...]] = field(default_factory=dict)
     recorded: list[Runnable] = field(default_factory=list)
     named_files: dict[str, None] = field(default_factory=dict)
@@ -58,7 +58,8 @@ def needs_of(task: TaskUnit) -> Needs:
                 needs.named_files[path] = None
                 owner = task.tasker.find_owner(path)
                 if owner is None:
-                    needs.files[path] = None
+                    name = leaf.filename if isinstance(leaf, FormatFile) else os.fsdecode(leaf)
+                    needs.files[path] = not os.path.isabs(name)
                 else:
                     used = needs.tasks.get(owner, ())
                     needs.tasks[owner] = used if path in used else (*used, path)

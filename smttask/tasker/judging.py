@@ -43,6 +43,8 @@ class Stale:
         return hash(self.task)
 
     def __getattr__(self, name: str) -> Any:
+        if name in self.__slots__:  # not filled yet, as in a copy
+            raise AttributeError(name)
         return getattr(self.task, name)
 
     def __call__(self, **options: Any) -> Any:
@@ -171,11 +173,14 @@ class Walk:
         return self.look.now(path, known)
 
     def input_key(self, task: TaskUnit, path: str, user: TaskUnit) -> str:
-        """What the state of `task` calls a file that `user` names; relative if in their folders."""
-        key = file_key(user.tasker.folder, path)
-        if user.tasker.folder == task.tasker.folder or key == path:
-            return key
-        return f"{_relative(task, user)}/{key}"
+        """What the state of `task` calls a file that `user` names; relative if it was named so."""
+        folder = task.tasker.folder
+        key = file_key(folder, path)
+        if key == path and (
+            self.graph.needs[user].files[path] or file_key(user.tasker.folder, path) != path
+        ):  # so that both may be moved together
+            return os.path.relpath(path, folder).replace(os.sep, "/")
+        return key
 
     def _state(self, task: TaskUnit) -> State | None:
         try:

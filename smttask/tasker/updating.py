@@ -178,20 +178,24 @@ class Update:
         inputs: dict[str, FileState | None] = {}
         conf: dict[str, ConfRead] = {}
         known = walk.states.get(task)
+        moved = self._moved(behind.silent)
         for path, user in behind.files.items():
             key = walk.input_key(task, path, user)
             found = _file_now(walk, path, None if known is None else known.inputs.get(key))
             if found is None:
                 raise _missing_input(user, path)
-            if user in self._made and self._made[user].files[path] != walk.look.stat(path):
-                found = found._replace(
-                    blake3=""
-                )  # it is not what went into the value: next time it counts as changed
-            inputs[key] = found
+            # Another content went into a value than what is there now: next time it counts as changed.
+            inputs[key] = found._replace(blake3="", mtime_ns=-1) if path in moved else found
         for silent in behind.silent:
             reads = self._made[silent].conf if silent in self._made else {}
             conf.update({conf_key(task, silent, name): read for name, read in reads.items()})
         return State({}, inputs, self._upstream_now(task), conf, walk.code_of(task))
+
+    def _moved(self, silent: Iterable[TaskUnit]) -> set[str]:
+        """Files that are not any more what tasks without outputs were computed from."""
+        stat = self._walk.look.stat
+        made = [self._made[task] for task in silent if task in self._made]
+        return {path for each in made for path, found in each.files.items() if stat(path) != found}
 
     def _upstream_now(self, task: TaskUnit) -> Mapping[str, Mapping[str, str]]:
         upstream = self._walk.upstream_of(task, make=True)

@@ -90,6 +90,7 @@ def test_a_working_directory_that_was_removed_is_left_behind(tmp_path: Path) -> 
         assert Path.cwd() == tmp_path
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # what it warns of is what is tested
 def test_a_forked_child_can_work_while_a_thread_of_its_parent_does(tmp_path: Path) -> None:
     """The turn of a thread that is not there does not count."""
     begun, go = threading.Event(), threading.Event()

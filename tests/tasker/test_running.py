@@ -282,6 +282,44 @@ def test_threads_run_one_task_once(t: Tasker) -> None:
     assert (values, len(runs)) == ([1] * 4, 1)
 
 
+CHAIN = """
+import random, sys
+from pathlib import Path
+from smttask.tasker import JSON, Tasker
+
+def use(folder):
+    t = Tasker(folder)
+    last = None
+    for number in range(8):
+        def step(tsk, before=last):
+            with open("log", "a") as file:
+                file.write(f"{tsk.name} ")
+            return (before or 0) + 1
+        step.__name__ = f"s{number}"
+        last = t.stores(JSON(f"{step.__name__}.json"))(step)
+    return last
+
+folders = sorted(Path(sys.argv[1]).iterdir())
+random.Random(sys.argv[2]).shuffle(folders)
+assert all(use(folder)(wait=True) == 8 for folder in folders)
+"""
+
+
+@pytest.mark.slow
+def test_four_processes_over_the_same_folders_run_each_task_once(tmp_path: Path) -> None:
+    """In whatever order they come to them: who waits looks again."""
+    script = tmp_path / "chain.py"
+    script.write_text(CHAIN)
+    for number in range(50):
+        (tmp_path / "all" / f"{number}").mkdir(parents=True)
+    processes = [
+        subprocess.Popen([sys.executable, str(script), str(tmp_path / "all"), str(n)]) for n in (1, 1, 2, 3)
+    ]
+    assert [process.wait() for process in processes] == [0] * 4
+    logs = {(folder / "log").read_text() for folder in (tmp_path / "all").iterdir()}
+    assert logs == {"s0 s1 s2 s3 s4 s5 s6 s7 "}
+
+
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
     while not path.exists():
         assert process.poll() is None, process.communicate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,7 @@ def test_report_gives_tasks_with_reasons(t: Tasker) -> None:
     assert t.one in t.three.report()
     assert t.three not in t.three.report()
     assert (first == second, repr(first)) == (False, "<stale one: 'one.json' is missing>")
+    assert copy.copy(first) == first
     assert first() == [1]
     assert t.three.report() == [t.two]
     t.two()

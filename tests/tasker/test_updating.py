@@ -152,6 +152,7 @@ def test_an_input_edited_between_is_no_input_of_then(t: Tasker) -> None:
     @t
     def edit(tsk, read=read):
         (t.p / "number.txt").write_text("9")
+        os.utime(t.p / "number.txt", ns=(0, 10**18))
 
     @t.stores(JSON("kept.json"))
     def kept(tsk, read=read, edit=edit):
@@ -309,6 +310,20 @@ def test_a_run_that_cannot_begin_leaves_what_counts_by_time(t: Tasker) -> None:
         two()
     (t.p / "b.txt").touch()
     assert two() == [5, t.p / "b.txt"]
+
+
+def test_a_file_outside_that_is_named_relative_moves_along(tmp_path: Path) -> None:
+    """A folder of folders, with what they share, can be moved; an absolute name stays what it is."""
+    (tmp_path / "lab" / "a").mkdir(parents=True)
+    (tmp_path / "lab" / "shared.txt").write_text("1")
+    (tmp_path / "absolute.txt").write_text("1")
+    ins = ["../shared.txt", tmp_path / "absolute.txt", JSON("../shared.txt")]
+    make(Tasker(tmp_path / "lab/a"), "one", JSON("1.json"), ins=ins)()
+    (tmp_path / "lab").rename(tmp_path / "moved")
+    one = make(Tasker(tmp_path / "moved/a"), "one", JSON("1.json"), ins=ins)
+    assert one.is_current()
+    (tmp_path / "moved" / "shared.txt").write_text("2")
+    assert [stale.why for stale in one.report()] == ["'../shared.txt' changed"]
 
 
 def test_an_input_that_was_taken_away_is_an_error(t: Tasker) -> None:
