@@ -23,15 +23,8 @@ from smttask.records.originals import (
     batches,
     set_name,
 )
-from smttask.records.rows import (
-    ADD,
-    COLUMNS,
-    FORGET_RUN,
-    LINK_DEPENDENCIES,
-    LINK_INPUT,
-    RecordWriter,
-    key_part,
-)
+from smttask.records.rows import FORGET_RUN, LINK_DEPENDENCIES, LINK_INPUT, RecordWriter
+from smttask.records.sharedrows import ADD, COLUMNS, key_part
 from smttask.records.stores import SQLRecordStore
 
 __all__ = ["LINK_OUTPUT", "RecordCopier"]

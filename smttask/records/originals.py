@@ -16,7 +16,7 @@ from smttask.records.database import IDS, Database, Row
 from smttask.records.process import Process, is_dead
 from smttask.records.reading import read_literal
 from smttask.records.record import fit
-from smttask.records.rows import COLUMNS
+from smttask.records.sharedrows import COLUMNS
 from smttask.records.stores import SQLRecordStore
 
 __all__ = [

@@ -1,9 +1,7 @@
 """Writing the rows of a record as Sumatra 0.8 reads and edits them.
 
-Sumatra finds rows that records share by comparing every column, and fails for
-ever where two are alike; so each is looked up, inside the transaction, before it
-is added. Some columns hold Python literals that Sumatra evaluates: they are made
-here by `repr` of plain values only, exactly as Sumatra makes them.
+Some columns hold Python literals that Sumatra evaluates: they are made here by `repr`
+of plain values only, exactly as Sumatra makes them.
 """
 
 from __future__ import annotations

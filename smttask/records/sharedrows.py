@@ -52,7 +52,15 @@ def key_part(path: str) -> int:
 
 
 def find_shared(transaction: Transaction, table: str, values: Sequence[Any]) -> int | None:
-    """The id of the row that holds `values`; where there is none, nobody else adds it in this transaction."""
+    """The id of the row that holds `values`; where there is none, nobody else adds it in this transaction.
+
+    Parameters
+    ----------
+    table
+        One of `COLUMNS`, without the ``django_store_`` before it.
+    values
+        Of all its columns, in their order.
+    """
     rows = transaction.execute(FIND[table], values)
     if not rows:
         part = key_part(values[0]) if table == "datakey" else ""
@@ -62,5 +70,6 @@ def find_shared(transaction: Transaction, table: str, values: Sequence[Any]) -> 
 
 
 def find_or_add(transaction: Transaction, table: str, values: Sequence[Any]) -> int:
+    """The id of the row that holds `values`, added if there is none."""
     known = find_shared(transaction, table, values)
     return transaction.insert(ADD[table], values) if known is None else known
