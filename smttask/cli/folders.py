@@ -16,7 +16,7 @@ from smttask.headway.text import printable_lines
 if TYPE_CHECKING:
     from smttask.tasker.directory import Tasker
 
-__all__ = ["dirs_argument", "each_tasker", "given_folders", "taskfile_options", "tasks_option"]
+__all__ = ["dirs_argument", "each_tasker", "given_folders", "many", "taskfile_options", "tasks_option"]
 
 Decorator = Callable[[Any], Any]
 
@@ -112,3 +112,14 @@ def each_tasker(
                 printable_lines(f"{folder}: {told.error}\n{indent(told.details, '  ')}".rstrip()), err=True
             )
     return errors
+
+
+def many(n: int, noun: str) -> str:
+    """So many things, in words.
+
+    Examples
+    --------
+    >>> many(1, "task"), many(2, "task")
+    ('1 task', '2 tasks')
+    """
+    return f"{n} {noun}{'' if n == 1 else 's'}"

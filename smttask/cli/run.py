@@ -10,17 +10,14 @@ import click
 
 from smttask.cli.completion import complete_task_files
 from smttask.cli.displays import Shown
-from smttask.cli.launching import (
+from smttask.cli.launching import launch, run_debugged, store_address, wait_until_start
+from smttask.cli.runoptions import (
     Where,
     debug_option,
     imports_option,
-    launch,
     record_store_option,
     reverse_option,
-    run_debugged,
-    store_address,
     wait_option,
-    wait_until_start,
     where_options,
     which_shown_options,
 )
