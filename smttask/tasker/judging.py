@@ -150,8 +150,12 @@ class Walk:
 
     def bring_recorded(self, task: Runnable) -> None:
         """Compute the result of one of smttask's own tasks, if it is not stored; it is not loaded."""
-        if not self._named(task)[1]:
+        if not self.has_result(task):
             self.make_recorded(task)
+
+    def has_result(self, task: Runnable) -> bool:
+        """Whether the result of one of smttask's own tasks is stored, or need not be."""
+        return bool(self._named(task)[1])
 
     def _named(self, task: Runnable) -> tuple[str, Mapping[str, str]]:
         """What states call one of smttask's own tasks, and what names its result; nothing if not stored."""

@@ -210,7 +210,7 @@ class TaskUnit(Wiring, Runnable):
 
     def is_current(self) -> bool:
         """Whether it and all it depends on are up to date."""
-        return not self.report()
+        return updating.judge([self]).is_done(self)
 
     def report(self) -> list[Stale]:
         """The stale tasks, this one and those it depends on, in the order in which they would run.

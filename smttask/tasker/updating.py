@@ -56,6 +56,8 @@ class Judgement:
                 if not found and found.code_changes and walk.policy(task) == "error":
                     why = why or f"code: {found.code_changes[0]}"
                 why = found.why or why
+            elif not why and not all(map(walk.has_result, walk.graph.needs[task].recorded)):
+                why = "depends on a task of smttask whose result is not stored"
             if why:
                 self._why[task] = why
 

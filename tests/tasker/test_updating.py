@@ -11,6 +11,7 @@ import pytest
 
 from smttask.errors import DefinitionError, InputError
 from smttask.tasker import JSON, Tasker
+from smttask.testing import scratch_project
 
 
 @pytest.fixture
@@ -220,6 +221,18 @@ def test_a_task_without_outputs_is_done_when_all_before_it_is(t: Tasker, ran: li
     ran.clear()
     assert t.more() == t.more() == [6, 7]
     assert ran == ["more", "more"]
+
+
+def test_it_is_not_done_while_a_recorded_task_before_it_is_not_stored(tmp_path: Path) -> None:
+    """Tasks of smttask count as well, though a report has tasks of Taskers alone."""
+    text = "from smttask import RecordedTask\n@RecordedTask\ndef Two() -> int:\n    return 2\n"
+    with scratch_project(tmp_path, {"tasks_of_two.py": text}) as scratch:
+        t = Tasker(scratch.root)
+        one = make(t, "one", ins=scratch.load("tasks_of_two").Two(), value=lambda two: two + 1)
+        assert (one.is_current(), one.report()) == (False, [])
+        assert "depends on a task of smttask whose result is not stored" in t._repr_html_()
+        assert one() == 3
+        assert one.is_current()
 
 
 def test_a_missing_input_triggers_nothing_while_the_outputs_are_there(t: Tasker) -> None:
