@@ -9,6 +9,7 @@ another when they came out different, and no value is loaded where its result is
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -24,7 +25,8 @@ from smttask.project import current_project
 from smttask.protocols import Runnable
 from smttask.storage.manifest import OutputEntry
 from smttask.tasker.discovery import find_taskfile, use
-from smttask.tasker.state import file_path, read_state
+from smttask.tasker.ordering import Graph
+from smttask.tasker.state import State, file_key, read_state
 from smttask.tasks import naming
 from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.explanation import Explanation
@@ -110,11 +112,12 @@ class TaskerTask(Unpure[Any]):
         return tasker.tasks[self.name]
 
     def _used(self, folder: Path) -> Tasker:
-        """The Tasker that the taskfile makes; only code of the project or of trusted packages is executed."""
+        """The Tasker that the taskfile makes, which is executed only if it lies in the project."""
         names = {name: self._values[name] for name in ("taskfile", "taskfile_sub")}
         taskfile = Path(find_taskfile(str(folder), **names))
         project = current_project()
-        if project is None or not project.scope.contains_source(taskfile.stem, str(taskfile)):
+        # Without its name, which could be that of a package that is trusted wherever it lies
+        if project is None or not project.scope.contains_source("", str(taskfile)):
             raise TaskfileError(
                 f"Task {self.name!r} of {folder} is not run from a description.",
                 f"found: its taskfile {taskfile} is not of "
@@ -153,11 +156,13 @@ class TaskerTask(Unpure[Any]):
         """The digest of the files that the task stores, or of its value if it stores none, twice."""
         unit = self.unit
         if not unit.output_paths:
-            return super()._late_digests_from(session)
+            found = super()._late_digests_from(session)
+            self.named_files = _files_of(unit)
+            return found
         unit.update(wait=True)
         self.named_files = _files_of(unit)
-        found = digest(canonical_bytes(list(self.named_files), full=True, place="result"))
-        return found, found
+        name = digest(canonical_bytes(list(self.named_files), full=True, place="result"))
+        return name, name
 
     # -- its result
 
@@ -240,16 +245,17 @@ def stand_in(unit: TaskUnit) -> TaskerTask:
 
 
 def _files_of(unit: TaskUnit) -> tuple[InputFile | InputDir, ...]:
-    """The outputs of a task that is up to date, by the content that its state tells."""
-    folder = unit.tasker.folder
-    state = read_state(folder, unit.name)
-    known = {} if state is None else {file_path(folder, key): file for key, file in state.outputs.items()}
-    return tuple(
-        (InputDir if path.is_dir() else InputFile)(
-            path, (found.blake3 or None) if (found := known.get(str(path))) else None
-        )
-        for path in unit.output_files
-    )
+    """What a task that is up to date stores, or, if nothing, what was stored for it: as states tell it."""
+    storing = {unit: unit.output_paths} if unit.output_paths else Graph([unit]).behind(unit).storing
+    found: list[InputFile | InputDir] = []
+    for task, paths in storing.items():
+        folder = task.tasker.folder
+        outputs = (read_state(folder, task.name) or State()).outputs
+        for path in paths:
+            known = outputs.get(file_key(folder, path))
+            kind = InputDir if os.path.isdir(path) else InputFile
+            found.append(kind(path, known.blake3 or None if known else None))
+    return tuple(found)
 
 
 def _frozen(value: Any) -> Any:

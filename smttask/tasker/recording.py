@@ -85,9 +85,8 @@ def record_digest(task: TaskUnit, project: Project) -> str:
 def recording(task: TaskUnit, begun: State) -> Iterator[Callable[[State], None]]:
     """Record the run of `task` that the block is, in the project around its folder.
 
-    Nothing is done where the setting `record` says so.
-
-    The block gets a function to be called with the state of the task when all is stored and written.
+    Where the setting `record` is off nothing is. The block gets a function to be called with the
+    state of the task when all is stored and written.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ from smttask.errors import InputError, NotRecordableError, ResultNotFoundError, 
 from smttask.hashing import hash_file
 from smttask.storage.manifest import read_head, read_rest
 from smttask.tasker import JSON, Tasker, use
+from smttask.tasker.bridge import TaskerTask
 from smttask.testing import ScratchProject, scratch_project
 
 TASKFILE = """
@@ -174,12 +175,14 @@ def test_record_and_manifest_name_folder_task_and_files(lab: ScratchProject) -> 
     assert RSView(lab.project).filter.params(eq={"movie": t.movie}).labels() == [record.label]
 
 
-def test_files_behind_a_memoized_task_are_named_too(lab: ScratchProject) -> None:
-    """What stands between leaves no manifest of its own."""
+def test_files_behind_what_stores_nothing_are_named_too(lab: ScratchProject) -> None:
+    """A memoized task, or a task of the Tasker, leaves no manifest of its own."""
     tasks, t = lab.load("tasks"), rat(lab)
     assert tasks.Sum(data=tasks.Double(data=t.numbers)).run() == 12
-    (key,) = RSView(lab.project).latest.input_data
-    assert key.path.endswith("rats/rat1/numbers.json")
+    assert tasks.Sum(data=[t.largest]).run() == 3
+    for record in RSView(lab.project):
+        (key,) = record.input_data
+        assert key.path.endswith("rats/rat1/numbers.json")
 
 
 def test_a_file_that_changes_while_the_task_runs_is_noticed(lab: ScratchProject) -> None:
@@ -258,16 +261,15 @@ def test_a_tasker_that_no_taskfile_makes_cannot_be_saved(lab: ScratchProject) ->
 def test_a_description_executes_no_taskfile_from_outside_the_project(
     lab: ScratchProject, tmp_path: Path
 ) -> None:
-    """A hostile file gets an error."""
-    tasks, t = lab.load("tasks"), rat(lab)
+    """A hostile file gets an error, even if it calls it as a package that is trusted."""
     (tmp_path / "evil").mkdir()
-    (tmp_path / "evil/taskfile.py").write_text("raise SystemExit('executed')")
-    text = json.dumps(tasks.Sum(data=t.numbers).desc).replace("rats/rat1", str(tmp_path / "evil"))
-    path = lab.root / "evil.taskdesc.json"
-    path.write_text(text)
-    done = lab.smttask("run", str(path), check=False)
+    (tmp_path / "evil/lab.py").write_text("open('executed', 'w'); raise SystemExit")
+    evil = TaskerTask(folder=tmp_path / "evil", task="numbers", taskfile=str(tmp_path / "evil/lab.py"))
+    path = lab.load("tasks").Sum(data=evil).save(lab.root / "todo")
+    done = lab.smttask("run", str(path), check=False, SMTTASK_TRUSTED_PACKAGES="lab")
     assert done.returncode == 1
-    assert "executed" not in done.stdout + done.stderr
+    assert "is not run from a description" in done.stdout + done.stderr
+    assert not (lab.root / "executed").exists()
 
 
 def test_a_taskfile_outside_the_project_is_not_executed(lab: ScratchProject, tmp_path: Path) -> None:
