@@ -62,10 +62,10 @@ def define(function: Any, outputs: Iterable[Any] = ()) -> Definition:
     """
     name = _name_of(function)
     arguments = _arguments(function, name)
-    if not arguments:
+    if not arguments or arguments[0].kind is inspect.Parameter.KEYWORD_ONLY:
         raise SignatureError(
-            f"Task {name!r} takes no argument.",
-            f"found: def {name}()",
+            f"Task {name!r} takes no argument for the task itself.",
+            f"found: def {name}({'*, …' if arguments else ''})",
             f"its first argument is the task itself: def {name}(tsk)",
         )
     inputs = {}
@@ -92,7 +92,8 @@ def define_with_ins(function: Any, ins: Any, outputs: Iterable[Any]) -> Definiti
     """
     name = _name_of(function)
     arguments = _arguments(function, name)
-    if len([a for a in arguments if a.default is a.empty or a.kind is not a.KEYWORD_ONLY]) != 2:
+    by_position = [a for a in arguments if a.kind is not a.KEYWORD_ONLY]
+    if len(by_position) != 2 or any(a.default is a.empty for a in arguments[2:]):
         raise SignatureError(
             f"Task {name!r} does not take two arguments.",
             f"found: {', '.join(a.name for a in arguments) or 'none'}; made by create_task(ins, outs)",
@@ -110,6 +111,12 @@ def is_directory_task(leaf: Any) -> bool:
 
 def _name_of(function: Any) -> str:
     name = getattr(function, "__name__", None)
+    if is_directory_task(function):
+        raise SignatureError(
+            f"{name!r} is a task already.",
+            f"found: {short_repr(function)}",
+            "put one decorator above a function; a task of other name and outputs takes it as an input",
+        )
     if not callable(function) or isinstance(function, type):
         raise SignatureError(
             f"{short_repr(function)} is no function, so it cannot become a task.",

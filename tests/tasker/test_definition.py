@@ -30,9 +30,12 @@ def test_an_argument_without_default_is_refused(t: Tasker) -> None:
 
 def test_a_function_without_arguments_is_refused(t: Tasker) -> None:
     """The first argument is the task."""
-    with pytest.raises(SignatureError, match="Task 'none' takes no argument") as caught:
-        t(_named(lambda: 1, "none"))
-    assert "def none(tsk)" in str(caught.value)
+    for function in (lambda: 1, lambda *, tsk=1: 1):
+        with pytest.raises(
+            SignatureError, match="Task 'none' takes no argument for the task itself"
+        ) as caught:
+            t(_named(function, "none"))
+        assert "def none(tsk)" in str(caught.value)
 
 
 def test_any_number_of_arguments_is_refused(t: Tasker) -> None:
@@ -56,6 +59,12 @@ def test_what_is_no_function_is_refused(t: Tasker, thing: Any) -> None:
     """Such as the decorator `stores` without parentheses around its file name."""
     with pytest.raises(SignatureError, match="is no function, so it cannot become a task"):
         t(thing)
+
+
+def test_two_decorators_above_one_function_are_refused(t: Tasker) -> None:
+    """One says all."""
+    with pytest.raises(SignatureError, match="'one' is a task already"):
+        t.stores(JSON("a.json"))(t(_named(lambda tsk: 1, "one")))
 
 
 def test_a_function_without_name_is_refused(t: Tasker) -> None:
@@ -125,6 +134,8 @@ def test_create_task_takes_a_function_of_task_and_inputs(t: Tasker) -> None:
     assert both.ins == {"n": [1, 2]}
     with pytest.raises(SignatureError, match="Task 'odd' does not take two arguments.\n  found: tsk"):
         t.create_task([], [])(_named(lambda tsk: 1, "odd"))
+    with pytest.raises(SignatureError, match="found: tsk, ins"):
+        t.create_task([], [])(_named(lambda tsk, *, ins: 1, "odd"))
 
 
 def test_arguments_by_position_and_by_name_are_given_as_declared(t: Tasker) -> None:
