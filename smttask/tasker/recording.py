@@ -77,7 +77,8 @@ def project_of(folder: Path | str) -> Project:
 
 def record_digest(task: TaskUnit, project: Project) -> str:
     """What the records of a task have as its digest: of its name and of the folder, in the project."""
-    parts = {"folder": canonical_bytes(task.tasker.p, root=project.root), "task": canonical_bytes(task.name)}
+    folder = _placed(task.tasker.p, project)
+    parts = {"folder": canonical_bytes(folder, root=project.root), "task": canonical_bytes(task.name)}
     return digest(named_bytes("smttask.tasker", parts))
 
 
@@ -149,7 +150,7 @@ class _Run:
             self._source = project.data.put_text(reached_source(task.func, code.parts), ".py")
         self._conf = {key: self._form(value) for key, value in plain(task.conf).items()}
         self._inputs = self._inputs_of(begun)
-        folder = task.tasker.p
+        folder = _placed(task.tasker.p, project)
         shown = folder.relative_to(project.root) if folder.is_relative_to(project.root) else folder
         record = Record(
             label=label_for(Key("", name), self.started),
@@ -179,7 +180,8 @@ class _Run:
 
     def _key(self, path: str, file: FileState, root: Path) -> DataKey:
         modified = datetime.fromtimestamp(file.mtime_ns / 1e9, UTC) if file.mtime_ns >= 0 else self.started
-        return data_key(Path(path), root, self.project, size=file.size, blake3=file.blake3, created=modified)
+        place = _placed(Path(path).parent, self.project) / os.path.basename(path)
+        return data_key(place, root, self.project, size=file.size, blake3=file.blake3, created=modified)
 
     # -- what goes into the record
 
@@ -195,7 +197,7 @@ class _Run:
     def _inputs_of(self, begun: State) -> dict[str, JSON]:
         labels = {key: {"$task": one.digest, "label": head.label} for key, (one, head) in self._heads.items()}
         return {
-            "folder": self._form(self.task.tasker.p),
+            "folder": self._form(_placed(self.task.tasker.p, self.project)),
             "task": self.task.name,
             "conf": self._conf,
             "upstream": {key: labels.get(key, dict(used)) for key, used in begun.upstream.items()},
@@ -233,6 +235,12 @@ class _Run:
                     yield self._key(path, file, root)
         for _, head in self._heads.values():
             yield from manifest_keys(head, self.project)
+
+
+def _placed(folder: Path, project: Project) -> Path:
+    """The folder without the links that lead into the project, whose root has none."""
+    real = Path(os.path.realpath(folder))
+    return real if real.is_relative_to(project.root) else folder
 
 
 def _code_of(task: TaskUnit, behind: Behind) -> CodeFingerprint:

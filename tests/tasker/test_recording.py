@@ -104,6 +104,16 @@ def test_files_are_data_keys_by_content(rat: ScratchProject) -> None:
     assert sorted(files) == sorted((folder / name, hash_file(str(folder / name))) for name in expected)
 
 
+def test_a_folder_reached_by_a_link_is_the_same(rat: ScratchProject, tmp_path: Path) -> None:
+    """So are its records, by whatever path the project is reached."""
+    (tmp_path / "link").symlink_to(rat.root)
+    t = use(tmp_path / "link/rats/rat1")
+    t.numbers()
+    record = RSView(rat.project).latest
+    assert [key.path for key in record.output_data] == ["../../rats/rat1/numbers.json"]
+    assert RSView(rat.project).filter.task(use(rat.root / "rats/rat1").numbers).labels() == [record.label]
+
+
 def test_parameters_hold_folder_conf_and_upstream_digests(rat: ScratchProject) -> None:
     """They are looked for like inputs of any task; of conf there is what was read."""
     t = use(rat.root / "rats/rat1")
