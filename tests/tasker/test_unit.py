@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from smttask.errors import LockError, ResultNotFoundError
+from smttask.errors import LockError, ResultNotFoundError, StorageError
 from smttask.tasker import JSON, Tasker
 
 
@@ -160,3 +160,34 @@ def test_accept_of_what_is_not_there_is_an_error(t: Tasker) -> None:
     JSON(t.p / "one.json").save(1)
     with pytest.raises(ResultNotFoundError, match="found: no state file"):
         t.one.accept()
+
+
+def test_what_a_broken_first_run_left_is_not_loaded(t: Tasker) -> None:
+    """Though all files are there."""
+
+    @t.stores("a.txt")
+    def broken(tsk):
+        Path("a.txt").write_text("half")
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        broken()
+    with pytest.raises(ResultNotFoundError, match="No stored result for .*\n  its last run did not finish"):
+        broken.load()
+
+
+def test_an_output_that_cannot_be_deleted_is_an_error(t: Tasker) -> None:
+    """Here a file stands where its folder was; a link is deleted, not what it leads to."""
+    t.two()
+    (t.p / "sub" / "two.json").unlink()
+    (t.p / "sub").rmdir()
+    (t.p / "sub").touch()
+    with pytest.raises(StorageError, match="Cannot delete two.json"):
+        t.two.clear()
+    (t.p / "sub").unlink()
+    (t.p / "one.json").unlink()
+    (t.p / "elsewhere").mkdir()
+    (t.p / "one.json").symlink_to(t.p / "elsewhere")
+    t.one.clear()
+    assert (t.p / "elsewhere").is_dir()
+    assert not (t.p / "one.json").is_symlink()
