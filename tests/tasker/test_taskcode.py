@@ -244,3 +244,25 @@ def test_what_functions_hold_counts_where_they_share_a_text(tmp_path: Path) -> N
 
 def helped() -> int:
     return 1
+
+
+def test_what_a_module_sets_on_its_tasker_is_no_code(folder: Path) -> None:
+    """Nor how the Tasker was made: what is read of conf counts by itself."""
+    text = """
+from smttask.tasker import JSON, Tasker
+t = Tasker(FOLDER)
+t.conf.n = 1
+
+@t.stores(JSON("a.json"))
+def a(tsk):
+    return t.conf.get("other")
+
+@t.stores(JSON("b.json"))
+def b(tsk, a=a):
+    return t.p.name, a.tasker
+"""
+    parts = []
+    for changes in [("FOLDER", repr(str(folder))), ("FOLDER", "r" + repr(str(folder)))]:
+        module = lab(folder, (LAB, text.replace(*changes).replace("n = 1", f"n = {len(parts)}")))
+        parts.append([dict(task.code.parts()) for task in module.t.tasks.values()])
+    assert parts[0] == parts[1] == [{"lab_of_tasks:a": parts[0][0]["lab_of_tasks:a"]}, parts[0][1]]
