@@ -18,6 +18,7 @@ from smttask.errors import (
     DescriptionError,
     ProjectError,
     RecordStoreError,
+    RecordStoreWarning,
     ResultNotFoundError,
     SmttaskWarning,
     StaleModuleError,
@@ -261,6 +262,15 @@ def test_file_names_that_no_record_can_hold_are_refused_before_the_run(rat: Scra
     with pytest.raises(RecordStoreError, match="No record can hold the path"):
         t.summary()
     assert not (t.p / long).exists()
+
+
+def test_a_failing_record_store_loses_no_output(rat: ScratchProject) -> None:
+    """The run goes on, and a warning tells that it has no record."""
+    (rat.root / ".smt/records").write_bytes(b"no database")
+    t = use(rat.root / "rats/rat1")
+    with pytest.warns(RecordStoreWarning, match="'numbers' runs without a record"):
+        assert t.numbers() == [3, 6, 9]
+    assert t.numbers.is_current()
 
 
 def test_recording_is_off_by_default_and_by_setting(rat: ScratchProject) -> None:
