@@ -61,6 +61,7 @@ class Calls:
             )
             if self.project is not None:
                 stack.enter_context(use_project(self.project))
+                self.project.may_fall_back |= self.instructions.may_fall_back
             folder = os.getcwd() if self.project is None else str(self.project.root)
             if folder not in sys.path:
                 sys.path.insert(0, folder)

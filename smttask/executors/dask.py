@@ -29,8 +29,8 @@ class DaskExecutor:
 
     Recorded tasks that a task needs are keys of one Dask graph, so that those that several need are
     run once, and independent ones side by side; results stay in the project's folder, which all workers
-    must see. Works are handed over as workers get free. What workers of other hosts keep in
-    journals is taken in at the end.
+    must see. Works are handed over as workers get free. What workers of other hosts, or those that
+    cannot use the record store, keep in journals is taken in at the end.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class DaskExecutor:
             run=uuid.uuid4().hex,
             root="" if project is None else str(project.root),
             folder=os.getcwd() if project is None else str(project.root),
-            instructions=replace(self._instructions, keep=True),
+            instructions=replace(self._instructions, keep=True, may_fall_back=bool(self._scheduler)),
             retries=self._retries,
         )
         cluster, n = self._cluster(project)

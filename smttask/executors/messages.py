@@ -33,6 +33,8 @@ class Instructions:
         Names and values (texts, numbers, tuples of texts) of settings that hold besides.
     only_calls
         No work holds a task, so that workers need not load what tasks need (see `Work.call`).
+    may_fall_back
+        A worker that cannot use the record store keeps a journal, which is taken in at the end of the run.
     """
 
     start: str = ""
@@ -44,6 +46,7 @@ class Instructions:
     record_store: str | None = None
     settings: tuple[tuple[str, Any], ...] = ()
     only_calls: bool = False
+    may_fall_back: bool = False
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Self:

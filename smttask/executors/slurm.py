@@ -160,7 +160,9 @@ class SlurmExecutor:
             return orders
         with config.use(**chosen_settings(orders)):
             serves_all_hosts = project.records.path is None
-        return orders if serves_all_hosts else replace(orders, record_store=JOURNAL)
+        if serves_all_hosts:  # but perhaps not the nodes
+            return replace(orders, may_fall_back=True)
+        return replace(orders, record_store=JOURNAL)
 
 
 def _count(options: dict[str, Any], name: str) -> int | None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from smttask.code.scope import CodeScope
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["JOURNAL_DIR", "Project", "get_project", "open_records"]
 
 JOURNAL_DIR = os.path.join(".smt", "journal")
+FALL_BACK_S = 60.0  # after which a record store that failed is tried again
 
 _projects: dict[str, Project] = {}  # by real root
 _lock = threading.Lock()
@@ -48,10 +50,14 @@ class Project:
     ----------
     root
         Real path of the folder.
+    may_fall_back
+        Whether this process keeps a journal while the record store fails: another one will take it in.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.may_fall_back = False
+        self._fallen_back_at = -FALL_BACK_S
         self._data: tuple[tuple[Path, Path], DataStore] | None = None
         self._repository: tuple[tuple[str, ...], Repository] | None = None
         self._scope: tuple[tuple[str, ...], CodeScope] | None = None
@@ -110,6 +116,8 @@ class Project:
         """What takes the records of runs: the record store, or a journal where another host writes it."""
         if self.setting("record_store") == JOURNAL:
             return self.journal
+        if self.may_fall_back and monotonic() - self._fallen_back_at < FALL_BACK_S:
+            return self.journal
         store = self.records
         if store.path is None:  # a server, which serves all hosts
             return store
@@ -134,6 +142,13 @@ class Project:
             made = JournalRecordStore(self.root / JOURNAL_DIR, durable=durable)
             self._journals.setdefault(durable, made)
         return self._journals[durable]
+
+    def fall_back(self) -> JournalRecordStore | None:
+        """The journal, in place of a record store that failed just now; None if it may not be."""
+        if not self.may_fall_back:
+            return None
+        self._fallen_back_at = monotonic()
+        return self.journal
 
     @cached_property
     def home(self) -> Home:

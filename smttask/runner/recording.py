@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -156,6 +157,11 @@ class RunRecord:
                 settle_open_runs(self.project, digest=self.record.digest)
             records.open_record(self.record)
         except RecordStoreError as error:
+            if (journal := self._journal(error)) is not None:
+                with suppress(RecordStoreError):
+                    journal.open_record(self.record)
+                    self._records = journal
+                    return
             self.error = error
             warn(
                 f"Task {self.record.task!r} runs without a record; its result is stored all the same.\n"
@@ -184,8 +190,9 @@ class RunRecord:
         """
         if self.error is not None:
             return
-        try:
-            self._records.close_record(
+
+        def close(records: RunRecords) -> None:
+            records.close_record(
                 self.record.label,
                 status=status,
                 outcome=outcome,
@@ -195,12 +202,26 @@ class RunRecord:
                 stdout_stderr=text,
                 parameters=parameters,
             )
+
+        try:
+            close(self._records)
         except (RecordStoreError, RecordNotFoundError) as error:
+            if isinstance(error, RecordStoreError) and (journal := self._journal(error)) is not None:
+                with suppress(RecordStoreError):
+                    close(journal)
+                    return
             self.error = error
             warn(
                 f"The record {self.record.label} of task {self.record.task!r} could not be closed.\n{error}",
                 RecordStoreWarning,
             )
+
+    def _journal(self, error: RecordStoreError) -> RunRecords | None:
+        """What keeps the record in place of a record store that failed with `error`; None if nothing does."""
+        journal = self.project.fall_back()
+        if journal is not None:
+            warn(f"Records are kept in a journal, to be taken in later, for:\n{error}", RecordStoreWarning)
+        return journal
 
     def close_failed(self, error: BaseException, duration_s: float, *, text: str) -> None:
         """Close the record as killed or crashed, and note on the error which record tells of it."""

@@ -272,6 +272,21 @@ def test_no_record_of_workers_that_do_not_reach_the_record_store_is_lost(lab, cl
     assert statuses(lab) == ["crashed"] + ["finished"] * 20
 
 
+def test_no_record_of_workers_whose_record_store_fails_is_lost(lab, tmp_path):
+    """They were told of no journal; the command finds one, the run of a task that failed in it too."""
+    programs = Programs(tmp_path)
+    programs.add_worker(SMTTASK_RECORD_STORE="/proc/nowhere/records")
+    for x in range(3):
+        lab.tasks.Square(x).save(lab.todo)
+    lab.tasks.Refuse(1).save(lab.todo)
+    try:
+        summary = run(lab, scheduler=programs.address)
+    finally:
+        programs.close()
+    assert summary.counts == {"computed": 3, "failed": 1}
+    assert statuses(lab) == ["crashed"] + ["finished"] * 3
+
+
 def test_the_command_takes_a_scheduler_or_its_file(lab, cluster):
     """And uses its workers, not some of its own."""
     for x in range(2):

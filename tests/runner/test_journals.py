@@ -6,11 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from datetime import UTC, datetime
 
 import pytest
 
 from smttask.errors import RecordStoreError, RecordStoreWarning
+from smttask.records.record import Record
 from smttask.runner import settle_open_runs, take_in_journals
+from smttask.runner.recording import RunRecord
 from smttask.testing import scratch_project
 
 TASKS = """
@@ -103,6 +107,34 @@ def test_a_worker_without_the_record_store_runs_and_its_records_come_at_the_next
     )
     assert (record.platform, record.user, record.version) == (here.platform, here.user, here.version)
     assert not (lab.root / ".smt" / "journal").exists()
+
+
+def test_a_worker_that_may_fall_back_keeps_a_journal_while_the_record_store_fails(lab):
+    """One warning a minute; also the end of a run stands there that the store had opened."""
+    tasks, store = lab.load("tasks"), lab.root / ".smt" / "records"
+    lab.project.may_fall_back = True
+    begun = Record(
+        label="20260101-000000-000001_abcdef", timestamp=datetime(2026, 1, 1, tzinfo=UTC), task="Begun"
+    )
+    opened = RunRecord(begun, lab.project, lab.project.repository.state())
+    opened.open()
+    lab.project.records.close()
+    hidden = [path.rename(path.with_name(f"hidden{path.name}")) for path in store.parent.glob("records*")]
+    store.mkdir()
+    with warnings.catch_warnings(record=True) as told:
+        opened.close("finished", "", 1.0, text="")
+        assert tasks.Square(2.0).run() == 4.0
+    [one] = told
+    assert str(one.message).startswith(
+        "Records are kept in a journal, to be taken in later, for:\nThe record store"
+    )
+    assert (opened.error, len(journals(lab))) == (None, 1)
+    store.rmdir()
+    for path in hidden:
+        path.rename(path.with_name(path.name.removeprefix("hidden")))
+    lab.project.journal.close()
+    lab.run("import tasks; tasks.Square(3.0).run()")
+    assert statuses(lab) == [("Begun", "finished"), ("Square", "finished"), ("Square", "finished")]
 
 
 def test_a_running_task_elsewhere_is_shown_as_running_and_a_killed_one_as_killed(lab, sleeper):
