@@ -146,6 +146,7 @@ class OwnCluster:
         self._output = output
         self._n_started = 0
         self._n_quick_ends = 0
+        self._arrived: set[str] = set()  # names of those that the scheduler has known
         self._workers: dict[str, _Worker] = {}
         self._ended: dict[str, tuple[str, str]] = {}
         self._has_ended = False
@@ -167,9 +168,20 @@ class OwnCluster:
             workers={}, scheduler=scheduler, name="smttask", silence_logs=False
         )
         self.address = self._cluster.scheduler_address
+        self._note_arrivals()
         for _ in range(self._n):
             self._start()
         return distributed.Client(self.address, timeout=CONNECT_S, set_as_default=False, name="smttask")
+
+    def _note_arrivals(self) -> None:
+        """Let the scheduler tell whom it knows, at once: a task may end its worker within milliseconds."""
+        arrived = self._arrived
+
+        class Arrivals(require("distributed").SchedulerPlugin):  # type: ignore[misc]
+            def add_worker(self, scheduler: Any, worker: str) -> None:
+                arrived.add(str(scheduler.workers[worker].name))
+
+        self._cluster.scheduler.add_plugin(Arrivals())
 
     def _start(self) -> None:
         self._n_started += 1
@@ -189,7 +201,8 @@ class OwnCluster:
                 continue
             del self._workers[name]
             self._ended[name] = status_text(status), worker.last_output
-            self._n_quick_ends = self._n_quick_ends + 1 if status > 0 and worker.age_s < QUICK_S else 0
+            is_quick = status > 0 and worker.age_s < QUICK_S and name not in self._arrived
+            self._n_quick_ends = self._n_quick_ends + 1 if is_quick else 0
             if self._n_quick_ends >= MOST_QUICK_ENDS:
                 raise WorkerError(
                     "Worker processes for Dask could not start.",

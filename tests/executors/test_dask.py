@@ -75,6 +75,10 @@ def Die(x: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
 
 @RecordedTask
+def Exit(x: int) -> int:
+    os._exit(3)
+
+@RecordedTask
 def Loop(x: int) -> int:
     (MARKS / f"begun{x}").touch()
     for _ in progress(range(6000)):
@@ -426,6 +430,21 @@ def test_a_task_that_kills_its_workers_is_reported_and_no_other(lab):
     }
     assert left(lab) == ["Die", "Total"]
     assert set(statuses(lab)) == {"finished", "killed"}
+
+
+@pytest.mark.slow
+def test_tasks_that_end_their_workers_at_once_are_reported_and_no_other(lab):
+    """They are not taken for workers that cannot start, however many they are."""
+    for x in range(3):
+        lab.tasks.Exit(x).save(lab.todo)
+    for x in range(10):
+        lab.tasks.Square(x).save(lab.todo)
+    summary = run(lab)
+    assert summary.counts == {"computed": 10, "killed": 3}
+    assert {outcome.error for outcome in summary.failures} == {
+        "its worker died 2 times, at last ended by itself, with exit status 3"
+    }
+    assert left(lab) == ["Exit"] * 3
 
 
 @pytest.mark.slow
