@@ -25,7 +25,7 @@ from smttask.errors import (
     UncommittedChangesError,
 )
 from smttask.hashing import hash_file
-from smttask.runner import settle_open_runs
+from smttask.runner import settle_open_runs, take_in_journals
 from smttask.tasker import Tasker, use
 from smttask.testing import ScratchProject, scratch_project
 
@@ -290,6 +290,17 @@ def test_values_of_conf_that_no_record_can_hold_stand_as_text(rat: ScratchProjec
         t.summary()
     assert records(rat)["numbers"].status == "finished"
     assert "Strange" in RSView(rat.project).filter.task("numbers").latest.get_param("conf.scale")
+
+
+def test_where_another_host_writes_the_records_a_journal_keeps_them(rat: ScratchProject) -> None:
+    """They come out of it as they would have been, with what was read of conf."""
+    t = use(rat.root / "rats/rat1")
+    with config.use(record_store="journal"):
+        t.numbers()
+    assert rat.project.records.count() == 0
+    take_in_journals(rat.project)
+    record = RSView(rat.project).latest
+    assert (record.status, record.get_param("conf")) == ("finished", {"scale": 3})
 
 
 class _Strange:
