@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from stat import S_ISDIR, S_ISREG
 from time import time_ns
@@ -31,10 +31,17 @@ class Look:
     """What stands at each path, found out when first asked and remembered.
 
     One object serves one bringing up to date; paths are absolute.
+
+    Parameters
+    ----------
+    stored
+        Gives the paths of what tasks store. It does not count in a folder that goes in and holds it, else
+        a task that stores beside its input would never be up to date.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stored: Callable[[], Collection[str]] = tuple) -> None:
         self._found: dict[str, FileState | None] = {}
+        self._stored = stored
 
     def now(self, path: str, known: FileState | None) -> FileState | None:
         """The file or folder at `path` with the digest of its content; None if nothing is there.
@@ -50,7 +57,7 @@ class Look:
         try:
             return self._found[path]
         except KeyError:
-            found = self._found[path] = _told(path, partial(_now, known))
+            found = self._found[path] = _told(path, partial(_now, known, self._stored))
             return found
 
     def stat(self, path: str) -> FileState | None:
@@ -63,7 +70,7 @@ class Look:
         StorageError
             If the system does not let us look.
         """
-        return _told(path, _stated)
+        return _told(path, partial(_stated, self._stored))
 
     def made(self, path: str, digest: str = "") -> FileState | None:
         """An output that was just written, for the state file; None if nothing is there.
@@ -102,10 +109,10 @@ def _told(path: str, look: Callable[[str], FileState]) -> FileState | None:
     raise AssertionError("the last look returns or raises")
 
 
-def _now(known: FileState | None, path: str) -> FileState:
+def _now(known: FileState | None, stored: Callable[[], Collection[str]], path: str) -> FileState:
     stat = os.stat(path)
     if not S_ISREG(stat.st_mode):
-        return _Folder(path, stat).now(known)
+        return _Folder(path, stat, stored()).now(known)
     size, mtime_ns, inode = stat.st_size, stat.st_mtime_ns, stat.st_ino
     if known is not None and known[:3] == (size, mtime_ns, inode) and not known.listing:
         return known
@@ -114,11 +121,11 @@ def _now(known: FileState | None, path: str) -> FileState:
     return FileState(size, -1 if _is_young(mtime_ns, looked_ns) else mtime_ns, inode, digest)
 
 
-def _stated(path: str) -> FileState:
+def _stated(stored: Callable[[], Collection[str]], path: str) -> FileState:
     stat = os.stat(path)
     if S_ISREG(stat.st_mode):
         return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ino, "")
-    return _Folder(path, stat).state("")
+    return _Folder(path, stat, stored()).state("")
 
 
 def _made(digest: str, path: str) -> FileState:
@@ -132,12 +139,17 @@ def _made(digest: str, path: str) -> FileState:
 class _Folder:
     """A folder that is an input or output, with the stats of all the files in it."""
 
-    def __init__(self, path: str, stat: os.stat_result) -> None:
+    def __init__(self, path: str, stat: os.stat_result, stored: Collection[str] = ()) -> None:
         if not S_ISDIR(stat.st_mode):  # reading it may never end
             raise OSError(errno.EINVAL, "a pipe or a device, no file", path)
         self._inode = stat.st_ino
         self._looked_ns = time_ns()
-        self._files = sorted((name, file, os.stat(file)) for name, file in iter_files(path, skip=_SKIPPED))
+        not_counted = _names_within(path, stored)
+        self._files = sorted(
+            (name, file, os.stat(file))
+            for name, file in iter_files(path, skip=_SKIPPED)
+            if not (not_counted and _is_within(name, not_counted))
+        )
 
     def state(self, digest: str) -> FileState:
         """Sums over the files, with the `digest` of their contents."""
@@ -162,6 +174,23 @@ class _Folder:
 
     def _latest_ns(self) -> int:
         return max((stat.st_mtime_ns for _, _, stat in self._files), default=0)
+
+
+def _names_within(folder: str, stored: Collection[str]) -> set[str]:
+    """Names of what is stored in `folder`, relative to it; none if it is stored as a whole."""
+    if not stored or folder in stored:
+        return set()
+    prefix = os.path.join(folder, "")
+    return {path[len(prefix) :].replace(os.sep, "/") for path in stored if path.startswith(prefix)}
+
+
+def _is_within(name: str, names: set[str]) -> bool:
+    """Whether the file `name` is one of `names`, or in a folder that is."""
+    while name not in names:
+        name, slash, _ = name.rpartition("/")
+        if not slash:
+            return False
+    return True
 
 
 def _is_young(mtime_ns: int, looked_ns: int) -> bool:

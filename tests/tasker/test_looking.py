@@ -188,6 +188,22 @@ def test_states_of_taskers_do_not_count_in_folders(tmp_path):
     assert Look().now(str(tmp_path / "movie"), known) is known
 
 
+def test_what_tasks_store_in_a_folder_does_not_count_there(tmp_path):
+    """Results beside the data are no change of the data; a folder that a task stores counts as a whole."""
+    folder = tmp_path / "movie"
+    (folder / "out").mkdir(parents=True)
+    old_file(folder / "a.txt")
+    stored = {str(folder / "sum.json"), str(folder / "out")}
+    known = Look(lambda: stored).now(str(folder), None)
+    for name in ("sum.json", "out/b.txt"):
+        (folder / name).write_text("{}")
+    assert Look(lambda: stored).now(str(folder), known) is known
+    assert Look(lambda: stored).stat(str(folder)).size == 3
+    (folder / "sum.json.txt").write_text("{}")
+    assert Look(lambda: stored).now(str(folder), known).blake3 != known.blake3
+    assert Look(lambda: {str(folder), *stored}).now(str(folder), None).blake3 == InputDir(folder).digest
+
+
 def test_a_file_becomes_a_folder(tmp_path):
     """A folder in place of a file, and the other way round, is another content."""
     path = str(tmp_path / "x")
