@@ -6,10 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from smttask.records.editing import TagEdit, TextEdit
-from smttask.records.originals import fingerprints, labels_of, names_of_projects, open_labels
+from smttask.records.originals import (
+    BATCH,
+    fingerprints,
+    iter_parameters,
+    labels_of,
+    names_of_projects,
+    open_labels,
+)
 from smttask.records.query import Selection
 from smttask.records.record import Record
 from smttask.records.sqlite import SQLiteRecordStore
+from smttask.records.stores import SQLRecordStore
 
 MakeRecord = Callable[..., Record]
 
@@ -41,3 +49,23 @@ def test_runs_that_may_go_on_are_told_from_those_of_the_dead(
     assert open_labels(other, "scratch") == {make_record(1).label}
     assert open_labels(other, "another") == set()
     assert names_of_projects(other) == ["scratch"]
+
+
+def test_the_parameters_of_all_projects_are_read_a_few_at_a_time(
+    open_store: Callable[..., SQLiteRecordStore], make_record: MakeRecord
+) -> None:
+    """Whoever asks what all records name misses none, however many there are."""
+    mine, theirs = open_store(), open_store(name="theirs")
+    for number in range(BATCH + 1):
+        mine.open_record(make_record(number))
+    theirs.open_record(make_record(BATCH + 1))
+    assert list(iter_parameters(mine)) == [make_record(number).parameters for number in range(BATCH + 2)]
+
+
+def test_the_parameters_in_a_postgresql_database_are_read_too(
+    open_postgres: Callable[..., SQLRecordStore], make_record: MakeRecord
+) -> None:
+    """As those of a file."""
+    store = open_postgres()
+    store.open_record(make_record(1))
+    assert list(iter_parameters(store)) == [make_record(1).parameters]
