@@ -105,7 +105,10 @@ def _one_for_all(function: FunctionType, task: TaskUnit) -> FunctionType | None:
             return None
         kind = type(value)
         if issubclass(kind, Wiring):
-            value = object.__new__(kind)  # which keeps no folder in memory
+            try:
+                value = object.__new__(kind)  # which keeps no folder in memory
+            except TypeError:  # a user's class that is a dict too
+                return None
             forms.append(kind)
         elif issubclass(kind, PurePath):  # of which no value counts
             value = None

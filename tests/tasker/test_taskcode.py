@@ -266,3 +266,19 @@ def b(tsk, a=a):
         module = lab(folder, (LAB, text.replace(*changes).replace("n = 1", f"n = {len(parts)}")))
         parts.append([dict(task.code.parts()) for task in module.t.tasks.values()])
     assert parts[0] == parts[1] == [{"lab_of_tasks:a": parts[0][0]["lab_of_tasks:a"]}, parts[0][1]]
+
+
+def test_a_tasker_of_any_class_may_be_held(tmp_path: Path) -> None:
+    """Such as one that is a dict as well."""
+
+    class Both(Tasker, dict):  # type: ignore[misc]
+        pass
+
+    t = Both(tmp_path)
+
+    @t
+    def held(tsk):
+        return t.p
+
+    assert next(iter(held.code.parts())).endswith(".held")
+    assert held() == tmp_path
