@@ -6,8 +6,10 @@ import errno
 import itertools
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import BinaryIO, cast
 
 from smttask.errors import StorageError
@@ -15,8 +17,10 @@ from smttask.hashing import HashingFile
 
 __all__ = [
     "create_link",
+    "is_unfinished",
     "read_link",
     "reading_error",
+    "remove_unfinished",
     "replace_link",
     "storage_error",
     "sync",
@@ -26,6 +30,7 @@ __all__ = [
 ]
 
 _serial = itertools.count()
+_UNFINISHED = re.compile(r"\.(.+)\.\d+-\d+-[0-9a-f]{6}\.part", re.DOTALL)
 
 
 def storage_error(what: str, path: str, error: OSError) -> StorageError:
@@ -96,6 +101,28 @@ def write_folder_whole(path: str, save: Callable[[str], object]) -> None:
     except BaseException:
         _remove(beside)
         raise
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file or folder of this name is one that is being written, or was when its process died."""
+    return _UNFINISHED.fullmatch(name) is not None
+
+
+def remove_unfinished(paths: Iterable[str]) -> None:
+    """Remove what processes that died had begun to write for `paths`.
+
+    Only for who knows that nobody else writes there now. What cannot be removed stays.
+    """
+    names: dict[str, set[str]] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        names.setdefault(folder, set()).add(name)
+    for folder, wanted in names.items():
+        with suppress(OSError):
+            for name in os.listdir(folder):
+                if (found := _UNFINISHED.fullmatch(name)) is not None and found[1] in wanted:
+                    with suppress(OSError):
+                        _remove(os.path.join(folder, name))
 
 
 def _remove(path: str) -> None:

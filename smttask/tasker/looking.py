@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from smttask.errors import StorageError
 from smttask.hashing import file_digest, iter_files, joined_digest
-from smttask.storage.atomic import reading_error
+from smttask.storage.atomic import is_unfinished, reading_error
 from smttask.tasker.state import FOLDER, FileState
 
 __all__ = ["Look"]
@@ -144,12 +144,11 @@ class _Folder:
             raise OSError(errno.EINVAL, "a pipe or a device, no file", path)
         self._inode = stat.st_ino
         self._looked_ns = time_ns()
-        not_counted = _names_within(path, stored)
-        self._files = sorted(
-            (name, file, os.stat(file))
-            for name, file in iter_files(path, skip=_SKIPPED)
-            if not (not_counted and _is_within(name, not_counted))
-        )
+        files: Iterable[tuple[str, str]] = iter_files(path, skip=_SKIPPED)
+        if stored and path not in stored:
+            not_counted = _names_within(path, stored)
+            files = (each for each in files if not _is_made(each[0], not_counted))
+        self._files = sorted((name, file, os.stat(file)) for name, file in files)
 
     def state(self, digest: str) -> FileState:
         """Sums over the files, with the `digest` of their contents."""
@@ -177,16 +176,16 @@ class _Folder:
 
 
 def _names_within(folder: str, stored: Collection[str]) -> set[str]:
-    """Names of what is stored in `folder`, relative to it; none if it is stored as a whole."""
-    if not stored or folder in stored:
-        return set()
+    """Names of what is stored in `folder`, relative to it."""
     prefix = os.path.join(folder, "")
     return {path[len(prefix) :].replace(os.sep, "/") for path in stored if path.startswith(prefix)}
 
 
-def _is_within(name: str, names: set[str]) -> bool:
-    """Whether the file `name` is one of `names`, or in a folder that is."""
-    while name not in names:
+def _is_made(name: str, stored: set[str]) -> bool:
+    """Whether the file `name` is one of `stored`, in a folder that is, or half-written."""
+    if name.endswith(".part") and is_unfinished(name.rpartition("/")[2]):
+        return True
+    while name not in stored:
         name, slash, _ = name.rpartition("/")
         if not slash:
             return False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -11,8 +13,10 @@ from smttask.hashing import hash_file
 from smttask.storage import atomic
 from smttask.storage.atomic import (
     create_link,
+    is_unfinished,
     read_link,
     reading_error,
+    remove_unfinished,
     replace_link,
     storage_error,
     unlink_if_there,
@@ -34,6 +38,26 @@ def test_a_file_is_replaced_at_once(tmp_path):
         write_whole(str(path), fails)
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["x"]
+
+
+def test_what_a_killed_writer_left_is_known_and_removed(tmp_path):
+    """Files and folders begun for a path go; the path itself, and what was begun for others, stay."""
+    path = tmp_path / "x.npy"
+    program = (
+        "import os, sys\nfrom smttask.storage.atomic import write_folder_whole, write_whole\n"
+        "def dies(place):\n    isinstance(place, str) and os.mkdir(place)\n    os._exit(0)\n"
+        "(write_whole if sys.argv[2] == 'file' else write_folder_whole)(sys.argv[1], dies)"
+    )
+    for name, kind in [("x.npy", "file"), ("x.npy", "folder"), ("y", "file")]:
+        subprocess.run([sys.executable, "-c", program, tmp_path / name, kind], check=True)
+    path.write_text("")
+    left = set(os.listdir(tmp_path)) - {"x.npy"}
+    assert len(left) == 3
+    assert all(map(is_unfinished, left))
+    assert not any(map(is_unfinished, ["x.npy", ".x.part", "x.1-2-abcdef.part"]))
+    remove_unfinished([str(path), str(tmp_path / "none" / "z")])
+    (other,) = set(os.listdir(tmp_path)) - {"x.npy"}
+    assert other.startswith(".y.")
 
 
 def test_a_file_is_hashed_while_it_is_written(tmp_path):

@@ -189,13 +189,13 @@ def test_states_of_taskers_do_not_count_in_folders(tmp_path):
 
 
 def test_what_tasks_store_in_a_folder_does_not_count_there(tmp_path):
-    """Results beside the data are no change of the data; a folder that a task stores counts as a whole."""
+    """Results beside data are no change of the data, nor half-written ones; a stored folder counts whole."""
     folder = tmp_path / "movie"
     (folder / "out").mkdir(parents=True)
     old_file(folder / "a.txt")
     stored = {str(folder / "sum.json"), str(folder / "out")}
     known = Look(lambda: stored).now(str(folder), None)
-    for name in ("sum.json", "out/b.txt"):
+    for name in ("sum.json", ".sum.json.12-3-abcdef.part", "out/b.txt"):
         (folder / name).write_text("{}")
     assert Look(lambda: stored).now(str(folder), known) is known
     assert Look(lambda: stored).stat(str(folder)).size == 3
