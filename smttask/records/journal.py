@@ -264,7 +264,8 @@ class _Writer:
 def _made(folder: Path, path: str) -> int:
     """A new file at `path`, open for appending; who takes journals in may remove the empty folder."""
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # `exist_ok` looks again, and the folder may be gone by then
+            folder.mkdir(parents=True)
         with suppress(FileNotFoundError):
             return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
 
