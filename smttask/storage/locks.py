@@ -314,7 +314,8 @@ def _release_file(path: str, turn: _Turn, owner_file: OwnerFile | None) -> None:
         return
     fd, turn.fd = turn.fd, -1
     try:
-        os.unlink(path)
+        if _is_at(fd, path):  # else the lock was broken, and what stands there is that of somebody else
+            os.unlink(path)
     except FileNotFoundError:
         pass
     finally:

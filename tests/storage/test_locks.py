@@ -362,3 +362,11 @@ def test_who_holds_a_lock_is_told_without_waiting(tmp_path):
         done = subprocess.run([sys.executable, "-c", ask, lock], capture_output=True, text=True, check=True)
         assert done.stdout.startswith(f"process {os.getpid()} on ")
     assert find_holder(lock) == ""
+
+
+def test_the_end_of_a_broken_lock_leaves_that_of_the_next_owner(lock, owner):
+    """Who unlinks a lock file by hand lets in one more, not all who come after."""
+    with computing(lock):
+        os.unlink(lock)
+        second = owner()
+    assert f"process {second.pid}" in find_holder(lock)
