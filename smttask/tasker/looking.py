@@ -72,6 +72,11 @@ class Look:
         """
         return _told(path, partial(_stated, self._stored))
 
+    def aged(self, path: str) -> FileState | None:
+        """As `stat`, but None also where it is so young that writing it now might not show."""
+        found = self.stat(path)
+        return None if found is None or _is_young(found.mtime_ns, time_ns()) else found
+
     def made(self, path: str, digest: str = "") -> FileState | None:
         """An output that was just written, for the state file; None if nothing is there.
 

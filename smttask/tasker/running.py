@@ -140,8 +140,10 @@ def run(
         given = values()
         if is_first:
             write_state(folder, task.name, State(is_finished=False))
+        earlier = _plain_files(task, look)
         made = call(task, given)
         try:
+            _refuse_left(task, earlier, look)
             outputs = _store(task, made.value, look)
         except BaseException as error:
             error.add_note(_place_of(task))
@@ -163,6 +165,29 @@ def _recorded(task: TaskUnit, begun: State) -> Iterator[Callable[[State], None]]
 
     with recording(task, begun) as told:
         yield told
+
+
+def _plain_files(task: TaskUnit, look: Look) -> dict[str, FileState]:
+    """Files and folders that the function is to write itself and that are there already."""
+    found = {
+        path: look.aged(path)
+        for output, path in zip(task.outs, task.output_paths, strict=True)
+        if not isinstance(output, FormatFile)
+    }
+    return {path: state for path, state in found.items() if state is not None}
+
+
+def _refuse_left(task: TaskUnit, earlier: Mapping[str, FileState], look: Look) -> None:
+    """Raise if the function left a plain file as an earlier run, or somebody, had made it."""
+    for path, state in earlier.items():
+        if look.stat(path) == state:
+            raise OutputError(
+                f"Task {task.name!r} did not write {file_key(task.tasker.folder, path)!r}.",
+                f"found: {path}, as it was before the run",
+                "the function writes its plain files whenever it runs: what they are made from changed",
+                task=task.name,
+                path=path,
+            )
 
 
 def _store(task: TaskUnit, value: Any, look: Look) -> dict[str, FileState]:

@@ -144,7 +144,7 @@ def test_json_is_for_people_and_other_programs(tmp_path):
         (Zarr("a.zarr"), {"x": {1}}, "'x' is no array"),
         (Zarr("a.zarr"), {"a/b": [1]}, "'a/b' cannot be the name"),
     ],
-    ids=repr,
+    ids=lambda part: "a lambda" if callable(part) and not isinstance(part, os.PathLike) else repr(part),
 )
 def test_a_value_that_does_not_fit_is_told(tmp_path, file, value, said):
     """The error names file, value and what to use instead; what was there before stays as it was."""

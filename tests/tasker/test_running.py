@@ -69,6 +69,25 @@ def test_a_wrong_number_of_values_is_an_error(t: Tasker, returned: Any, what: st
     assert [stale.why for stale in two.report()] == ["its last run did not finish"]
 
 
+def test_a_plain_file_that_is_left_as_it_was_is_an_error(t: Tasker) -> None:
+    """What it is made from changed, so the old one must not pass for new; the next run may write it."""
+    t.conf.x = 1
+
+    @t.stores("a.txt")
+    def one(tsk):
+        if tsk.conf.x != 2:
+            Path("a.txt").write_text("a")
+
+    os.utime(one(), ns=(10**18 + 1, 10**18 + 1))
+    t.conf.x = 2
+    with pytest.raises(OutputError, match="Task 'one' did not write 'a.txt'") as caught:
+        one()
+    assert "as it was before the run" in str(caught.value)
+    assert not one.is_current()
+    t.conf.x = 3
+    assert one().read_text() == "a"
+
+
 def test_a_plain_file_that_was_not_written_is_an_error(t: Tasker) -> None:
     """It says which, and the run does not count, though the other was written."""
 
