@@ -57,9 +57,13 @@ def given_folders(dirs: Sequence[str], *, quiet: bool = False) -> list[str]:
 
     Raises
     ------
+    click.UsageError
+        If a name is empty, as that of a shell variable which is not set.
     TaskfileError
         If none of them is a folder.
     """
+    if not all(dirs):
+        raise click.UsageError("the name of a folder is empty; write . for the folder you are in")
     folders: dict[str, str] = {}
     files = []
     for path in dirs:

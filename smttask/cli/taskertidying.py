@@ -97,9 +97,9 @@ def clear(
     cleared = [each for each in found if is_done and _clear(each, errors)]
     if as_json:
         facts = {
-            "found": [{"dir": e.folder, "task": e.task.name, "paths": e.paths} for e in found],
+            "found": [{"dir": e.task.tasker.folder, "task": e.task.name, "paths": e.paths} for e in found],
             "cleared": len(cleared),
-            "errors": errors,
+            "errors": {os.path.abspath(folder): error for folder, error in errors.items()},
         }
         click.echo(json.dumps(facts, ensure_ascii=False))
     elif not found:
@@ -136,7 +136,11 @@ def unlock(dirs: tuple[str, ...], yes: bool) -> None:
     """  # noqa: D301 - click looks for the character itself
     from smttask.tasker.directory import Tasker
 
-    folders = [folder for folder in given_folders(dirs) if os.path.isdir(folder)]
+    given = given_folders(dirs)
+    folders = [folder for folder in given if os.path.isdir(folder)]
+    for folder in given:
+        if folder not in folders:
+            click.echo(f"There is no folder {printable(folder)}.", err=True)
     holders = {path: find_holder(path) for folder in folders for path in _locks(folder)}
     for path, holder in holders.items():
         click.echo(f"{printable(os.path.relpath(path))}: held by {holder or 'nobody'}")
@@ -147,6 +151,7 @@ def unlock(dirs: tuple[str, ...], yes: bool) -> None:
     for folder in folders:
         Tasker(folder).unlock()
     click.echo(f"{many(len(holders), 'lock')} broken" if holders else "nothing is locked")
+    sys.exit(1 if len(folders) < len(given) else 0)
 
 
 def _locks(folder: str) -> list[str]:

@@ -197,6 +197,14 @@ def test_no_folder_at_all_is_one_message(lab):
     assert err.startswith("Error: There is no folder nowhere (and 1 more).\n")
 
 
+@pytest.mark.parametrize("command", ["run", "menu", "report", "monitor", "clear", "unlock"])
+def test_an_empty_name_is_not_the_folder_one_is_in(lab, command):
+    """A shell variable that is not set clears nothing."""
+    process = lab.start(command, "", "data")
+    assert "the name of a folder is empty" in process.communicate(timeout=60)[1]
+    assert process.returncode == 2
+
+
 def test_the_taskfile_may_have_another_name(lab):
     """In the folder, or above it."""
     lab.folders(1)
@@ -252,6 +260,7 @@ def test_clear_deletes_what_tasks_stored_if_told_to(lab):
     assert not (lab.root / "data/run0/square.json").exists()
     done = json.loads(lab("clear", "--yes", "--json", *lab.folders(2))[0])
     assert (done["cleared"], done["errors"], len(done["found"])) == (4, {}, 4)
+    assert {each["dir"] for each in done["found"]} == {str(lab.root / folder) for folder in lab.folders(0)}
     assert sorted(os.listdir(lab.root / "data/run1"))[:2] == [".tasker", "n.txt"]
     assert lab("clear", "--yes", *lab.folders(2))[0] == "nothing to delete\n"
     assert "stores nothing" in lab("clear", "--task", "show", *lab.folders(1), status=1)[1]
@@ -274,6 +283,10 @@ def test_a_running_task_is_neither_cleared_nor_unlocked_unasked(lab):
     lab.write("data/run0/go", "")
     process.communicate(timeout=60)
     assert lab("unlock", *folders)[0] == "nothing is locked\n"
+    assert lab("unlock", "nowhere", *folders, status=1) == (
+        "nothing is locked\n",
+        "There is no folder nowhere.\n",
+    )
 
 
 def test_what_is_stopped_is_left_and_continued_by_the_same_command(lab):
