@@ -57,6 +57,7 @@ class Backlog:
         self._order = count()
         self._parts: dict[str, Item] = {}
         self._failed: dict[str, tuple[Item, Outcome]] = {}
+        self._is_cleared = False
 
     def __len__(self) -> int:
         """How many could be begun by now or soon."""
@@ -87,9 +88,15 @@ class Backlog:
         """Let `items` be begun after all that is there."""
         self._ready.extend(items)
 
+    def put_back(self, item: Item) -> None:
+        """Let `item`, which was not begun, be the next one."""
+        if not self._is_cleared:
+            self._ready.appendleft(item)
+
     def clear(self) -> None:
         """Forget all; nothing is read any more."""
         self._has_more = False
+        self._is_cleared = True
         self._ready.clear()
         self._later.clear()
         self._parts.clear()
@@ -98,6 +105,11 @@ class Backlog:
     def is_empty(self) -> bool:
         """Whether nothing will come any more from here; what runs may still add something."""
         return not self._ready and not self._later and not self._has_more
+
+    @property
+    def n_ready(self) -> int:
+        """How many could be begun now."""
+        return len(self._ready)
 
     def take(self, now: float) -> Item | None:
         """The next one to begin; None if there is none now."""

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from smttask import errors
 from smttask.errors import SmttaskError, WorkerError
-from smttask.executors.backlog import Backlog, Item
+from smttask.executors.backlog import Item
 from smttask.executors.limits import Watch
 from smttask.executors.outcome import Outcome
 from smttask.executors.process import Event, WorkerProcess, status_text
 from smttask.executors.progress import Display
 from smttask.executors.settling import find_end, settle_records
+from smttask.executors.supply import Supply
 from smttask.executors.weighing import Scales
 from smttask.executors.work import Work
 from smttask.settings import config
@@ -39,22 +40,15 @@ MOST_FALSE_STARTS = 10
 
 
 class Crew:
-    """The workers, and what they have at hand.
-
-    Threads that read what workers tell hand them the next work at once, so that all stay busy while the
-    caller looks at an outcome. What both do is done under `_lock`.
-    """
+    """The workers, and what they tell."""
 
     def __init__(self, plan: ProcessExecutor, works: Iterator[Work], told: Display) -> None:
         self._plan = plan
         self._told = told
-        self._limit = min(plan.n, config.get("max_processes") or plan.n)
-        self._lock = threading.Lock()
-        self._backlog = Backlog(works)
+        self._supply = Supply(works, min(plan.n, config.get("max_processes") or plan.n), plan.events)
         self._workers: set[WorkerProcess] = set()
         self._dismissed: set[WorkerProcess] = set()
         self._n_hired = 0
-        self._n_busy = 0
         self._has_killed = False
         self._n_stops = 0
         self._asked_to_stop_at = 0.0
@@ -68,22 +62,21 @@ class Crew:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Run all."""
-        self._fill()
+        self._supply.fill()
         self._hire()
         while (self._workers or self._dismissed) and self._n_stops < 2:
             self._hand_out()
             yield from self._handle(*self._next_event())
-            self._fill()
+            self._supply.fill()
         if self._n_stops > 1:
             for worker in self._workers | self._dismissed:
-                if (item := worker.release()) is not None and not item.work.part:
+                if (item := self._supply.release(worker)) is not None and not item.work.part:
                     yield self._killed(worker, item, "ended at once")
 
     def end(self) -> None:
         """Stop what still runs, and end all workers."""
         self._watch.end()
-        with self._lock:
-            self._backlog.clear()
+        self._supply.stop(self._workers)
         left = self._workers | self._dismissed
         busy = [worker for worker in left if worker.item is not None]
         try:
@@ -107,74 +100,35 @@ class Crew:
 
     # -- works
 
-    def _fill(self) -> None:
-        """Read works, so that each worker finds another one while the caller is busy."""
-        more = self._backlog.fill(2 * self._limit)
-        if more:
-            with self._lock:
-                self._backlog.add(more)
-
     def _hand_out(self) -> None:
         for worker in list(self._workers):
             if worker.is_ready and worker.item is None:
-                self.next_for(worker)
-        with self._lock:
-            is_over = not self._n_busy and self._backlog.is_empty
-        if is_over:
+                self._supply.hand(worker)
+        if self._supply.is_over:
             for worker in [worker for worker in self._workers if worker.is_ready]:
                 self._dismiss(worker)
-
-    def next_for(self, worker: WorkerProcess) -> None:
-        """Hand `worker`, which is idle, what comes next; any thread may."""
-        with self._lock:
-            if worker.item is not None or worker.is_dismissed:
-                return
-            now = monotonic()
-            item = self._backlog.take(now)
-            if item is None:
-                return
-            self._n_busy += 1
-            worker.take(item, now)
-        self._plan.events.put((worker, "began", {}, item))
-        worker.send_item(item, splits=self._limit > 1)
-
-    def _release(self, worker: WorkerProcess) -> Item | None:
-        with self._lock:
-            item = worker.release()
-            self._n_busy -= item is not None
-            return item
 
     # -- workers
 
     def _hire(self) -> None:
         """Start workers while there is work for them."""
         n_starting = sum(not worker.is_ready for worker in self._workers)
-        if len(self._workers) >= self._limit:
+        if len(self._workers) >= self._supply.limit:
             return
-        n_wanted = self._backlog.n_tasks(self._limit)
-        while len(self._workers) < self._limit and n_wanted > n_starting:
+        n_wanted = self._supply.backlog.n_tasks(self._supply.limit)
+        while len(self._workers) < self._supply.limit and n_wanted > n_starting:
             self._n_hired += 1
             n_starting += 1
             worker = WorkerProcess(
                 self._plan.instructions,
                 self._plan.events,
                 number=self._n_hired,
-                on_free=self._freed,
+                on_free=self._supply.freed,
+                on_returned=self._supply.returned,
                 start_method=self._plan.start_method,
                 passes_output=self._plan.shows_output,
             )
             self._workers.add(worker)
-
-    def _freed(self, worker: WorkerProcess, content: dict[str, Any]) -> None:
-        """In the thread that reads from `worker`: it is done with what it had."""
-        is_ending = content["status"] == "killed"
-        with self._lock:
-            item = worker.release()
-            # Counted as busy until the outcome is taken in, which may put something into the backlog
-            worker.is_dismissed = worker.is_dismissed or is_ending
-        self._plan.events.put((worker, "outcome", content, item))
-        if not is_ending:
-            self.next_for(worker)
 
     def _dismiss(self, worker: WorkerProcess) -> None:
         self._workers.discard(worker)
@@ -185,7 +139,7 @@ class Crew:
     def _let_go_surplus(self) -> None:
         """End workers that are more than the project allows, those that still start first."""
         for worker in sorted(self._workers, key=lambda worker: worker.is_ready):
-            if len(self._workers) > self._limit and worker.item is None:
+            if len(self._workers) > self._supply.limit and worker.item is None:
                 self._dismiss(worker)
 
     # -- what happens
@@ -211,22 +165,27 @@ class Crew:
         self._told.refresh()
 
     def _handle(
-        self, worker: WorkerProcess | None, kind: str, content: dict[str, Any], item: Item | None
+        self,
+        worker: WorkerProcess | None,
+        kind: str,
+        content: dict[str, Any],
+        done: Item | None,
+        begun: Item | None,
     ) -> Iterator[Outcome]:
         """Take in what was told."""
         if worker is None:
             self._stop()
-        elif kind == "began" and item is not None:
-            self._told.started(worker.number, item.work)
-        elif kind == "outcome" and item is not None:
-            with self._lock:
-                self._n_busy -= 1
-            yield from self._taken_in(worker, item, content)
-        elif kind == "ready":
+            return
+        if done is not None:
+            self._supply.settled()
+            yield from self._taken_in(worker, done, content)
+        if begun is not None:
+            self._told.started(worker.number, begun.work)
+        if kind == "ready":
             worker.is_ready = self._has_started = True
             self._n_false_starts = 0
             self._root = content["root"]
-            self._limit = min(self._limit, content["max_processes"] or self._limit)
+            self._supply.limit = min(self._supply.limit, content["max_processes"] or self._supply.limit)
             self._let_go_surplus()
         elif kind == "ended":
             yield from self._ended(worker, content["status"])
@@ -245,15 +204,15 @@ class Crew:
         status = content["status"]
         if status == "split":
             self._told.idle(worker.number)
-            with self._lock:
-                failed = self._backlog.split(item, [(key, name) for key, name in content["parts"]])
+            with self._supply.lock:
+                failed = self._supply.backlog.split(item, [(key, name) for key, name in content["parts"]])
             yield from failed
             self._hire()
         elif status == "busy":
             self._told.idle(worker.number)
             now = monotonic()
-            with self._lock:
-                self._backlog.postpone(item, now)
+            with self._supply.lock:
+                self._supply.backlog.postpone(item, now)
             if now - item.busy_since > SAY_AFTER_S and not item.was_told:
                 item.was_told = True
                 self._told.tell(f"{item.work.name}: waiting for {content['holder']}, which computes it")
@@ -269,19 +228,19 @@ class Crew:
         may_change = outcome.is_failure and not outcome.is_ours and not self._n_stops
         if may_change and item.attempts <= self._plan.retries:
             self._told.idle(outcome.worker)
-            with self._lock:
-                self._backlog.again(item)
+            with self._supply.lock:
+                self._supply.backlog.again(item)
         elif not item.work.part:
             yield replace(outcome, attempts=item.attempts) if item.attempts > 1 else outcome
         elif outcome.is_failure:
             self._told.idle(outcome.worker)
-            with self._lock:
-                failed = self._backlog.part_failed(item, outcome)
+            with self._supply.lock:
+                failed = self._supply.backlog.part_failed(item, outcome)
             yield from failed
         else:
             self._told.idle(outcome.worker)
-            with self._lock:
-                self._backlog.part_done(item)
+            with self._supply.lock:
+                self._supply.backlog.part_done(item)
 
     def _killed(self, worker: WorkerProcess, item: Item, error: str, details: str = "") -> Outcome:
         work, duration_s = item.work, monotonic() - worker.since
@@ -291,7 +250,7 @@ class Crew:
 
     def _ended(self, worker: WorkerProcess, status: int) -> Iterator[Outcome]:
         has_to_start = worker in self._workers and not worker.is_ready and not self._n_stops
-        item = self._release(worker)
+        item = self._supply.release(worker)
         self._workers.discard(worker)
         self._dismissed.discard(worker)
         if item is not None:
@@ -341,8 +300,7 @@ class Crew:
             return
         self._asked_to_stop_at = monotonic()
         threading.Thread(target=self._load_settling, daemon=True).start()
-        with self._lock:
-            self._backlog.clear()
+        self._supply.stop(self._workers)
         for worker in list(self._workers):
             if worker.item is not None:
                 worker.interrupt()

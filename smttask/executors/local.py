@@ -94,4 +94,4 @@ class ProcessExecutor:
 
     def stop(self) -> None:
         """See `smttask.protocols.Executor`."""
-        self.events.put((None, "stop", {}, None))
+        self.events.put((None, "stop", {}, None, None))

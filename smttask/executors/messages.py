@@ -70,5 +70,5 @@ def encoded(kind: str, **content: Any) -> bytes:
 
 def decoded(line: bytes) -> tuple[str, dict[str, Any]]:
     """Kind and content of a line that `encoded` made."""
-    content = json.loads(line)
+    content = json.loads(line.decode())  # who is told bytes looks for their encoding first
     return content.pop("kind"), content

@@ -22,8 +22,9 @@ from smttask.executors.messages import Instructions, decoded, encoded
 
 __all__ = ["Event", "WorkerProcess", "search_path", "status_text"]
 
-#: The worker that tells (None: this process itself), the kind of message, its content, what it had.
-Event = tuple["WorkerProcess | None", str, dict[str, Any], "Item | None"]
+#: The worker that tells (None: this process itself), the kind of message, its content, what it is done with,
+#: what it begins.
+Event = tuple["WorkerProcess | None", str, dict[str, Any], "Item | None", "Item | None"]
 
 #: The search path is set before smttask is imported, which need not be installed.
 START = (
@@ -32,6 +33,7 @@ START = (
 )
 KEPT_OUTPUT_BYTES = 2**16
 MOST_EVENTS = 200  # of up to 64 kB, until what tasks print has to wait
+QUICK_S = 0.02  # what a work takes after which the next one may be at hand
 LINGER_S = 0.5  # how long to wait for output when child processes of a dead worker hold the pipes
 
 
@@ -46,6 +48,10 @@ class WorkerProcess:
     ----------
     item
         What it holds; None if it is idle.
+    ahead
+        What it holds besides, and begins when it is done with `item`.
+    is_quick
+        Whether what it did last took little time.
     since
         When it got that.
     is_ready
@@ -65,15 +71,19 @@ class WorkerProcess:
         *,
         number: int,
         on_free: Callable[[WorkerProcess, dict[str, Any]], None],
+        on_returned: Callable[[WorkerProcess], None],
         start_method: str = "spawn",
         passes_output: bool = False,
     ) -> None:
         self.number = number
         self.item: Item | None = None
+        self.ahead: Item | None = None
+        self.is_quick = False
         self.is_dismissed = False
         self.dismissed_at = 0.0
         self.ended_for = ""
         self._on_free = on_free
+        self._on_returned = on_returned
         self.since = 0.0
         self.is_ready = False
         self._events = events
@@ -91,13 +101,23 @@ class WorkerProcess:
 
     # -- orders
 
-    def take(self, item: Item, now: float) -> None:
-        """Hold `item` from the time `now` on."""
-        self.item, self.since, self.ended_for = item, now, ""
+    def take(self, item: Item | None, now: float) -> None:
+        """Hold `item` from the time `now` on, or have it at hand if another one is held."""
+        if self.item is not None:
+            self.ahead = item
+        elif item is not None:
+            self.item, self.since, self.ended_for = item, now, ""
 
-    def release(self) -> Item | None:
-        """Hold nothing any more; what it held."""
+    def release(self, now: float) -> Item | None:
+        """Hold what was at hand, if there is something; what was held."""
+        self.is_quick = now - self.since < QUICK_S
         item, self.item = self.item, None
+        self.take(self.take_back(), now)
+        return item
+
+    def take_back(self) -> Item | None:
+        """Have nothing at hand any more; what was."""
+        item, self.ahead = self.ahead, None
         return item
 
     def send_item(self, item: Item, *, splits: bool) -> None:
@@ -157,8 +177,10 @@ class WorkerProcess:
                     continue
                 if kind == "outcome":
                     self._on_free(self, content)
+                elif kind == "returned":
+                    self._on_returned(self)
                 else:
-                    self._events.put((self, kind, content, None))
+                    self._events.put((self, kind, content, None, None))
 
     def _read_output(self, stream: IO[bytes]) -> None:
         open_line = b""
@@ -175,7 +197,7 @@ class WorkerProcess:
             while self._events.qsize() > MOST_EVENTS and self._process.poll() is None:
                 time.sleep(0.01)  # the worker waits, too, when its pipe is full
             text = output.decode(errors="replace").removesuffix("\n")
-            self._events.put((self, "output", {"text": text}, None))
+            self._events.put((self, "output", {"text": text}, None, None))
 
     def _watch(self, readers: list[threading.Thread]) -> None:
         """Tell the end of the process; end of file is no sign, as its children may hold the pipes."""
@@ -183,7 +205,7 @@ class WorkerProcess:
         for reader in readers:
             reader.join(LINGER_S)
         self.dismiss()
-        self._events.put((self, "ended", {"status": status}, None))
+        self._events.put((self, "ended", {"status": status}, None, None))
 
 
 def _start_fresh() -> ChildProcess:

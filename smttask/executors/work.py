@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Work", "work_of_task"]
 
 GLANCE_BYTES = 200_000
+SMALL_CHARACTERS = 2_000
 SENT = ("path", "description", "part", "wants_value", "call", "arguments")
 
 
@@ -89,6 +90,11 @@ class Work:
                 )
             packages.add(described.home_module.partition(".")[0])
         return replace(self, task=None, description=pickled_task(self.task), trusts=tuple(sorted(packages)))
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its message goes into any pipe at once, also if nobody reads there."""
+        return len(self.description) + len(self.path) + len(self.name) < SMALL_CHARACTERS and not self.call
 
     def n_upstream(self) -> int:
         """About how many tasks it depends on; 0 if that is not to be seen at a glance."""

@@ -27,10 +27,10 @@ from smttask.executors.calls import Calls, Held
 from smttask.executors.failures import describe_failure
 from smttask.executors.memory import kill_family, peak_bytes, reset_peak
 from smttask.executors.messages import Instructions, decoded, encoded
+from smttask.executors.orders import Orders
 from smttask.executors.outcome import Outcome
 from smttask.executors.signals import STOP_SIGNALS
 from smttask.executors.surroundings import Surroundings
-from smttask.executors.telling import Watcher
 from smttask.executors.work import Work
 from smttask.records.capture import captured_output
 
@@ -40,35 +40,38 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-PARENT_LOOK_S = 0.5
+LOOK_S = 0.1
+STOP_AGAIN_S = 1.0
 ALONE_S = 5.0
 
 
 def main(parent: int) -> None:
     """Serve the process `parent` until it says no more or ends."""
     orders, answers = _own_channels()
-    worker = Worker(answers)
+    worker = Worker(orders, answers)
     worker.watch_signals()
-    threading.Thread(target=_watch_parent, args=[parent], daemon=True, name="smttask-parent").start()
+    threading.Thread(target=_look_after, args=[parent, worker], daemon=True, name="smttask-parent").start()
     faulthandler.enable(os.dup(2))  # not through the pipe below, whose reader dies with the process
     with suppress(KeyboardInterrupt, BrokenPipeError), captured_output(descriptors=True):
-        worker.serve(orders)
+        worker.serve()
 
 
-def _watch_parent(parent: int) -> None:
-    """Stop when the parent has ended, however it did: it will not insist, so we do."""
+def _look_after(parent: int, worker: Worker) -> None:
+    """Give back what has to wait; stop when the parent has ended, however it did: it will not insist."""
     while os.getppid() == parent:
-        time.sleep(PARENT_LOOK_S)
+        time.sleep(LOOK_S)
+        with suppress(OSError):  # the parent has just ended
+            worker.give_back()
     end = time.monotonic() + ALONE_S
     while time.monotonic() < end:
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(2 * PARENT_LOOK_S)
+        time.sleep(STOP_AGAIN_S)
     kill_family(os.getpid())
 
 
-def _own_channels() -> tuple[BinaryIO, BinaryIO]:
+def _own_channels() -> tuple[Orders, BinaryIO]:
     """The two channels to the parent; tasks and their child processes find them nowhere."""
-    orders = os.fdopen(os.dup(0), "rb")
+    orders = Orders(os.dup(0))
     answers = os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -80,7 +83,8 @@ def _own_channels() -> tuple[BinaryIO, BinaryIO]:
 class Worker:
     """Runs one task at a time; a signal stops it, and ends the worker."""
 
-    def __init__(self, answers: BinaryIO) -> None:
+    def __init__(self, orders: Orders, answers: BinaryIO) -> None:
+        self._orders = orders
         self._answers = answers
         self._sending = threading.Lock()
         self._may_stop = False
@@ -95,16 +99,33 @@ class Worker:
             line = b"".join([encoded(kind, bytes_of=sizes, **content), *data.values()])
         else:
             line = encoded(kind, **content)
+        if threading.current_thread() is not threading.main_thread():  # which signals do not interrupt
+            self._write(line)
+            return
         was_stopped = self._is_stopped
         may_stop, self._may_stop = self._may_stop, False
         try:
-            with self._sending:
-                self._answers.write(line)
-                self._answers.flush()
+            self._write(line)
         finally:
             self._may_stop = may_stop
         if may_stop and self._is_stopped and not was_stopped:
             raise KeyboardInterrupt
+
+    def _write(self, line: bytes) -> None:
+        with self._sending:
+            self._answers.write(line)
+            self._answers.flush()
+
+    def give_back(self) -> None:
+        """Let the parent have again what waits behind a work that takes long; in a thread of its own."""
+        with self._orders.held_up() as lines:
+            if lines:
+                self.send("returned")
+
+    def _answer(self, **content: Any) -> None:
+        """Tell what became of the last order."""
+        self._orders.done()
+        self.send("outcome", **content)
 
     # -- signals
 
@@ -138,10 +159,10 @@ class Worker:
 
     # -- work
 
-    def serve(self, orders: BinaryIO) -> None:
-        """Run the files that `orders` names, one line each, after the instructions in its first line."""
+    def serve(self) -> None:
+        """Run the works of the orders, one line each, after the instructions in the first line."""
         self._pass_on_warnings()
-        first = orders.readline()
+        first = self._orders.next()
         if not first:
             return
         files = _files(Instructions.from_message(decoded(first)[1]))
@@ -163,16 +184,17 @@ class Worker:
                 "ready", max_processes=max_processes, root=str(files.project.root) if files.project else ""
             )
             surroundings = Surroundings()
+            stack.enter_context(watcher.watching())
             while True:
                 with self._stoppable():
-                    line = orders.readline()
+                    line = self._orders.next()
                 if not line:
                     return
                 message = decoded(line)[1]
                 may_split = message.pop("splits")
                 work = Work.from_message(message)
                 try:
-                    self._run(files, work, watcher, may_split=may_split)
+                    self._run(files, work, may_split=may_split)
                 finally:
                     surroundings.restore()
 
@@ -183,15 +205,15 @@ class Worker:
         except Exception:  # noqa: BLE001 - running it meets the same error, and tells it
             return False
         if outlook.holder:
-            self.send("outcome", status="busy", holder=outlook.holder)
+            self._answer(status="busy", holder=outlook.holder)
         elif outlook.parts and may_split:
             parts = [(part.description_key, f"{part.name}__{part.description_key}") for part in outlook.parts]
-            self.send("outcome", status="split", parts=parts)
+            self._answer(status="split", parts=parts)
         else:
             return False
         return True
 
-    def _run(self, files: Calls, work: Work, watcher: Watcher, *, may_split: bool) -> None:
+    def _run(self, files: Calls, work: Work, *, may_split: bool) -> None:
         begin, peak = perf_counter(), 0
         try:
             if work.call:
@@ -203,11 +225,11 @@ class Worker:
                     return
                 run = partial(tasks.run, work, task)
             reset_peak()
-            with watcher.watching(), self._stoppable():
+            with self._stoppable():
                 outcome = run()
             peak = peak_bytes()
         except Held as held:
-            self.send("outcome", status="busy", holder=held.holder)
+            self._answer(status="busy", holder=held.holder)
             return
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, fails that task alone
             duration_s = perf_counter() - begin
@@ -215,7 +237,7 @@ class Worker:
                 outcome = Outcome(work.name, "killed", duration_s, "stopped", number=work.number)
             else:
                 outcome = describe_failure(work, error, duration_s)
-        self.send("outcome", **{**outcome.to_message(), "peak_bytes": peak})
+        self._answer(**{**outcome.to_message(), "peak_bytes": peak})
 
     def _pass_on_warnings(self) -> None:
         """Let the parent show our warnings and what we log; those of user code are output of the task."""

@@ -43,6 +43,17 @@ def Total(values: list[int], shared: int, x: int) -> int:
     return sum(values) + shared + x
 
 @RecordedTask
+def Touch(folder: str, x: int) -> int:
+    open(f"{folder}/{x}", "w").close()
+    return x
+
+@RecordedTask
+def Wait(folder: str, n: int) -> int:
+    while len(os.listdir(folder)) < n:
+        time.sleep(0.01)
+    return n
+
+@RecordedTask
 def Pid(x: int) -> int:
     return os.getpid()
 
@@ -159,6 +170,26 @@ def test_failing_and_dying_tasks_stop_no_other(lab):
     raised = next(outcome for outcome in summary.failures if outcome.error == "ValueError: no")
     assert raised.details.startswith('Traceback (most recent call last):\n  File "' + str(lab.root))
     assert "second line" in raised.details
+
+
+def test_no_short_task_has_to_wait_for_a_long_one(lab, tmp_path):
+    """What a worker was to begin next goes elsewhere: the long one waits here for all the others."""
+    folder = str(tmp_path / "touched")
+    os.mkdir(folder)
+    tasks = [lab.tasks.Touch(folder, x) for x in range(40)]
+    tasks.insert(20, lab.tasks.Wait(folder, 40))
+    assert sum(result for _, result in run_tasks(tasks, n=2)) == 40 + sum(range(40))
+
+
+def test_a_task_that_dies_among_short_ones_stops_none_of_them(lab):
+    """What its worker was to begin next is run by others."""
+    tasks = [lab.tasks.Square(x) for x in range(40)]
+    tasks.insert(20, lab.tasks.Fail(how="kill"))
+    for number, task in enumerate(tasks):
+        task.save(lab.todo / f"{number:02}.taskdesc.json")
+    summary = run(lab, n=2)
+    assert summary.counts == {"computed": 40, "killed": 1}
+    assert left(lab) == ["20.taskdesc.json"]
 
 
 def test_a_worker_that_dies_is_noticed_though_its_child_lives(lab):
