@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dis
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
-from types import CellType, FunctionType, MethodType
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from smttask.code.fingerprint import CodeFingerprint, fingerprint
@@ -53,6 +54,7 @@ class TaskCode:
         self._task = task
         self._home = _home_of(task)
         self._constants = _constants_of(task)
+        self._kind = _kind_asked_for(task)
         self._own: Any = None
         self._known: tuple[Mapping[str, str], Mapping[str, str]] | None = None
 
@@ -62,10 +64,10 @@ class TaskCode:
             self._task.use.bring_forward()  # else what lies beside another taskfile would be found
         function = self._task.func
         if self._own is None and isinstance(function, FunctionType):
-            alike = _one_for_all(function, self._task)
+            alike = _one_for_all(function, self._task, self._kind)
             if alike is not None:
                 return fingerprint(alike, self._home.scope)
-            self._own = _bare(function, function.__closure__)
+            self._own = _bare(function, function.__closure__, self._kind)
             self._own.__dict__.update(function.__dict__)
         elif self._own is None:
             self._own = function if isinstance(function, MethodType | partial) else type(function)
@@ -94,7 +96,23 @@ class TaskCode:
         return str(config.get("on_code_change", {} if project is None else project.settings))
 
 
-def _one_for_all(function: FunctionType, task: TaskUnit) -> FunctionType | None:
+def _kind_asked_for(task: TaskUnit) -> type | None:
+    """The class of the Tasker, if the function asks its task for it, as in ``tsk.tasker.method()``."""
+    code = getattr(task.func, "__code__", None)
+    return type(task.tasker) if isinstance(code, CodeType) and _takes_tasker(code) else None
+
+
+def _takes_tasker(code: CodeType) -> bool:
+    """Whether `code`, or a function in it, takes an attribute ``tasker`` of something."""
+    if "tasker" in code.co_names and any(
+        step.argval == "tasker" and step.opname in ("LOAD_ATTR", "LOAD_METHOD")
+        for step in dis.get_instructions(code)
+    ):
+        return True
+    return any(_takes_tasker(inner) for inner in code.co_consts if isinstance(inner, CodeType))
+
+
+def _one_for_all(function: FunctionType, task: TaskUnit, kind: type | None) -> FunctionType | None:
     """A function of the same code that holds the same, made once; None if what it holds is its own."""
     held: list[Any] = []
     forms: list[Any] = []
@@ -122,19 +140,21 @@ def _one_for_all(function: FunctionType, task: TaskUnit) -> FunctionType | None:
     if function.__dict__:
         return None
     # What is found under the key holds the objects, so their ids are not given to others.
-    key = (id(function.__code__), id(function.__globals__), function.__module__, *forms)
+    key = (id(function.__code__), id(function.__globals__), function.__module__, kind, *forms)
     found = _alike.get(key)
     if found is None:
         if len(_alike) >= MOST_ALIKE:
             _alike.clear()  # at once: other threads may be here too
-        found = _alike[key] = _bare(function, tuple(map(CellType, held)))
+        found = _alike[key] = _bare(function, tuple(map(CellType, held)), kind)
     return found
 
 
-def _bare(function: FunctionType, closure: tuple[CellType, ...] | None) -> FunctionType:
-    """The function without what goes in."""
+def _bare(function: FunctionType, closure: tuple[CellType, ...] | None, kind: type | None) -> FunctionType:
+    """The function without what goes in, which leads to the class `kind` of the Tasker, too."""
     bare = FunctionType(function.__code__, function.__globals__, function.__name__, None, closure)
     bare.__qualname__, bare.__module__ = function.__qualname__, function.__module__
+    if kind is not None:
+        bare.__dict__["tasker"] = kind
     return bare
 
 

@@ -111,6 +111,18 @@ def test_what_a_task_reaches_is_its_code(folder: Path, change: tuple[str, str], 
         assert whys(t.two) == [f"code: {told}", "depends on 'one', which is stale"]
 
 
+def test_methods_that_a_task_finds_at_its_tasker_are_its_code(folder: Path) -> None:
+    """As ``tsk.tasker.offset()``; where nothing is asked of the Tasker its class does not count."""
+    holds_none = ("inside and folder and t.p and there", "True")
+    asked = ("helper(1) + t.offset()", "helper(1) + [tsk.tasker.offset() for _ in '1'][0]")
+    lab(folder, holds_none, asked).use(folder).two()
+    with config.use(on_code_change="recompute"):
+        t = lab(folder, holds_none, asked, ("return 10", "return 11")).use(folder)
+        assert whys(t.one) == ["code: lab_of_tasks:Lab.offset changed"]
+        unasked = lab(folder, holds_none, ("helper(1) + t.offset()", "1")).use(folder)
+        assert "lab_of_tasks:Lab.offset" not in unasked.one.code.parts()
+
+
 def test_layout_and_comments_are_no_code(folder: Path) -> None:
     """Nor is a docstring."""
     lab(folder).use(folder).two()
