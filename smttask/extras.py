@@ -49,7 +49,7 @@ def require(name: str) -> ModuleType:
         raise MissingExtraError(
             f"The library {library!r} is not installed.",
             f"found: {error}",
-            f"pip install smttask[{extra}]" if extra else f"pip install {library}",
+            f'pip install "smttask[{extra}]"' if extra else f"pip install {library}",
             library=library,
         ) from error
 

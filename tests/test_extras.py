@@ -25,7 +25,7 @@ def without(monkeypatch):
 def test_a_missing_library_names_the_extra_that_brings_it(without):
     """The error says what to install."""
     without("pyarrow", "no_such_library")
-    with pytest.raises(MissingExtraError, match=r"pip install smttask\[parquet\]") as caught:
+    with pytest.raises(MissingExtraError, match=r'pip install "smttask\[parquet\]"') as caught:
         require("pyarrow.parquet")
     assert caught.value.library == "pyarrow"
     with pytest.raises(MissingExtraError, match="pip install no_such_library"):

@@ -12,7 +12,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Self
 
-from smttask.errors import InputError, OutputError, SmttaskError, error_text, short_repr
+from smttask.errors import (
+    InputError,
+    MissingExtraError,
+    OutputError,
+    SmttaskError,
+    error_text,
+    short_repr,
+)
 from smttask.extras import require
 from smttask.storage.atomic import reading_error, storage_error, write_folder_whole, write_whole
 
@@ -34,6 +41,8 @@ class FormatFile(os.PathLike[str]):
     filename: Path
     #: ``module:class`` of the `smttask.protocols.Format`.
     format: ClassVar[str]
+    #: Optional libraries that each such file needs.
+    libraries: ClassVar[tuple[str, ...]] = ()
     #: What to return instead of a value that does not fit.
     remedy: ClassVar[str]
     folder: str = ""
@@ -72,6 +81,7 @@ class FormatFile(os.PathLike[str]):
             If a library for such files is not installed.
         """
         path = os.fspath(self)
+        self.require_libraries()
         try:
             self._open(path)
             return self._load(Path(path))
@@ -100,6 +110,7 @@ class FormatFile(os.PathLike[str]):
             If a library for such files is not installed.
         """
         path = os.path.realpath(self)
+        self.require_libraries()
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             return self._write(value, path)
@@ -115,6 +126,28 @@ class FormatFile(os.PathLike[str]):
                 self.remedy,
                 path=path,
             ) from error
+
+    def require_libraries(self) -> None:
+        """Import the libraries that such files need, so that a lack of them is told before any work is done.
+
+        Raises
+        ------
+        MissingExtraError
+            If one of them is not installed.
+        """
+        for name in self._libraries():
+            try:
+                require(name)
+            except MissingExtraError as error:
+                raise MissingExtraError(
+                    f"The file {str(self.filename)!r} needs the library {name!r}, which is not installed.",
+                    error.found,
+                    error.remedy,
+                    library=name,
+                ) from error
+
+    def _libraries(self) -> tuple[str, ...]:
+        return self.libraries
 
     def _misfit(self, path: str, error: Exception) -> InputError:
         return InputError(
@@ -240,9 +273,16 @@ class Pandas(FormatFile):
         super().__init__(filename)
         self.key = self.filename.stem if key is None else key
 
+    def _libraries(self) -> tuple[str, ...]:
+        return ("pyarrow",) if self._is_parquet else ("tables",)
+
+    @property
+    def _is_parquet(self) -> bool:
+        return self.filename.suffix.lower() in _PARQUET
+
     def _made_format(self) -> Any:
         formats = import_module("smttask.formats.pandas")
-        if self.filename.suffix.lower() in _PARQUET:
+        if self._is_parquet:
             return formats.PandasParquetFormat()
         return formats.HDFStoreFormat(self.key, beside=os.fspath(self))
 
@@ -255,16 +295,14 @@ class NetCDF(FormatFile):
     """A DataArray or Dataset of xarray as netCDF-4."""
 
     format = "smttask.formats.xarray:AnyNetCDFFormat"
+    libraries = ("xarray", "h5netcdf")
     remedy = "return a DataArray or Dataset without complex numbers; Zarr or Pickle take more"
-
-    def _made_format(self) -> Any:
-        require("xarray")
-        return super()._made_format()
 
 
 class Zarr(FormatFile):
     """An array, a dict of arrays, or an object of xarray as Zarr, which is a folder."""
 
+    libraries = ("zarr",)
     remedy = "return an array, a dict of names and arrays, or an object of xarray; Pickle takes any object"
 
     def _open(self, path: str) -> None:

@@ -134,6 +134,9 @@ def run(
         There is no state: until the run is over one says so, since files without any count by their times.
     """
     folder = task.tasker.folder
+    for output in task.outs:  # what cannot be saved need not be computed
+        if isinstance(output, FormatFile):
+            output.require_libraries()
     begun = before()
     look.forget(task.output_paths)
     with _recorded(task, begun) as told:

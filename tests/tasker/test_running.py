@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from smttask.errors import InputError, LockError, OutputError, ResultNotFoundError
-from smttask.tasker import JSON, Tasker, Text
+from smttask.errors import InputError, LockError, MissingExtraError, OutputError, ResultNotFoundError
+from smttask.tasker import JSON, Pandas, Tasker, Text
 
 
 @pytest.fixture
@@ -50,6 +50,26 @@ def test_several_plain_files_need_no_placeholder(t: Tasker) -> None:
     both()
     both.clear()
     assert not (t.p / "frames").exists()
+
+
+def test_what_cannot_be_saved_is_not_computed(t: Tasker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that a format needs is missed before the function runs, and nothing counts as begun."""
+    ran = []
+
+    @t.stores(JSON("a.json"), Pandas("b.h5"))
+    def both(tsk):
+        ran.append(tsk.name)
+        return 1, None
+
+    monkeypatch.setitem(sys.modules, "tables", None)
+    with pytest.raises(MissingExtraError) as caught:
+        both()
+    assert str(caught.value).splitlines()[0] == (
+        "The file 'b.h5' needs the library 'tables', which is not installed."
+    )
+    assert 'pip install "smttask[hdf5]"' in str(caught.value)
+    assert ran == []
+    assert [stale.why for stale in both.report()] == ["'a.json' is missing"]
 
 
 @pytest.mark.parametrize(

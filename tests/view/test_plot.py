@@ -127,4 +127,4 @@ def test_a_picture_without_matplotlib_says_what_to_install(lab: SimpleNamespace)
         [sys.executable, "-c", code], cwd=lab.scratch.root, capture_output=True, text=True, check=True
     )
     assert "'matplotlib' is not installed" in done.stdout
-    assert "pip install smttask[viz]" in done.stdout
+    assert 'pip install "smttask[viz]"' in done.stdout
