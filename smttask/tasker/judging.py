@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from smttask.tasker.freshness import Seen, Staleness, staleness
@@ -66,12 +67,20 @@ class Walk:
 
     def __init__(self, targets: Iterable[TaskUnit]) -> None:
         self.graph = Graph(targets)
-        self.look = Look()
+        self.look = Look(lambda: self._stored)
         self.states: dict[TaskUnit, State | None] = {}
         self._behind: dict[TaskUnit, Behind] = {}
         self._policies: dict[tuple[Tasker, str], str] = {}
         self._judged: dict[TaskUnit, tuple[State | None, Seen, Staleness]] = {}
         self._results: dict[str, Mapping[str, str]] = {}
+
+    def _stored_paths(self) -> frozenset[str]:
+        """What any task of these Taskers stores: in a folder that goes in it does not count."""
+        if self._stored is None:
+            taskers = {task.tasker: None for task in self.graph.order}
+            units = (unit for tasker in taskers for unit in tasker.tasks.values())
+            self._stored = frozenset(path for unit in units for path in unit.output_paths)
+        return self._stored
 
     def behind(self, task: TaskUnit) -> Behind:
         """What counts for `task`, through tasks without outputs."""
@@ -79,6 +88,13 @@ class Walk:
         if found is None:
             found = self._behind[task] = self.graph.behind(task)
         return found
+
+    @cached_property
+    def _stored(self) -> set[str]:
+        """Absolute paths of all that the Taskers of these tasks store."""
+        taskers = {task.tasker for task in self.graph.order}
+        tasks = (task for tasker in taskers for task in tasker.tasks.values())
+        return {path for task in tasks for path in task.output_paths}
 
     def policy(self, task: TaskUnit) -> str:
         """What becomes of outputs that other code made."""
@@ -113,7 +129,7 @@ class Walk:
         """Take in the `state` that a run of `task` left, and look anew: a function may change any file."""
         self._judged.pop(task, None)
         self.states[task] = state
-        self.look = Look()
+        self.look = Look(lambda: self._stored)
 
     def code_of(self, task: TaskUnit) -> dict[str, Mapping[str, str]]:
         """Code of `task`, and of tasks without outputs before it."""

@@ -115,6 +115,26 @@ def test_a_touched_file_redoes_nothing(t: Tasker, ran: list[str]) -> None:
     assert json.loads((t.p / ".tasker/double.json").read_text())["inputs"]["number.txt"]["mtime_ns"] == 10**18
 
 
+def test_results_beside_the_data_in_a_folder_redo_nothing(tmp_path: Path, ran: list[str]) -> None:
+    """Neither those of the task that takes the folder, nor those of others; data that come do."""
+    (tmp_path / "movies").mkdir()
+    t = Tasker(tmp_path)
+
+    @t.stores(JSON("movies/n.json"))
+    def count(tsk, movies="movies"):
+        ran.append("count")
+        return len(list(movies.glob("*.tif")))
+
+    @t.stores("movies/more.txt")
+    def after(tsk, count=count):
+        Path("movies/more.txt").write_text(str(count))
+
+    t.after()
+    assert (t.report(), t.count(), ran) == ([], 0, ["count"])
+    (t.p / "movies/1.tif").touch()
+    assert (t.count(), ran) == (1, ["count", "count"])
+
+
 def test_another_version_with_the_same_time_is_noticed(t: Tasker, tmp_path: Path) -> None:
     """As `cp -p` and `mv` of an older file leave it."""
     t.total()
