@@ -74,14 +74,6 @@ class Walk:
         self._judged: dict[TaskUnit, tuple[State | None, Seen, Staleness]] = {}
         self._results: dict[str, Mapping[str, str]] = {}
 
-    def _stored_paths(self) -> frozenset[str]:
-        """What any task of these Taskers stores: in a folder that goes in it does not count."""
-        if self._stored is None:
-            taskers = {task.tasker: None for task in self.graph.order}
-            units = (unit for tasker in taskers for unit in tasker.tasks.values())
-            self._stored = frozenset(path for unit in units for path in unit.output_paths)
-        return self._stored
-
     def behind(self, task: TaskUnit) -> Behind:
         """What counts for `task`, through tasks without outputs."""
         found = self._behind.get(task)
