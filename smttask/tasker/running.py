@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from smttask.errors import LockError, OutputError, SmttaskWarning, short_repr, warn
+from smttask.storage.atomic import remove_unfinished
 from smttask.storage.locks import computing, find_holder
 from smttask.tasker.files import FormatFile
 from smttask.tasker.looking import Look
 from smttask.tasker.place import kept, working_in
-from smttask.tasker.state import ConfRead, FileState, State, file_key, lock_path, write_state
+from smttask.tasker.state import ConfRead, FileState, State, file_key, lock_path, state_path, write_state
+from smttask.tasker.status import status_path
 
 if TYPE_CHECKING:
     from smttask.tasker.unit import TaskUnit
 
-__all__ = ["Made", "call", "locked", "run"]
+__all__ = ["Made", "call", "locked", "run", "tidy"]
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ def locked(task: TaskUnit, *, wait: bool) -> Iterator[None]:
         if task in kept():
             raise _asks_for_itself(task)
         try:
-            holding.__enter__()
+            was_left = holding.__enter__()
         except LockError as error:
             holder = find_holder(path) or "another process, a moment ago"
             raise LockError(
@@ -69,9 +71,18 @@ def locked(task: TaskUnit, *, wait: bool) -> Iterator[None]:
                 path=path,
             ) from error
         try:
+            if was_left:
+                tidy(task)
             yield
         finally:
             holding.__exit__(None, None, None)
+
+
+def tidy(task: TaskUnit) -> None:
+    """Remove what a process had begun to write for `task`, whose lock is held, when it was killed."""
+    folder, name = task.tasker.folder, task.name
+    own = (state_path(folder, name), str(status_path(task.p, name)))
+    remove_unfinished(map(os.path.realpath, (*task.output_paths, *own)))
 
 
 def call(task: TaskUnit, values: Mapping[str, Any]) -> Made:

@@ -19,7 +19,7 @@ from smttask.storage.locks import computing
 from smttask.tasker.freshness import Seen, Staleness, refreshed
 from smttask.tasker.inputs import input_values
 from smttask.tasker.judging import Stale, Walk, conf_key, label
-from smttask.tasker.running import Made, call, locked, run
+from smttask.tasker.running import Made, call, locked, run, tidy
 from smttask.tasker.state import ConfRead, FileState, State, file_key, lock_path, read_state, write_state
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Judgement:
 
     def __init__(self, walk: Walk) -> None:
         self._why: dict[TaskUnit, str] = {}
+        self._kept: dict[TaskUnit, str] = {}
         causes: dict[
             TaskUnit, TaskUnit
         ] = {}  # the stale task that stores something, behind each that does not
@@ -56,6 +57,8 @@ class Judgement:
                 if not found and found.code_changes and walk.policy(task) == "error":
                     why = why or f"code: {found.code_changes[0]}"
                 why = found.why or why
+                if not why and found.code_changes:
+                    self._kept[task] = f"keeps what other code made: {', '.join(found.code_changes)}"
             elif not why and not all(map(walk.has_result, walk.graph.needs[task].recorded)):
                 why = "depends on a task of smttask whose result is not stored"
             if why:
@@ -68,6 +71,14 @@ class Judgement:
     def why(self, task: TaskUnit) -> str:
         """Why `task` is not done; empty if it is."""
         return self._why.get(task, "")
+
+    def remark(self, task: TaskUnit) -> str:
+        """What is to be known of a task that is done: that other code made its outputs; else empty."""
+        return self._kept.get(task, "")
+
+    def remarks(self) -> dict[TaskUnit, str]:
+        """The tasks of which there is a remark, with it, in order."""
+        return dict(self._kept)
 
     def stale(self) -> list[Stale]:
         """The tasks that would have to run, in order; those without outputs are never stale themselves."""
@@ -152,8 +163,9 @@ class Update:
         if (fact := (task.name, found.code_changes)) not in _told:
             _told.add(fact)
             warn(
-                f"Task {task.name!r} keeps what other code made: {changes}. To run it again: force(), or "
-                "on_code_change='recompute' for all; to keep its outputs: accept().",
+                f"Task {task.name!r} keeps what other code made: {changes}. To run it again: force(), "
+                "--recompute of `smttask tasker run`, or on_code_change='recompute' for all; to keep its "
+                "outputs: accept().",
                 CodeChangedWarning,
             )
 
@@ -279,7 +291,8 @@ def _refresh(task: TaskUnit, walk: Walk, seen: Seen) -> None:
         return
     folder, name = task.tasker.folder, task.name
     with suppress(StorageError, LockError), ExitStack() as stack:  # not ours to write, or somebody runs it
-        stack.enter_context(computing(lock_path(folder, name), timeout_s=0))
+        if stack.enter_context(computing(lock_path(folder, name), timeout_s=0)):
+            tidy(task)
         if read_state(folder, name) == state:
             write_state(folder, name, new)
             walk.states[task] = new

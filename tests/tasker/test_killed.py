@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -101,3 +102,39 @@ def test_a_half_written_plain_file_of_a_first_run_is_not_believed(tmp_path: Path
         plain()
     assert [stale.why for stale in plain.report()] == ["its last run did not finish"]
     assert plain()[0].read_text() == "whole"
+
+
+TORN = """
+import os, signal, sys
+from smttask.tasker import Pickle, Tasker
+
+class Torn:
+    def __reduce__(self):
+        if sys.argv[2] == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return int, ()
+
+t = Tasker(sys.argv[1])
+
+@t.stores(Pickle("sub/big.pickle"))
+def big(tsk):
+    return [bytes(1_000_000), Torn()]
+
+big()
+"""
+
+
+def test_what_a_killed_run_had_begun_to_write_is_removed_by_the_next(tmp_path: Path) -> None:
+    """Nothing but what the task writes: files of others that look alike stay."""
+    script = tmp_path / "torn.py"
+    script.write_text(TORN)
+    lab = tmp_path / "lab"
+    (lab / "sub").mkdir(parents=True)
+    other = lab / "sub" / ".big.txt.12-0-0a0b0c.part"
+    other.touch()
+    command = [sys.executable, str(script), str(lab)]
+    assert subprocess.run([*command, "kill"], check=False).returncode == -signal.SIGKILL
+    assert len(list(lab.rglob("*.part"))) == 2
+    subprocess.run([*command, "go on"], check=True)
+    assert list(lab.rglob("*.part")) == [other]
+    assert (lab / "sub" / "big.pickle").stat().st_size > 1_000_000
