@@ -161,23 +161,30 @@ def report(
 def _report(
     folders: list[str], tasks: tuple[str, ...], taskfile: str, taskfile_sub: str, *, as_json: bool
 ) -> int:
-    n_stale = n_folders = 0
+    n_stale = n_folders = n_kept = 0
 
     def look(folder: str, made: Tasker) -> None:
-        nonlocal n_stale, n_folders
+        nonlocal n_stale, n_folders, n_kept
         from smttask.tasker.updating import judge
         from smttask.tasker.working import chosen_tasks
 
-        stale = [(_name(each.task, made), each.why) for each in judge(chosen_tasks(made, tasks)).stale()]
+        judgement = judge(chosen_tasks(made, tasks))
+        stale = [(_name(each.task, made), each.why) for each in judgement.stale()]
+        remarks = [(_name(task, made), remark) for task, remark in judgement.remarks().items()]
         n_stale += len(stale)
         n_folders += bool(stale)
+        n_kept += len(remarks)
         if as_json:
-            facts = {"dir": made.folder, "stale": [{"task": name, "why": why} for name, why in stale]}
+            facts = {
+                "dir": made.folder,
+                "stale": [{"task": name, "why": why} for name, why in stale],
+                "remarks": [{"task": name, "remark": remark} for name, remark in remarks],
+            }
             click.echo(json.dumps(facts, ensure_ascii=False))
             return
         click.echo(f"{printable(folder)}: {f'{len(stale)} stale' if stale else 'up to date'}")
-        for name, why in stale:
-            click.echo(f"  {printable(name)}: {printable(why)}")
+        for name, said in [*stale, *remarks]:
+            click.echo(f"  {printable(name)}: {printable(said)}")
 
     errors = each_tasker(folders, taskfile, taskfile_sub, look)
     for folder, error in errors.items() if as_json else ():
@@ -187,8 +194,14 @@ def _report(
         click.echo(
             looked_at
             + (f"{many(n_stale, 'stale task')} in {many(n_folders, 'folder')}" if n_stale else "up to date")
+            + _kept_words(n_kept)
         )
     return 1 if errors else 0
+
+
+def _kept_words(n: int) -> str:
+    keep = "keeps" if n == 1 else "keep"
+    return f"; {many(n, 'task')} {keep} what other code made, which `run --recompute` replaces" if n else ""
 
 
 def _name(task: TaskUnit, user: Tasker) -> str:

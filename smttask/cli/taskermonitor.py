@@ -21,7 +21,12 @@ __all__ = ["menu", "monitor"]
 
 @click.command()
 @dirs_argument
-@click.option("--why", "says_why", is_flag=True, help="Say below each stale task why it is stale.")
+@click.option(
+    "--why",
+    "says_why",
+    is_flag=True,
+    help="Say below each stale task why it is stale, and what other code made.",
+)
 @taskfile_options
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each task, one a line.")
 def menu(dirs: tuple[str, ...], says_why: bool, taskfile: str, taskfile_sub: str, as_json: bool) -> None:
@@ -57,6 +62,7 @@ def _json_lines(tasker: Tasker) -> Iterator[str]:
             "task": name,
             "is_done": judgement.is_done(task),
             "why": judgement.why(task),
+            "remark": judgement.remark(task),
             "description": (task.__doc__ or "").strip().partition("\n")[0],
             "outputs": [str(path) for path in task.output_files],
         }

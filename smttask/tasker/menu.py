@@ -26,7 +26,7 @@ def menu_text(tasker: Tasker, *, why: bool = False) -> str:
     Parameters
     ----------
     why
-        Say below each stale task why it is stale.
+        Say below each stale task why it is stale, and of which other code made what is stored.
     """
     judgement = judge(tasker.tasks.values())
     width = max([len(HEADS[1]), *(min(len(name), MOST_NAME) for name in tasker.tasks)])
@@ -38,7 +38,7 @@ def menu_text(tasker: Tasker, *, why: bool = False) -> str:
         mark = "+" if judgement.is_done(task) else ""
         shown = f"{_cut(name, MOST_NAME):<{width}}  {_cut(_first_line(task.__doc__), MOST_DESCRIPTION)}"
         lines.append(f"{mark:^5}  {shown}".rstrip())
-        if why and (reason := judgement.why(task)):
+        if why and (reason := judgement.why(task) or judgement.remark(task)):
             lines.append(f"{'':7}{'':{width}}  {_cut(reason, MOST_WHY)}")
     return "\n".join(lines)
 
@@ -54,7 +54,7 @@ def menu_html(tasker: Tasker) -> str:
     for name, task in tasker.tasks.items():
         mark = "+" if judgement.is_done(task) else ""
         shown = (mark, _cut(name, MOST_NAME), _cut(_first_line(task.__doc__), MOST_DESCRIPTION))
-        reason = escape(_cut(judgement.why(task), MOST_WHY))
+        reason = escape(_cut(judgement.why(task) or judgement.remark(task), MOST_WHY))
         cells = "".join(f'<td style="text-align: left">{escape(text)}</td>' for text in shown)
         rows.append(f'<tr>{cells}<td style="text-align: left; opacity: 0.6">{reason}</td></tr>')
     heads = "".join(f'<th style="text-align: left">{head}</th>' for head in (*HEADS, ""))

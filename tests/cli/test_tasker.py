@@ -238,6 +238,22 @@ def test_report_tells_what_is_stale_and_why(lab):
     assert lab.calls("number") == {"run0": "x", "run1": "x"}
 
 
+def test_report_tells_what_other_code_made(lab):
+    """Up to date by the settings, but no secret: with the way to replace it."""
+    lab("run", *lab.folders(2))
+    lab.write("data/taskfile_sub.py", TASKFILE.replace("number**2", "number**2 + 1"))
+    told = lab("report", *lab.folders(0))[0].splitlines()
+    assert told[0] == "data/run0: up to date"
+    assert told[1].startswith(
+        "  square: keeps what other code made: taskfile_sub:use.<locals>.square changed"
+    )
+    assert told[-1] == (
+        "2 folders: up to date; 2 tasks keep what other code made, which `run --recompute` replaces"
+    )
+    remarks = json.loads(lab("report", "--json", "data/run1")[0])["remarks"]
+    assert [each["task"] for each in remarks] == ["square"]
+
+
 def test_report_is_json_for_scripts(lab):
     """An object for each folder; a folder that cannot be looked at is an error."""
     lab.folders(1)

@@ -66,6 +66,7 @@ def test_the_menu_as_json_has_a_line_for_each_task(experiment):
         "task": "size",
         "is_done": True,
         "why": "",
+        "remark": "",
         "description": "Size of the movie.",
         "outputs": [str(experiment / "a" / "size.json")],
     }

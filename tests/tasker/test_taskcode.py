@@ -17,6 +17,7 @@ import pytest
 from smttask.errors import CodeChangedError, CodeChangedWarning
 from smttask.project import config
 from smttask.tasker import Tasker
+from smttask.tasker.menu import menu_text
 
 LAB = """
 import os
@@ -166,6 +167,8 @@ def test_by_default_results_of_other_code_are_kept_and_it_is_said_once(folder: P
     lab(folder).use(folder).one()
     module = lab(folder, ("return 10", "return 20"))
     t = module.use(folder)
+    assert "keeps what other code made: lab_of_tasks:Lab" in menu_text(t, why=True)
+    assert "keeps what other code made: lab_of_tasks:Lab" in t._repr_html_()
     with pytest.warns(
         CodeChangedWarning, match="Task 'one' keeps what other code made: lab_of_tasks:Lab"
     ) as told:
