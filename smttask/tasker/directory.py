@@ -19,7 +19,7 @@ from smttask.tasker.definition import Definition, define, define_with_ins
 from smttask.tasker.files import FormatFile
 from smttask.tasker.menu import menu_html, menu_text
 from smttask.tasker.place import working_in
-from smttask.tasker.state import FOLDER, lock_path
+from smttask.tasker.state import FOLDER, file_key, lock_path
 from smttask.tasker.unit import TaskUnit
 from smttask.tasker.updating import judge
 from smttask.tasker.using import Use, current_use
@@ -192,17 +192,26 @@ class Tasker(Wiring):
                     "name a file or a folder inside it",
                     task=name,
                 )
-            owner = self.find_owner(path)
-            if owner is not None and owner.name != name:
+            if (rival := self._find_rival(path, name)) is not None:
+                owner, output = rival
                 raise DefinitionError(
-                    f"The output {os.path.relpath(path, self.folder)!r} is claimed by two tasks.",
-                    f"found: {owner.name!r} and {name!r} in {self.folder}",
+                    f"The output {file_key(self.folder, path)!r} of task {name!r} is claimed by two tasks.",
+                    f"found: {owner.name!r} stores {file_key(self.folder, output)!r} in {self.folder}",
                     f"name another file; to forget the earlier task: del t.tasks[{owner.name!r}]",
                     task=name,
                 )
         self._claims.update(dict.fromkeys(task.output_paths, name))
         self.tasks[name] = task
         return task
+
+    def _find_rival(self, path: str, name: str) -> tuple[TaskUnit, str] | None:
+        """Another task than `name` that stores `path`, something around it or in it; with that output."""
+        found = self.find_output(path)
+        if found is not None and found[0].name != name:
+            return found
+        within = (output for output in self._claims if output.startswith(path + os.sep))
+        owners = ((self.find_owner(output), output) for output in within)
+        return next(((task, output) for task, output in owners if task and task.name != name), None)
 
     # ------------------------------------------------------------ attributes
 
@@ -283,8 +292,17 @@ class Tasker(Wiring):
         task = None if name is None else self.tasks.get(name)
         return task if task is not None and path in task.output_paths else None
 
+    def find_output(self, path: str) -> tuple[TaskUnit, str] | None:
+        """The task that stores the absolute `path` or a folder around it, with that output; or None."""
+        inside = self.folder + os.sep
+        while (owner := self.find_owner(path)) is None:
+            path = os.path.dirname(path)
+            if not path.startswith(inside):
+                return None
+        return owner, path
+
     def which(self, filename: str | os.PathLike[str]) -> TaskUnit:
-        """The task that stores a file.
+        """The task that stores a file, or the folder that it is in.
 
         Parameters
         ----------
@@ -297,15 +315,15 @@ class Tasker(Wiring):
             If no task of this Tasker stores it.
         """
         path = os.path.normpath(os.path.join(self.folder, filename))
-        task = self.find_owner(path)
-        if task is None:
+        found = self.find_output(path)
+        if found is None:
             stored = [file.name for each in self.tasks.values() for file in each.output_files]
             raise ResultNotFoundError(
                 f"No task of {self.folder} stores {os.fspath(filename)!r}.",
                 f"stored are: {', '.join(stored) or 'no files'}",
                 "see t.menu() for the tasks",
             )
-        return task
+        return found[0]
 
     def menu(self) -> None:
         """Print the tasks with their descriptions, and ``+`` where a task is done."""

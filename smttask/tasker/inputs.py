@@ -56,13 +56,14 @@ def needs_of(task: TaskUnit) -> Needs:
             if isinstance(leaf, FormatFile | str | os.PathLike):
                 path = _path(task, leaf)
                 needs.named_files[path] = None
-                owner = task.tasker.find_owner(path)
-                if owner is None:
+                found = task.tasker.find_output(path)
+                if found is None or (found[1] != path and found[0].name == task.name):
                     name = leaf.filename if isinstance(leaf, FormatFile) else os.fsdecode(leaf)
                     needs.files[path] = not os.path.isabs(name)
                 else:
+                    owner, output = found
                     used = needs.tasks.get(owner, ())
-                    needs.tasks[owner] = used if path in used else (*used, path)
+                    needs.tasks[owner] = used if output in used else (*used, output)
             elif is_directory_task(leaf):
                 used_task = latest(leaf, task)
                 needs.tasks[used_task] = used_task.output_paths

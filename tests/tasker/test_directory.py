@@ -121,11 +121,27 @@ def test_a_name_defined_twice_in_one_use_is_an_error(t: Tasker) -> None:
 def test_an_output_of_two_tasks_is_an_error(t: Tasker) -> None:
     """It names both; a task that is forgotten claims nothing any more."""
     store(t, "one", JSON("a.json"))
-    with pytest.raises(DefinitionError, match=r"'a.json' is claimed by two tasks.\n  found: 'one' and 'two'"):
+    with pytest.raises(
+        DefinitionError, match=r"'a.json' of task 'two' is claimed by two tasks.\n  found: 'one'"
+    ):
         store(t, "two", t.p / "a.json")
     del t.tasks["one"]
     store(t, "two", "a.json")
     assert t.which("a.json") is t.two
+
+
+@pytest.mark.parametrize(("first", "second"), [("frames", "frames/a.json"), ("frames/a.json", "frames")])
+def test_an_output_in_a_folder_that_another_task_stores_is_an_error(
+    t: Tasker, first: str, second: str
+) -> None:
+    """Else each run of the one would make the other stale; a task itself may store both."""
+    store(t, "one", first)
+    with pytest.raises(
+        DefinitionError, match=f"'{second}' of task 'two' .*\n  found: 'one' stores '{first}'"
+    ):
+        store(t, "two", second)
+    store(t, "one", first, second)
+    store(t, "two", "frames2")
 
 
 def test_a_replaced_task_leaves_its_outputs_to_others(t: Tasker) -> None:
@@ -147,6 +163,7 @@ def test_which_tells_the_task_of_a_file(t: Tasker) -> None:
     """By its name in the folder or its path; another file is an error that lists what is stored."""
     one = store(t, "one", "sub/a.txt", JSON("b.json"))
     assert t.which("b.json") is t.which(t.p / "sub" / "a.txt") is one
+    assert t.which("sub/a.txt/if/it/is/a/folder") is one
     with pytest.raises(
         ResultNotFoundError, match=r"No task of .* stores 'c.txt'.\n  stored are: a.txt, b.json"
     ):

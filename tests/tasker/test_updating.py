@@ -135,6 +135,31 @@ def test_results_beside_the_data_in_a_folder_redo_nothing(tmp_path: Path, ran: l
     assert (t.count(), ran) == (1, ["count", "count"])
 
 
+def test_a_file_in_a_folder_that_a_task_stores_counts_as_that_task(tmp_path: Path, ran: list[str]) -> None:
+    """The folder is made before its file is taken, and made again when it is gone."""
+    t = Tasker(tmp_path)
+
+    @t.stores("frames")
+    def frames(tsk):
+        ran.append("frames")
+        tsk.output_files[0].mkdir(exist_ok=True)
+        for number in range(2):
+            (tsk.output_files[0] / f"{number}.txt").write_text(str(number))
+
+    @t.stores(JSON("second.json"))
+    def second(tsk, frame="frames/1.txt"):
+        ran.append("second")
+        return int(frame.read_text())
+
+    assert (t.second(), ran) == (1, ["frames", "second"])
+    t.frames.clear()
+    assert [each.why for each in t.second.report()] == [
+        "'frames' is missing",
+        "'frames' of task 'frames' is missing",
+    ]
+    assert (t.second(), ran) == (1, ["frames", "second", "frames"])
+
+
 def test_another_version_with_the_same_time_is_noticed(t: Tasker, tmp_path: Path) -> None:
     """As `cp -p` and `mv` of an older file leave it."""
     t.total()
