@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -183,12 +184,7 @@ class Repository:
         """
         state = self.state(files, with_diff=allow_changes)
         if state.untracked:
-            raise UncommittedChangesError(
-                f"{what} needs code that git does not track.",
-                f"working copy: {self.working_copy}\n" + _listed("not tracked", state.untracked),
-                f"add the files and commit: git add {' '.join(state.untracked[:3])}",
-                files=state.untracked,
-            )
+            raise self._untracked_error(what, state.untracked)
         left_out = {self._name_of(path) for path in apart_from}
         changed = tuple(name for name in state.changed if name not in left_out)
         if changed and not allow_changes:
@@ -201,6 +197,22 @@ class Repository:
                 files=changed,
             )
         return state
+
+    def _untracked_error(self, what: str, names: tuple[str, ...]) -> UncommittedChangesError:
+        try:
+            ignored = self._git("check-ignore", "-z", "--", *names, refused="").split("\0")[:-1]
+        except RepositoryError:  # such as for files of a submodule
+            ignored = []
+        found = f"working copy: {self.working_copy}\n" + _listed("not tracked", names)
+        if ignored:
+            found += "\n" + _listed("ignored by .gitignore", ignored)
+        force = "--force " if ignored else ""
+        return UncommittedChangesError(
+            f"{what} needs code that git does not track.",
+            found,
+            f"add the files and commit: git add {force}{shlex.join(names[:3])}",
+            files=names,
+        )
 
     def _name_of(self, path: str | os.PathLike[str]) -> str:
         """How git names a file of the working copy."""

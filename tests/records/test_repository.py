@@ -134,6 +134,20 @@ def test_code_that_git_does_not_track_is_refused_even_if_diffs_are_stored(root: 
     assert "git add helper.py" in str(caught.value)
 
 
+def test_code_that_git_ignores_is_told_with_what_adds_it_nevertheless(root: Path) -> None:
+    """``git add`` alone would refuse it; names with blanks are quoted for the shell."""
+    (root / "data").mkdir()
+    (root / ".gitignore").write_text("/data/\n")
+    (root / "data" / "task file.py").write_text("")
+    with pytest.raises(UncommittedChangesError) as caught:
+        Repository(root).require_committed([root / "data" / "task file.py"])
+    assert "ignored by .gitignore: data/task file.py" in str(caught.value)
+    command = str(caught.value).splitlines()[-1].partition(": ")[2]
+    assert command == "git add --force 'data/task file.py'"
+    subprocess.run(command, shell=True, cwd=root, check=True)
+    assert not Repository(root).state([root / "data" / "task file.py"]).untracked
+
+
 def test_dirty_directories_are_not_asked_about(root: Path) -> None:
     (root / "scratch" / "notes.py").write_text("z = 2\n")
     (root / "scratch" / "new.py").write_text("")
