@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from functools import cached_property
 
     from smttask.errors import LockError
+    from smttask.headway import progress
     from smttask.tasker.directory import Tasker
     from smttask.tasker.discovery import taskmod, use, which
     from smttask.tasker.files import JSON, NetCDF, Npy, Npz, Pandas, Pickle, Text, Zarr
@@ -32,6 +33,7 @@ __all__ = [
     "Text",
     "Zarr",
     "cached_property",
+    "progress",
     "taskmod",
     "use",
     "which",
@@ -47,6 +49,7 @@ _HOME = {
     "SetTasker": "smttask.tasker.sets",
     "Tasker": "smttask.tasker.directory",
     "cached_property": "functools",
+    "progress": "smttask.headway",
 }
 
 

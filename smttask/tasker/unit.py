@@ -20,10 +20,10 @@ from smttask.tasker.definition import Definition
 from smttask.tasker.files import FormatFile
 from smttask.tasker.inputs import Needs, needs_of
 from smttask.tasker.judging import Stale, Walk
-from smttask.tasker.progress import Progress
 from smttask.tasker.running import locked
 from smttask.tasker.state import file_key, read_state, state_path, write_state
 from smttask.tasker.taskcode import TaskCode
+from smttask.tasker.taskprogress import Progress
 
 if TYPE_CHECKING:
     from smttask.tasker.directory import Tasker

@@ -14,7 +14,7 @@ import pytest
 import smttask
 from smttask.errors import ArgumentError
 from smttask.headway import told_to
-from smttask.tasker.progress import Progress
+from smttask.tasker.taskprogress import Progress
 from smttask.tasker.status import iter_statuses, status_path
 
 
@@ -166,7 +166,7 @@ def test_a_process_that_a_task_forks_leaves_the_status_alone(told, tmp_path):
     """What it counts is its own."""
     code = """
         import os, pathlib, time
-        from smttask.tasker.progress import Progress
+        from smttask.tasker.taskprogress import Progress
         progress = Progress(pathlib.Path("."), "size")
         with progress.running():
             progress.working(1, 5)
@@ -185,7 +185,7 @@ def test_the_status_of_a_killed_task_is_interrupted(told, tmp_path):
     """It says so as soon as its process is dead, after kill -9 too."""
     code = """
         import pathlib, time
-        from smttask.tasker.progress import Progress
+        from smttask.tasker.taskprogress import Progress
         progress = Progress(pathlib.Path("."), "size")
         with progress.running():
             progress.working(3, 10, "frames")
