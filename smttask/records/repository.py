@@ -199,10 +199,11 @@ class Repository:
         return state
 
     def _untracked_error(self, what: str, names: tuple[str, ...]) -> UncommittedChangesError:
-        try:
-            ignored = self._git("check-ignore", "-z", "--", *names, refused="").split("\0")[:-1]
-        except RepositoryError:  # such as for files of a submodule
-            ignored = []
+        answer = self._git(
+            "--literal-pathspecs", "ls-files", "-z", "--others", "--ignored", "--exclude-standard",
+            "--", *names,
+        )  # fmt: skip
+        ignored = answer.split("\0")[:-1]
         found = f"working copy: {self.working_copy}\n" + _listed("not tracked", names)
         if ignored:
             found += "\n" + _listed("ignored by .gitignore", ignored)
