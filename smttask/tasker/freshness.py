@@ -25,6 +25,8 @@ class Seen:
         At least the names that the state holds.
     upstream_times
         mtime_ns of each upstream output, in any order of keys; wanted only where there is no state.
+    stored_by
+        Other tasks whose states know some of the outputs; wanted only where there is no state.
     """
 
     outputs: Mapping[str, FileState | None]
@@ -33,6 +35,7 @@ class Seen:
     conf: Mapping[str, ConfRead] = field(default_factory=dict)
     code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     upstream_times: Mapping[str, int] = field(default_factory=dict)
+    stored_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,8 @@ _FRESH = Staleness()
 def staleness(state: State | None, seen: Seen, *, on_code_change: str = "warn") -> Staleness:
     """Compare what a task knew with what is there now.
 
-    Without any state outputs count by modification time, as for make: they are there, and
-    none is older than an input. `seen` then holds what `Look.stat` tells.
+    Without any state outputs count by modification time, as for make: they are there, no other task
+    stored them, and none is older than an input. `seen` then holds what `Look.stat` tells.
 
     Parameters
     ----------
@@ -84,7 +87,8 @@ def staleness(state: State | None, seen: Seen, *, on_code_change: str = "warn") 
         return Staleness(("its last run did not finish",))
     reasons = [f"{key!r} is missing" for key, file in seen.outputs.items() if file is None]
     if state is None:
-        return Staleness(tuple(reasons or _older_outputs(seen)))
+        others = [f"{key!r} was stored by task {task!r}" for key, task in seen.stored_by.items()]
+        return Staleness(tuple(reasons or others or _older_outputs(seen)))
     reasons += _changed_inputs(state, seen)
     if state.upstream != seen.upstream:
         reasons += _changed_upstream(state, seen)

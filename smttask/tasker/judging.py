@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from smttask.tasker.freshness import Seen, Staleness, staleness
 from smttask.tasker.looking import Look
 from smttask.tasker.ordering import Behind, Graph
-from smttask.tasker.state import ConfRead, FileState, State, file_key, read_state
+from smttask.tasker.state import ConfRead, FileState, State, file_key, read_state, stored_by
 
 if TYPE_CHECKING:
     from smttask.protocols import Runnable
@@ -73,6 +73,7 @@ class Walk:
         self._policies: dict[tuple[Tasker, str], str] = {}
         self._judged: dict[TaskUnit, tuple[State | None, Seen, Staleness]] = {}
         self._results: dict[str, Mapping[str, str]] = {}
+        self._owners: dict[str, dict[str, str]] = {}
 
     def behind(self, task: TaskUnit) -> Behind:
         """What counts for `task`, through tasks without outputs."""
@@ -115,6 +116,7 @@ class Walk:
         """Forget what is known of `task`, not of its inputs."""
         self._judged.pop(task, None)
         self.states.pop(task, None)
+        self._owners.pop(task.tasker.folder, None)
         self.look.forget(task.output_paths)
 
     def forget(self, task: TaskUnit, state: State) -> None:
@@ -227,11 +229,21 @@ class Walk:
             for path in paths
             if (found := stat(path)) is not None
         }
+        outputs = {key: stat(path) for key, path in zip(task.output_keys, task.output_paths, strict=True)}
         return Seen(
-            {key: stat(path) for key, path in zip(task.output_keys, task.output_paths, strict=True)},
+            outputs,
             {self.input_key(task, path, user): stat(path) for path, user in behind.files.items()},
             upstream_times=times,
+            stored_by=self._stored_by_others(task) if all(outputs.values()) else {},
         )
+
+    def _stored_by_others(self, task: TaskUnit) -> dict[str, str]:
+        """Outputs of `task` that the states of other tasks of the folder know, with the names of these."""
+        folder = task.tasker.folder
+        if folder not in self._owners:
+            self._owners[folder] = stored_by(folder)
+        owners = self._owners[folder]
+        return {key: owners[key] for key in task.output_keys if key in owners}
 
     def _conf_now(self, task: TaskUnit, state: State) -> dict[str, ConfRead]:
         """What a task read of `conf`, as it is now; names of other Taskers begin with their folder."""

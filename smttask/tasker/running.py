@@ -14,7 +14,16 @@ from smttask.storage.locks import computing, find_holder
 from smttask.tasker.files import FormatFile
 from smttask.tasker.looking import Look
 from smttask.tasker.place import kept, working_in
-from smttask.tasker.state import ConfRead, FileState, State, file_key, lock_path, state_path, write_state
+from smttask.tasker.state import (
+    ConfRead,
+    FileState,
+    State,
+    file_key,
+    lock_path,
+    state_path,
+    unfinished,
+    write_state,
+)
 from smttask.tasker.status import status_path
 
 if TYPE_CHECKING:
@@ -153,7 +162,7 @@ def run(
     with _recorded(task, begun) as told:
         given = values()
         if is_first:
-            write_state(folder, task.name, State(is_finished=False))
+            write_state(folder, task.name, unfinished(task.output_keys))
         earlier = _plain_files(task, look)
         made = call(task, given)
         try:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -28,11 +29,14 @@ __all__ = [
     "lock_path",
     "read_state",
     "state_path",
+    "stored_by",
+    "unfinished",
     "write_state",
 ]
 
 FORMAT = 1
 FOLDER = ".tasker"
+_DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # what other JSON leads to
 MAX_NAME = 150  # file systems allow 255 bytes, and temporary names are longer
 
 
@@ -95,7 +99,7 @@ class State:
     code
         Task (itself first, then those without outputs before it) -> parts of its code fingerprint.
     is_finished
-        False where a first run began and did not end.
+        False where a first run began and did not end; of its outputs only the names are known.
     damaged
         Why the file could not be read; then nothing else is known.
     """
@@ -168,8 +172,30 @@ def read_state(folder: str | os.PathLike[str], task: str) -> State | None:
         raise reading_error(f"The state of task {task!r} cannot be read.", path, error) from error
     try:
         return _from_json(json.loads(content), task)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except _DAMAGE as error:
         return State(damaged=f"{path}: {type(error).__name__}: {error}")
+
+
+def stored_by(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """For the key of each output that a state file in `folder` knows the task that it belongs to.
+
+    Also of tasks that are no more. State files that cannot be read know nothing.
+    """
+    place = os.path.join(folder, FOLDER)
+    found = {}
+    with suppress(OSError):
+        for name in sorted(os.listdir(place)):
+            if name.endswith(".json") and not name.startswith("."):
+                with suppress(OSError, *_DAMAGE), open(os.path.join(place, name), "rb", buffering=0) as file:
+                    tree = json.loads(file.read())
+                    task = tree["task"]
+                    found.update(dict.fromkeys(_from_json(tree, task).outputs, task))
+    return found
+
+
+def unfinished(outputs: Iterable[str]) -> State:
+    """The state of a task whose first run begins, and is to make the outputs with these keys."""
+    return State(dict.fromkeys(outputs, FileState(0, -1, 0, "")), is_finished=False)
 
 
 def write_state(folder: str | os.PathLike[str], task: str, state: State) -> None:

@@ -123,6 +123,8 @@ def test_outputs_that_no_state_file_knows_count_by_time():
         "'a.json' is older than 'raw.npy'"
     ]
     assert why(None, outputs={"a.json": old}, inputs={}) == []
+    owned = {"outputs": {"a.json": new}, "inputs": {"x.txt": TXT}, "stored_by": {"a.json": "summary"}}
+    assert why(None, **owned) == ["'a.json' was stored by task 'summary'"]
 
 
 def test_all_reasons_are_told_and_the_most_telling_first():

@@ -15,6 +15,8 @@ from smttask.tasker.state import (
     lock_path,
     read_state,
     state_path,
+    stored_by,
+    unfinished,
     write_state,
 )
 
@@ -141,6 +143,19 @@ def test_a_state_that_cannot_be_read_or_written_is_an_error(tmp_path):
     assert read_state(tmp_path / "b", "f") is None
     with pytest.raises(StorageError, match="The state of task 'f' cannot be written"):
         write_state(tmp_path / "b", "f", STATE)
+
+
+def test_what_is_stored_is_known_also_of_tasks_that_are_no_more(tmp_path):
+    """And of runs that did not finish; not of files that are damaged, or no states."""
+    assert stored_by(tmp_path) == {}
+    write_state(tmp_path, "summary", STATE)
+    write_state(tmp_path, "größe 2", unfinished(["b.txt", "c"]))
+    write_state(tmp_path, "cut", STATE)
+    (tmp_path / ".tasker/cut.json").write_text('{"format": 1')
+    (tmp_path / ".tasker/plain.status.json").write_text('{"format": 1, "task": "plain"}')
+    (tmp_path / ".tasker/dir.json").mkdir()
+    owners = dict.fromkeys(STATE.outputs, "summary")
+    assert stored_by(tmp_path) == {**owners, "b.txt": "größe 2", "c": "größe 2"}
 
 
 def test_a_state_is_replaced_at_once(tmp_path):

@@ -370,6 +370,39 @@ def test_a_run_that_cannot_begin_leaves_what_counts_by_time(t: Tasker) -> None:
     assert two() == [5, t.p / "b.txt"]
 
 
+def test_a_task_of_another_name_makes_its_outputs_itself(t: Tasker, ran: list[str]) -> None:
+    """What the one before stored was made by other code, or is half of a file; once made it is current."""
+    t.total()
+    del t.tasks["total"]
+
+    @t.stores(JSON("total.json"))
+    def average(tsk, more=t.more):
+        ran.append("average")
+        return sum(more) / 2
+
+    assert [stale.why for stale in average.report()] == ["'total.json' was stored by task 'total'"]
+    assert (average(), average(), ran[-2:]) == (6.5, 6.5, ["more", "average"])
+
+
+def test_a_half_written_file_of_a_task_that_was_renamed_is_not_believed(t: Tasker) -> None:
+    """Its new name has no state, and files without any count by their times."""
+
+    @t.stores("a.txt")
+    def before(tsk):
+        Path("a.txt").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        before()
+    del t.tasks["before"]
+
+    @t.stores("a.txt")
+    def after(tsk):
+        Path("a.txt").write_text("whole")
+
+    assert after().read_text() == "whole"
+
+
 def test_a_file_outside_that_is_named_relative_moves_along(tmp_path: Path) -> None:
     """A folder of folders, with what they share, can be moved; an absolute name stays what it is."""
     (tmp_path / "lab" / "a").mkdir(parents=True)
