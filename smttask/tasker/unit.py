@@ -163,7 +163,7 @@ class TaskUnit(Wiring, Runnable):
 
     def force(self, *, wait: bool = False) -> Any:
         """Bring up to date what it depends on, run it whatever it stored, and return its value."""
-        return updating.Update([self], wait=wait, forced=self).value(self)
+        return updating.Update([self], wait=wait, forced=[self]).value(self)
 
     def run(self, *, wait: bool = False) -> Any:
         """Run this task alone, on its inputs as they are, and return its value.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from smttask.errors import (
@@ -23,6 +23,7 @@ from smttask.tasker.running import Made, call, locked, run, tidy
 from smttask.tasker.state import ConfRead, FileState, State, file_key, lock_path, read_state, write_state
 
 if TYPE_CHECKING:
+    from smttask.tasker.ordering import Behind
     from smttask.tasker.unit import TaskUnit
 
 __all__ = ["Judgement", "Update", "judge"]
@@ -98,53 +99,87 @@ class Update:
     wait
         Wait while another process runs one of the tasks.
     forced
-        A task that is run even if it is up to date.
+        Tasks that are run even if they are up to date.
+    around
+        Made for each run of a task, and each call of one that stores nothing, which stands in a `with`
+        block of it; takes the task and the reason, ``""`` where there is none. Those of tasks without
+        outputs stand in that of the task that needs their values.
     """
 
     def __init__(
-        self, targets: Iterable[TaskUnit], *, wait: bool = False, forced: TaskUnit | None = None
+        self,
+        targets: Iterable[TaskUnit],
+        *,
+        wait: bool = False,
+        forced: Iterable[TaskUnit] = (),
+        around: Callable[[TaskUnit, str], AbstractContextManager[object]] | None = None,
     ) -> None:
+        self.wait = wait
         self._walk = Walk(targets)
-        self._wait = wait
-        self._forced = forced
+        self._forced = frozenset(forced)
+        self._around = around or (lambda task, why: nullcontext())
         self._made: dict[TaskUnit, _Silent] = {}
 
     def bring(self) -> None:
         """Run what is stale, in order."""
-        uses = self._walk.graph.last_uses()
-        for task, used_up in zip(self._walk.graph.order, uses, strict=False):
-            if task.output_paths:
-                self._settle(task)
-            for silent in used_up:
-                self._made.pop(silent, None)
+        for task in self.iter_storing():
+            self.settle(task)
 
     def value(self, target: TaskUnit) -> Any:
         """Bring all up to date and give the value of `target`."""
         self.bring()
-        return self._value_of(target)
+        return self.value_of(target)
 
     def run_alone(self, task: TaskUnit) -> Any:
         """Run `task` on its inputs as they are, and give its value."""
         if task.output_paths:
-            with locked(task, wait=self._wait):
+            with locked(task, wait=self.wait):
                 self._run(task)
-        return self._value_of(task)
+        return self.value_of(task)
 
     # ------------------------------------------------------------ one task
 
-    def _settle(self, task: TaskUnit) -> None:
+    def iter_storing(self) -> Iterator[TaskUnit]:
+        """Yield the tasks that store something, in the order in which they are to be settled.
+
+        Values of tasks without outputs are let go after the last task that needs them.
+        """
+        uses = self._walk.graph.last_uses()
+        for task, used_up in zip(self._walk.graph.order, uses, strict=False):
+            if task.output_paths:
+                yield task
+            for silent in used_up:
+                self._made.pop(silent, None)
+
+    def behind(self, task: TaskUnit) -> Behind:
+        """What counts for `task`, through tasks without outputs."""
+        return self._walk.behind(task)
+
+    def settle(self, task: TaskUnit) -> None:
+        """Run `task`, which stores something, if it is stale or forced; those before it are settled.
+
+        Raises
+        ------
+        LockError
+            If another process runs it, and this is not to wait.
+        CodeChangedError
+            If other code made its outputs, and the policy is to refuse these.
+        Exception
+            What functions raise.
+        """
         walk = self._walk
         for upstream in walk.behind(task).recorded:
             walk.bring_recorded(upstream)
         _, seen, found = walk.judged(task)
-        if not found and task is not self._forced:
+        if not found and task not in self._forced:
             _refresh(task, walk, seen)
             self._tell_code(task, found)
             return
-        with locked(task, wait=self._wait):
+        with locked(task, wait=self.wait):
             walk.look_again(task)  # somebody else may have run it meanwhile
-            if task is self._forced or walk.judged(task)[2]:
-                self._run(task)
+            found = walk.judged(task)[2]
+            if found or task in self._forced:
+                self._run(task, found.why)
 
     def _tell_code(self, task: TaskUnit, found: Staleness) -> None:
         """Say that a result of other code is used, or refuse it."""
@@ -169,22 +204,23 @@ class Update:
                 CodeChangedWarning,
             )
 
-    def _run(self, task: TaskUnit) -> None:
+    def _run(self, task: TaskUnit, why: str = "") -> None:
         """Run `task`, whose lock is held."""
         walk = self._walk
-        state = walk.states[task] = read_state(task.tasker.folder, task.name)
-        self._make_silent(walk.behind(task).silent)
-        made = run(
-            task,
-            walk.look,
-            before=lambda: self._before(task),
-            values=lambda: self._values(task),
-            is_first=state is None or bool(state.damaged),
-        )
-        walk.forget(task, made)
+        with self._around(task, why):
+            state = walk.states[task] = read_state(task.tasker.folder, task.name)
+            self._make_silent(walk.behind(task).silent)
+            made = run(
+                task,
+                walk.look,
+                before=lambda: self._before(task),
+                values=lambda: self._values(task),
+                is_first=state is None or bool(state.damaged),
+            )
+            walk.forget(task, made)
 
     def _values(self, task: TaskUnit) -> dict[str, Any]:
-        return input_values(task, self._value_of, self._walk.make_recorded)
+        return input_values(task, self.value_of, self._walk.make_recorded)
 
     def _before(self, task: TaskUnit) -> State:
         """All that the state of `task` will hold but its outputs, looked at right now."""
@@ -227,7 +263,7 @@ class Update:
 
     # ------------------------------------------------------------ values
 
-    def _value_of(self, task: TaskUnit) -> Any:
+    def value_of(self, task: TaskUnit) -> Any:
         """The value of `task`, for one who may do with it as he likes."""
         if task.output_paths:
             return task.load()
@@ -249,11 +285,12 @@ class Update:
                 self._made[task] = self._call(task)
 
     def _call(self, task: TaskUnit) -> _Silent:
-        files = {path: self._walk.look.stat(path) for path in self._walk.graph.needs[task].files}
-        for path, found in files.items():
-            if found is None:
-                raise _missing_input(task, path)
-        return _Silent(call(task, self._values(task)), files)
+        with self._around(task, ""):
+            files = {path: self._walk.look.stat(path) for path in self._walk.graph.needs[task].files}
+            for path, found in files.items():
+                if found is None:
+                    raise _missing_input(task, path)
+            return _Silent(call(task, self._values(task)), files)
 
 
 class _Silent:

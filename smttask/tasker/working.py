@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from smttask.errors import LockError, TaskfileError
@@ -64,12 +65,10 @@ def update_folder(
     tasker = use(folder, **taskfiles)
     targets = chosen_tasks(tasker, tasks)
     course = _Course(targets, forced=targets if recompute else (), wait=wait, raises=raises)
-    course.bring()
-    if tasks:
-        course.call([task for task in targets if not task.output_paths])
+    course.go([task for task in targets if tasks and not task.output_paths])
     if course.failures:
         return _failed(course)
-    return {"status": "computed" if course.ran else "found"}
+    return {"status": "computed" if course.has_run else "found"}
 
 
 def chosen_tasks(tasker: Tasker, names: Collection[str]) -> list[TaskUnit]:
@@ -92,13 +91,13 @@ def chosen_tasks(tasker: Tasker, names: Collection[str]) -> list[TaskUnit]:
     return [tasker.tasks[name] for name in names] if names else list(tasker.tasks.values())
 
 
-class _Course(Update):
+class _Course:
     """Brings tasks up to date, and goes on where one fails.
 
     Attributes
     ----------
-    ran
-        Tasks that were run, or called, and ended well.
+    has_run
+        Whether a task was run, or called, and ended well.
     failures
         What those raised that failed, and by whose function: their own, or that of one that stores nothing.
     left
@@ -106,48 +105,36 @@ class _Course(Update):
     """
 
     def __init__(
-        self, targets: Iterable[TaskUnit], *, forced: Collection[TaskUnit], wait: bool, raises: bool
+        self, targets: Iterable[TaskUnit], *, forced: Iterable[TaskUnit], wait: bool, raises: bool
     ) -> None:
-        super().__init__(targets, wait=wait)
-        self.ran: list[TaskUnit] = []
+        self.has_run = False
         self.failures: dict[TaskUnit, tuple[TaskUnit, BaseException]] = {}
         self.left: list[TaskUnit] = []
-        self._all_forced = frozenset(forced)
+        self._update = Update(targets, wait=wait, forced=forced, around=self._around)
         self._raises = raises
         self._is_running = False
         self._culprit: TaskUnit | None = None
 
-    def call(self, tasks: Iterable[TaskUnit]) -> None:
-        """Call tasks that store nothing, once each."""
-        for task in tasks:
-            self._try(task, self._called)
+    def go(self, called: Iterable[TaskUnit]) -> None:
+        """Bring all up to date, then call tasks that store nothing, once each."""
+        for task in self._update.iter_storing():
+            self._try(task, self._update.settle)
+        for task in called:
+            self._try(task, self._update.value_of)
 
-    def _settle(self, task: TaskUnit) -> None:
-        self._forced = task if task in self._all_forced else None
-        self._try(task, super()._settle)
-
-    def _run(self, task: TaskUnit) -> None:
-        tell_doing(task.name, why=self._walk.judged(task)[2].why)
+    @contextmanager
+    def _around(self, task: TaskUnit, why: str) -> Iterator[None]:
+        """Tell that `task` runs, and note whose function it was that raised."""
+        tell_doing(task.name, why=why)
         self._is_running = True
-        super()._run(task)
-        self._is_running = False
-        self.ran.append(task)
-
-    def _call(self, task: TaskUnit) -> Any:
         try:
-            return super()._call(task)
+            yield
         except BaseException:
             self._culprit = self._culprit or task
             raise
+        self.has_run = True
 
-    def _called(self, task: TaskUnit) -> None:
-        tell_doing(task.name)
-        self._is_running = True
-        self._value_of(task)
-        self._is_running = False
-        self.ran.append(task)
-
-    def _try(self, task: TaskUnit, act: Callable[[TaskUnit], None]) -> None:
+    def _try(self, task: TaskUnit, act: Callable[[TaskUnit], object]) -> None:
         if self.failures and self._needs_a_failed_one(task):
             self.left.append(task)
             return
@@ -157,18 +144,18 @@ class _Course(Update):
             act(task)
         except LockError as error:
             holder = getattr(error, "holder", "")
-            if self._is_running or self._wait or not holder:  # not who holds the task, but what it asked for
+            if self._is_running or self._update.wait or not holder:  # what a function asked for
                 self._fail(task, error)
             elif not self.failures:
                 raise Held(holder) from error
             else:  # coming back later would run what failed once more
-                self._wait = True
+                self._update.wait = True
                 self._try(task, act)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - any code of the user may raise anything
             self._fail(task, error)
 
     def _needs_a_failed_one(self, task: TaskUnit) -> bool:
-        behind = self._walk.behind(task)
+        behind = self._update.behind(task)
         failed = {*self.failures, *self.left, *(culprit for culprit, _ in self.failures.values())}
         return not failed.isdisjoint([*behind.storing, *behind.silent])
 

@@ -14,8 +14,8 @@ import pytest
 import smttask
 from smttask.errors import ArgumentError
 from smttask.headway import told_to
-from smttask.tasker.taskprogress import Progress
 from smttask.tasker.status import iter_statuses, status_path
+from smttask.tasker.taskprogress import Progress
 
 
 @pytest.fixture
