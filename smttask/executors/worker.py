@@ -91,7 +91,15 @@ class Worker:
         self._is_stopped = False
 
     def send(self, kind: str, **content: Any) -> None:
-        """Tell the parent something; any thread may, and no signal cuts it."""
+        """Tell the parent something; any thread may, and no signal cuts it.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            In a task, if it is to stop, or the parent has ended.
+        BrokenPipeError
+            Outside of tasks, if the parent has ended.
+        """
         data = {name: value for name, value in content.items() if isinstance(value, bytes)}
         if data:
             sizes = {name: len(value) for name, value in data.items()}
@@ -100,12 +108,17 @@ class Worker:
         else:
             line = encoded(kind, **content)
         if threading.current_thread() is not threading.main_thread():  # which signals do not interrupt
-            self._write(line)
+            with suppress(BrokenPipeError):  # `_watch_parent` is about to end us
+                self._write(line)
             return
         was_stopped = self._is_stopped
         may_stop, self._may_stop = self._may_stop, False
         try:
             self._write(line)
+        except BrokenPipeError:
+            if not may_stop:
+                raise
+            self._is_stopped = True  # no error of the task, which may have caught it: as if we had been told
         finally:
             self._may_stop = may_stop
         if may_stop and self._is_stopped and not was_stopped:

@@ -427,3 +427,23 @@ def test_workers_load_no_more_than_the_tasks_need(lab):
     )
     out, _ = lab("run", "-v", "--task", "show", *lab.folders(1))
     assert "[]" in out.splitlines()
+
+
+def test_tasks_whose_command_is_killed_are_stopped_and_not_taken_for_failed(lab):
+    """They notice it when they tell how far they are; their functions meet no error of a pipe."""
+    loop = "tsk.progress.tally(iter(lambda: time.sleep(0.05), 1))"
+    lab.write(
+        "data/taskfile_sub.py",
+        TASKFILE.replace("return int(text)", f"[Path('begun').touch() for _ in {loop}]"),
+    )
+    folders = lab.folders(2)
+    process = lab.start("run", "-n2", *folders)
+    for folder in folders:
+        lab.wait_for(f"{folder}/begun", process)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    process.communicate()  # the workers hold its pipes until they end
+    rows = [json.loads(line) for line in lab("monitor", "--json", *folders)[0].splitlines()]
+    assert {row["status"] for row in rows} == {"interrupted"}
+    assert not any("Pipe" in row["info"] for row in rows)
