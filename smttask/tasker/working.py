@@ -112,8 +112,8 @@ class _Course:
         self.left: list[TaskUnit] = []
         self._update = Update(targets, wait=wait, forced=forced, around=self._around)
         self._raises = raises
-        self._is_running = False
-        self._culprit: TaskUnit | None = None
+        self._running: list[tuple[TaskUnit, str]] = []
+        self._broken: list[TaskUnit] = []  # by what was raised last, the innermost first
 
     def go(self, called: Iterable[TaskUnit]) -> None:
         """Bring all up to date, then call tasks that store nothing, once each."""
@@ -125,26 +125,29 @@ class _Course:
     @contextmanager
     def _around(self, task: TaskUnit, why: str) -> Iterator[None]:
         """Tell that `task` runs, and note whose function it was that raised."""
+        self._running.append((task, why))
         tell_doing(task.name, why=why)
-        self._is_running = True
         try:
             yield
         except BaseException:
-            self._culprit = self._culprit or task
+            self._broken.append(task)
             raise
+        finally:
+            self._running.pop()
         self.has_run = True
+        for user, reason in self._running[-1:]:  # which goes on, with the value of this one
+            tell_doing(user.name, why=reason)
 
     def _try(self, task: TaskUnit, act: Callable[[TaskUnit], object]) -> None:
         if self.failures and self._needs_a_failed_one(task):
             self.left.append(task)
             return
-        self._is_running = False
-        self._culprit = None
+        self._broken.clear()
         try:
             act(task)
         except LockError as error:
             holder = getattr(error, "holder", "")
-            if self._is_running or self._update.wait or not holder:  # what a function asked for
+            if self._broken or self._update.wait or not holder:  # not who holds the task
                 self._fail(task, error)
             elif not self.failures:
                 raise Held(holder) from error
@@ -162,7 +165,7 @@ class _Course:
     def _fail(self, task: TaskUnit, error: BaseException) -> None:
         if self._raises:
             raise error
-        self.failures[task] = self._culprit or task, error
+        self.failures[task] = (self._broken or [task])[0], error
 
 
 def _failed(course: _Course) -> dict[str, Any]:

@@ -196,6 +196,14 @@ def test_what_is_running_is_told(folder):
     assert told[-1]["why"] == "'fail_a' changed"
 
 
+def test_a_task_that_stores_nothing_is_told_while_it_is_computed(folder):
+    """Then again the one that takes its value."""
+    told = []
+    with Watcher(told.append).watching():
+        update_folder(str(folder), tasks=["d"])
+    assert [facts["task"] for facts in told if "task" in facts] == ["d", "silent", "d"]
+
+
 def test_the_taskfile_is_executed_once_for_many_folders(tmp_path):
     """Its `use` is called for each."""
     (tmp_path / "taskfile_sub.py").write_text(TASKFILE)
