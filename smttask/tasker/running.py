@@ -217,8 +217,9 @@ def _store(task: TaskUnit, value: Any, look: Look) -> dict[str, FileState]:
     """Save what was returned for files of a format, and find the plain files."""
     folder = task.tasker.folder
     found = {}
-    for output, path, item in zip(task.outs, task.output_paths, _split(task, value), strict=True):
-        digest = output.save(item) if isinstance(output, FormatFile) else ""
+    items = zip(task.outs, _split(task, value), strict=True)
+    digests = [output.save(item) if isinstance(output, FormatFile) else "" for output, item in items]
+    for path, digest in zip(task.output_paths, digests, strict=True):  # all saved: one may lie in another
         state = look.made(path, digest)
         if state is None:
             raise OutputError(

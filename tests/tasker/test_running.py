@@ -34,6 +34,21 @@ def test_several_outputs_come_as_a_list(t: Tasker) -> None:
     assert (t.p / "b.txt").read_text() == "plain"
 
 
+def test_a_file_of_a_format_may_lie_in_a_folder_that_the_task_stores(t: Tasker) -> None:
+    """In whatever order they are named, the task is up to date when it has run."""
+
+    @t.stores("frames", JSON("frames/n.json"))
+    def frames(tsk):
+        (tsk.output_files[0] / "deep").mkdir(parents=True, exist_ok=True)
+        (tsk.output_files[0] / "deep" / "0.txt").write_text("0")
+        return None, 1
+
+    assert frames() == [t.p / "frames", 1]
+    assert frames.report() == []
+    frames.clear()
+    assert not (t.p / "frames").exists()
+
+
 def test_several_plain_files_need_no_placeholder(t: Tasker) -> None:
     """A function that writes all itself may return nothing; folders are files too."""
 
