@@ -374,15 +374,11 @@ def _class_attribute(tasker: Tasker, name: str) -> object:
 
 
 def _defined_twice(known: TaskUnit, definition: Definition, use: Use) -> DefinitionError:
-    lines = [_line_of(known.func), _line_of(definition.function)]
+    codes = [getattr(function, "__code__", None) for function in (known.func, definition.function)]
+    lines = " and ".join(f"line {code.co_firstlineno}" for code in codes if code is not None)
     return DefinitionError(
         f"Task {definition.name!r} is defined twice.",
-        f"found: in {use.taskfile}{' and '.join(filter(None, lines))}, used for {use.folder}",
+        f"found: in {', '.join(filter(None, (str(use.taskfile), lines)))}; used for {use.folder}",
         "give one of the functions another name",
         task=definition.name,
     )
-
-
-def _line_of(function: Any) -> str:
-    code = getattr(function, "__code__", None)
-    return "" if code is None else f", line {code.co_firstlineno}"

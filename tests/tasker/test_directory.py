@@ -113,7 +113,8 @@ def test_a_name_defined_twice_in_one_use_is_an_error(t: Tasker) -> None:
         with using(t.p, t.p / "taskfile.py"):
             store(t, "one")
             with pytest.raises(
-                DefinitionError, match=r"Task 'one' is defined twice.\n  found: in .*line \d+"
+                DefinitionError,
+                match=r"Task 'one' is defined twice.\n  found: in .*, line \d+ and line \d+; used for",
             ):
                 store(t, "one")
 
