@@ -7,28 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from smttask.hashing import new_hasher
+from smttask.identity.plain import LARGE, content_hash, int_bytes, joined, sized, text_bytes
 from smttask.typing.arrayform import zeroed_below
 from smttask.typing.places import UnfitValue
 
-__all__ = ["array_content", "joined", "sized"]
+__all__ = ["array_content"]
 
-_LARGE = 64 * 1024  # buffers of more bytes enter by their blake3
 _EXTENDED = 10  # bytes that mean something in the 80-bit floats of x86, stored in 12 or 16
 
 Hashed = dict[int, tuple[Any, bytes]]
-
-
-def sized(tag: bytes, content: bytes) -> bytes:
-    """Tag, number of bytes, content; large content by its blake3, under a tag of its own."""
-    if len(content) > _LARGE:
-        return b"#" + tag + len(content).to_bytes(8, "little") + _hash(content)
-    return tag + len(content).to_bytes(8, "little") + content
-
-
-def joined(tag: bytes, parts: list[bytes]) -> bytes:
-    """Tag, number of parts, and the parts, each of which says where it ends."""
-    return b"%b%b%b" % (tag, len(parts).to_bytes(8, "little"), b"".join(parts))
 
 
 def array_content(array: Any, write: Callable[[Any], bytes], hashed: Hashed) -> bytes:
@@ -44,45 +31,32 @@ def array_content(array: Any, write: Callable[[Any], bytes], hashed: Hashed) -> 
     if isinstance(array, np.ma.MaskedArray):
         return _masked(array, write, hashed)
     dtype = array.dtype
-    shape = joined(b"t", [_number(size) for size in array.shape])
+    shape = joined(b"t", [int_bytes(size) for size in array.shape])
     if dtype.kind in "OT":
         return joined(b"O", [shape, *_objects(array, write)])
     if dtype.names is not None:
-        fields = [_text(name) + array_content(array[name], write, hashed) for name in dtype.names]
+        fields = [text_bytes(name) + array_content(array[name], write, hashed) for name in dtype.names]
         return joined(b"R", [shape, *fields])
     if dtype.kind in "fc" and dtype.char in "gG":
         name, content = _long_doubles(array)
     else:
         little = dtype.newbyteorder("<")
         name = little.str
-        if array.nbytes > _LARGE and id(array) in hashed:
-            return joined(b"A", [_text(name), shape, hashed[id(array)][1]])
+        if array.nbytes > LARGE and id(array) in hashed:
+            return joined(b"A", [text_bytes(name), shape, hashed[id(array)][1]])
         content = np.ascontiguousarray(array, dtype=little)
     data = _buffer(content)
-    if array.nbytes > _LARGE:
+    if array.nbytes > LARGE:
         hashed[id(array)] = (array, data)
-    return joined(b"A", [_text(name), shape, data])
-
-
-def _hash(content: Any) -> bytes:
-    result: bytes = new_hasher(len(content)).update(content).digest()
-    return result
+    return joined(b"A", [text_bytes(name), shape, data])
 
 
 def _buffer(content: Any) -> bytes:
     n_bytes: int = content.nbytes
-    if n_bytes > _LARGE:
+    if n_bytes > LARGE:
         # Dates, texts and void have no buffer of their own kind; bytes always have.
-        return b"#y" + n_bytes.to_bytes(8, "little") + _hash(content.reshape(-1).view(np.uint8).data)
+        return b"#y" + n_bytes.to_bytes(8, "little") + content_hash(content.reshape(-1).view(np.uint8).data)
     return sized(b"y", content.tobytes())
-
-
-def _text(value: str) -> bytes:
-    return sized(b"s", value.encode("utf-8", "surrogatepass"))
-
-
-def _number(value: int) -> bytes:
-    return sized(b"i", value.to_bytes((value.bit_length() + 8) // 8, "little", signed=True))
 
 
 def _objects(array: Any, write: Callable[[Any], bytes]) -> list[bytes]:

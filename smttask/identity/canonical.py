@@ -12,16 +12,24 @@ from dataclasses import is_dataclass
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path, PosixPath, WindowsPath
-from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel
 
 from smttask.errors import DigestError, RegistrationError, short_repr
-from smttask.identity.arrays import array_content, joined, sized
+from smttask.identity.arrays import array_content
 from smttask.identity.defaults import usual_bytes
 from smttask.identity.digest import digest
+from smttask.identity.plain import (
+    CONSTANTS,
+    float_bytes,
+    int_bytes,
+    joined,
+    path_bytes,
+    sized,
+    text_bytes,
+)
 from smttask.protocols import Runnable
 from smttask.typing.arrayform import dtype_to_json
 from smttask.typing.files import InputDir, InputFile
@@ -31,11 +39,8 @@ from smttask.typing.registry import entry_of
 
 __all__ = ["CanonicalForms", "LateDigestError", "canonical_bytes", "canonical_forms", "named_bytes"]
 
-_FLOAT = Struct("<cQd").pack
-_NAN = _FLOAT(b"f", 8, float("nan"))
 _MANY = 64  # from here on a list of floats is packed as one array
 _PACKED = np.dtype([("tag", "S1"), ("length", "<u8"), ("value", "<f8")])
-_CONSTANTS = {None: sized(b"n", b""), True: sized(b"b", b"\1"), False: sized(b"b", b"\0")}
 
 
 class LateDigestError(DigestError):
@@ -163,22 +168,10 @@ class _Pass:
         return _other(value, self) if writer is None else writer(value, self)
 
 
-def _int(value: int, one: Any = None) -> bytes:
-    return sized(b"i", value.to_bytes((value.bit_length() + 8) // 8, "little", signed=True))
-
-
-def _float(value: float, one: Any = None) -> bytes:
-    return _FLOAT(b"f", 8, value) if value == value else _NAN
-
-
 @lru_cache(maxsize=4096)
 def _name(name: str) -> bytes:
     """The bytes of a name of a task or an argument, which come again and again."""
-    return _str(name)
-
-
-def _str(value: str, one: Any = None) -> bytes:
-    return sized(b"s", value.encode("utf-8", "surrogatepass"))
+    return text_bytes(name)
 
 
 def _list(value: Any, one: _Pass, tag: bytes = b"l") -> bytes:
@@ -218,18 +211,15 @@ def _dict(value: Any, one: _Pass) -> bytes:
 
 
 def _path(value: Path, one: _Pass) -> bytes:
-    absolute = value.absolute()
-    if one.root is not None and absolute.is_relative_to(one.root):
-        return joined(b"p", [_str("project"), _str(absolute.relative_to(one.root).as_posix())])
-    return joined(b"p", [_str("absolute"), _str(absolute.as_posix())])
+    return path_bytes(value, one.root)
 
 
 def _file(value: InputFile, one: _Pass) -> bytes:
-    return joined(b"I", [_str(value.path.name), _str(value.digest)])
+    return joined(b"I", [text_bytes(value.path.name), text_bytes(value.digest)])
 
 
 def _folder(value: InputDir, one: _Pass) -> bytes:
-    return joined(b"J", [_str(value.digest)])
+    return joined(b"J", [text_bytes(value.digest)])
 
 
 def _array(value: Any, one: _Pass) -> bytes:
@@ -256,14 +246,14 @@ def _other(value: Any, one: _Pass) -> bytes:
             raise
         except (TypeError, ValueError) as error:
             raise UnfitValue(value, str(error)) from error
-        return joined(b"v", [_str(entry.name), one(plain)])
+        return joined(b"v", [text_bytes(entry.name), one(plain)])
     if isinstance(value, FUNCTIONS):
         return joined(b"F", [_definition(function_parts, value, one)])
     if isinstance(value, type):
         return joined(b"C", [_definition(type_parts, value, one)])
     if isinstance(value, Enum):
         name = value.name if cls.__members__.get(value.name) is value else value.value
-        return joined(b"x", [_str(class_name(cls)), one(name)])
+        return joined(b"x", [text_bytes(class_name(cls)), one(name)])
     if isinstance(value, np.generic):
         return joined(b"N", [array_content(np.asarray(value), one, {})])
     if isinstance(value, np.dtype):
@@ -276,7 +266,7 @@ def _other(value: Any, one: _Pass) -> bytes:
     if is_dataclass(value) and not isinstance(value, type):
         return _fields({n: getattr(value, n) for n in stored_fields(cls) if hasattr(value, n)}, cls, one)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return joined(b"m", [_str(class_name(cls)), *_items(value, one)])
+        return joined(b"m", [text_bytes(class_name(cls)), *_items(value, one)])
     raise UnfitValue(value)
 
 
@@ -315,13 +305,13 @@ def _default_bytes(value: Any, root: Path | None) -> bytes | None:
 
 
 _WRITERS: dict[type, Callable[[Any, _Pass], bytes]] = {
-    float: _float,
-    int: _int,
-    str: _str,
-    bool: lambda value, one: _CONSTANTS[value],
-    type(None): lambda value, one: _CONSTANTS[None],
+    float: float_bytes,
+    int: int_bytes,
+    str: text_bytes,
+    bool: lambda value, one: CONSTANTS[value],
+    type(None): lambda value, one: CONSTANTS[None],
     bytes: lambda value, one: sized(b"y", value),
-    complex: lambda value, one: joined(b"j", [_float(value.real), _float(value.imag)]),
+    complex: lambda value, one: joined(b"j", [float_bytes(value.real), float_bytes(value.imag)]),
     list: _list,
     tuple: lambda value, one: _list(value, one, b"t"),
     set: _set,

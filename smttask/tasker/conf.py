@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from smttask.errors import ArgumentError, DigestError, SmttaskWarning, short_repr, warn
+from smttask.identity.digest import digest
+from smttask.identity.plain import plain_bytes
 from smttask.tasker.state import ConfRead
 
 __all__ = ["Conf", "NAMES", "plain"]
@@ -239,11 +241,12 @@ def plain(value: Any) -> Any:
 
 def _digest(value: Any, name: str, root: Path | None) -> str:
     """What names `value`; for what has no canonical bytes, its type alone."""
-    # Here, since numpy and pydantic take 200 ms that a menu need not pay.
-    from smttask.identity.canonical import canonical_bytes
-    from smttask.identity.digest import digest
+    value = plain(value)
+    if (content := plain_bytes(value, root=root)) is not None:
+        return digest(content)
+    from smttask.identity.canonical import canonical_bytes  # with numpy and pydantic
 
     try:
-        return digest(canonical_bytes(plain(value), full=True, root=root, place=f"conf.{name}"))
+        return digest(canonical_bytes(value, full=True, root=root, place=f"conf.{name}"))
     except DigestError:
         return f"{_TYPE_ONLY}{type(value).__module__}.{type(value).__qualname__}"

@@ -3,6 +3,8 @@
 import copy
 import json
 import pickle
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -209,3 +211,15 @@ def test_a_value_without_digest_is_told_once():
     assert conf.now(["lock"])["lock"].digest == before
     conf.lock = 1
     assert conf.now(["lock"])["lock"].digest != before
+
+
+def test_plain_settings_load_nothing_heavy():
+    """Comparing them takes neither numpy nor pydantic, so that a menu is there at once."""
+    code = (
+        "import sys; from pathlib import Path; from smttask.tasker.conf import Conf\n"
+        "conf = Conf({'fps': 50, 'camera': {'gains': [1.5, 2]}, 'file': Path('a')}, root=Path('/'))\n"
+        "with conf.noting() as reads: dict(conf)\n"
+        "print(len(reads), {'numpy', 'pydantic'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "4 set()\n"
