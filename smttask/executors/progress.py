@@ -17,6 +17,8 @@ __all__ = ["Display", "counts_text", "outcome_text", "report", "short_name", "sl
 
 WORTH_NAMING_S = 1.0
 DIGEST = re.compile(r"__((?:u-)?[0-9a-f]{6})[0-9a-f]{14}(?![0-9a-f])")
+FRAME = re.compile(r'^ *File "(.+)", line (\d+)', re.MULTILINE)
+LIBRARY = re.compile(r"^<|/(site|dist)-packages/|/lib/python\d")
 
 
 class Display:
@@ -92,7 +94,8 @@ def report(
 ) -> Iterator[str]:
     """Lines on the failures and what was not begun: the file, the error, and what to do.
 
-    What follows the first line of our own messages is told once; tracebacks only if `verbose`.
+    What follows the first line of our own messages is told once; of other errors the place, once, and the
+    whole traceback only if `verbose`.
 
     Parameters
     ----------
@@ -105,17 +108,30 @@ def report(
         what = f"{n} of {total} {noun}{'' if total == 1 else 's'} {_ended(summary)}"
         yield f"{what}{stays if noun == 'task' else ''}:"
     told: set[str] = set()
+    has_more = False
     for outcome in summary.failures:
         yield f"  {printable(outcome.name)}: {printable(outcome.error)}"
-        if outcome.details and (verbose or (outcome.is_ours and outcome.details not in told)):
-            told.add(outcome.details)
-            yield from indent(printable_lines(outcome.details), "    ").splitlines()
+        is_whole = verbose or outcome.is_ours
+        more = outcome.details if is_whole else _place(outcome.details)
+        has_more = has_more or bool(more and not is_whole)
+        if more and (verbose or more not in told):
+            told.add(more)
+            yield from indent(printable_lines(more), "    ").splitlines()
+    if has_more:
+        yield "-v shows the tracebacks."
     if summary.n_lost and not keeps:
         yield f"{_are(summary.n_lost, 'file')} still there: the results were kept in memory only."
     if summary.n_left:
         yield f"{_are(summary.n_left, 'file' if noun == 'task' else noun)} not begun."
     if summary.signal is not None and (summary.failures or summary.n_left):
         yield "What was stopped has no result; what was finished is stored. The same command continues."
+
+
+def _place(trace: str) -> str:
+    """Where an error came up, by its traceback: the innermost line outside of libraries; empty if unknown."""
+    places: list[tuple[str, str]] = FRAME.findall(trace)
+    own = [place for place in places if not LIBRARY.search(place[0])]
+    return "at {}, line {}".format(*(own or places)[-1]) if places else ""
 
 
 def _ended(summary: Summary) -> str:

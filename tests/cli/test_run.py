@@ -107,7 +107,7 @@ def test_all_well(lab):
 
 
 def test_a_failure_is_named_at_the_end(lab):
-    """Exit status 1; the file stays and stands in the summary with the last line of its error."""
+    """Exit status 1; the file stays and stands in the summary with its error, and where that came up."""
     [failing] = lab.save(lab.tasks.Fail(x=1))
     lab.save(lab.tasks.Square(x=1))
     done = lab.run("-q", "todo")
@@ -115,6 +115,8 @@ def test_a_failure_is_named_at_the_end(lab):
     assert done.stderr.splitlines() == [
         "1 of 2 tasks failed; its file stays:",
         f"  {failing}: ValueError: no 1",
+        f"    at {lab.root / 'tasks.py'}, line 16",
+        "-v shows the tracebacks.",
     ]
     assert lab.left == ["Fail"]
 

@@ -171,6 +171,7 @@ def test_what_is_verbose_shows_the_traceback_of_the_task(lab):
     """With the place where it was."""
     _, err = lab("run", "-q", *lab.folders(0, bad="x1"), status=1)
     assert "invalid literal" in err
+    assert f"    at {lab.root}/data/taskfile_sub.py, line 27\n-v shows the tracebacks.\n" in err
     assert "int(text)" not in err
     process = lab.start("run", "-v", *lab.folders(0, bad="x1"))
     _, err = process.communicate(timeout=60)

@@ -45,6 +45,26 @@ def test_the_report_names_every_failure_with_its_error():
     assert "    Traceback: here" in list(report(summary(), verbose=True))
 
 
+def test_the_report_says_where_an_error_came_up():
+    """The line of one's own code, once for all that failed there, and how to see more."""
+    trace = """Traceback (most recent call last):
+  File "/lab/taskfile.py", line 7, in first
+    json.loads(text)
+  File "/usr/lib/python3.11/json/__init__.py", line 346, in loads
+    raise JSONDecodeError
+json.decoder.JSONDecodeError: Expecting value"""
+    made = Summary()
+    for name in ("m1", "m2"):
+        made.add(Outcome(name, "failed", 1.0, "JSONDecodeError: Expecting value", trace))
+    assert list(report(made, noun="folder")) == [
+        "2 of 2 folders failed:",
+        "  m1: JSONDecodeError: Expecting value",
+        "    at /lab/taskfile.py, line 7",
+        "  m2: JSONDecodeError: Expecting value",
+        "-v shows the tracebacks.",
+    ]
+
+
 def test_the_report_calls_no_failure_what_was_stopped():
     """Unless something else failed."""
     stopped = Summary(signal=2)
