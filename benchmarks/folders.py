@@ -67,9 +67,7 @@ def chain(bench: Workbench) -> Samples:
     last = t.tasks[f"step{n_tasks - 1}"]
     if last() != n_tasks - 1 or last.report():
         raise RuntimeError("the chain is not up to date")
-    return alternate(
-        bench.scale.slow_rounds, {OURS: once(last), "raw calls": once(lambda: look(str(folder)))}
-    )
+    return alternate(bench.scale.rounds, {OURS: once(last), "raw calls": once(lambda: look(str(folder)))})
 
 
 def menu(bench: Workbench) -> Samples:
@@ -80,7 +78,7 @@ def menu(bench: Workbench) -> Samples:
     if menu_text(t).count("  +  ") != bench.scale.n_tasks:
         raise RuntimeError("the menu does not show all tasks as done")
     contenders = {OURS: once(lambda: menu_text(t)), "raw calls": once(lambda: look(str(folder)))}
-    return alternate(bench.scale.slow_rounds, contenders)
+    return alternate(bench.scale.rounds, contenders)
 
 
 def _chain_of(folder: Path, n_tasks: int) -> Tasker:

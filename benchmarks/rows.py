@@ -345,7 +345,7 @@ ROWS = (
         120 * MS,
         None,
         folders.chain,
-        (Peer("raw calls", 21 * MS),),
+        (Peer("raw calls", 12 * MS),),
     ),
     Row(
         "tasker-menu",
@@ -353,7 +353,7 @@ ROWS = (
         50 * MS,
         None,
         folders.menu,
-        (Peer("raw calls", 2.4 * MS),),
+        (Peer("raw calls", 2 * MS),),
     ),
     Row(
         "tasker-run",
