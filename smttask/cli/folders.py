@@ -96,25 +96,31 @@ def each_tasker(
 ) -> dict[str, str]:
     """Do something with each folder and its Tasker; what goes wrong with one is told, and stops no other.
 
+    It is done in the project around the first folder, as in a worker: taskfiles import what lies in its root.
+
     Returns
     -------
     dict
         For each folder that something went wrong with the error in one line.
     """
+    from smttask.executors.calls import Calls
     from smttask.executors.failures import describe_failure
+    from smttask.executors.messages import Instructions
     from smttask.executors.work import Work
     from smttask.tasker.discovery import use
 
     errors = {}
-    for folder in folders:
-        try:
-            act(folder, use(folder, taskfile, taskfile_sub))
-        except Exception as error:  # noqa: BLE001 - code of the taskfile
-            told = describe_failure(Work(folder), error, 0.0)
-            errors[folder] = told.error
-            click.echo(
-                printable_lines(f"{folder}: {told.error}\n{indent(told.details, '  ')}".rstrip()), err=True
-            )
+    with Calls(Instructions(start=os.path.abspath(folders[0]), only_calls=True)):
+        for folder in folders:
+            try:
+                act(folder, use(folder, taskfile, taskfile_sub))
+            except Exception as error:  # noqa: BLE001 - code of the taskfile
+                told = describe_failure(Work(folder), error, 0.0)
+                errors[folder] = told.error
+                click.echo(
+                    printable_lines(f"{folder}: {told.error}\n{indent(told.details, '  ')}".rstrip()),
+                    err=True,
+                )
     return errors
 
 

@@ -39,7 +39,6 @@ from smttask.headway.text import printable
 
 if TYPE_CHECKING:
     from smttask.tasker.directory import Tasker
-    from smttask.tasker.unit import TaskUnit
 
 __all__ = ["tasker"]
 
@@ -153,9 +152,7 @@ def report(
     Example:
       smttask tasker report --task summary 2026-03-01/*
     """  # noqa: D301 - click looks for the character itself
-    folders = given_folders(dirs)
-    with Calls(Instructions(start=os.path.abspath(folders[0]))):
-        sys.exit(_report(folders, tasks, taskfile, taskfile_sub, as_json=as_json))
+    sys.exit(_report(given_folders(dirs), tasks, taskfile, taskfile_sub, as_json=as_json))
 
 
 def _report(
@@ -165,12 +162,13 @@ def _report(
 
     def look(folder: str, made: Tasker) -> None:
         nonlocal n_stale, n_folders, n_kept
+        from smttask.tasker.judging import label_from
         from smttask.tasker.updating import judge
         from smttask.tasker.working import chosen_tasks
 
         judgement = judge(chosen_tasks(made, tasks))
-        stale = [(_name(each.task, made), each.why) for each in judgement.stale()]
-        remarks = [(_name(task, made), remark) for task, remark in judgement.remarks().items()]
+        stale = [(label_from(made.folder, each.task), each.why) for each in judgement.stale()]
+        remarks = [(label_from(made.folder, task), remark) for task, remark in judgement.remarks().items()]
         n_stale += len(stale)
         n_folders += bool(stale)
         n_kept += len(remarks)
@@ -180,7 +178,7 @@ def _report(
                 "stale": [{"task": name, "why": why} for name, why in stale],
                 "remarks": [{"task": name, "remark": remark} for name, remark in remarks],
             }
-            click.echo(json.dumps(facts, ensure_ascii=False))
+            click.echo(json.dumps(facts))
             return
         click.echo(f"{printable(folder)}: {f'{len(stale)} stale' if stale else 'up to date'}")
         for name, said in [*stale, *remarks]:
@@ -188,7 +186,7 @@ def _report(
 
     errors = each_tasker(folders, taskfile, taskfile_sub, look)
     for folder, error in errors.items() if as_json else ():
-        click.echo(json.dumps({"dir": os.path.abspath(folder), "error": error}, ensure_ascii=False))
+        click.echo(json.dumps({"dir": os.path.abspath(folder), "error": error}))
     if not as_json:
         looked_at = f"{many(len(folders) - len(errors), 'folder')}: "
         click.echo(
@@ -202,10 +200,3 @@ def _report(
 def _kept_words(n: int) -> str:
     keep = "keeps" if n == 1 else "keep"
     return f"; {many(n, 'task')} {keep} what other code made, which `run --recompute` replaces" if n else ""
-
-
-def _name(task: TaskUnit, user: Tasker) -> str:
-    """Name of a task, with its folder if that is another one."""
-    if task.tasker.folder == user.folder:
-        return task.name
-    return f"{os.path.relpath(task.tasker.folder, user.folder)}:{task.name}"

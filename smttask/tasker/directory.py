@@ -10,7 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from smttask.errors import DefinitionError, ResultNotFoundError, SignatureError, StorageError, short_repr
+from smttask.errors import (
+    ArgumentError,
+    DefinitionError,
+    ResultNotFoundError,
+    SignatureError,
+    StorageError,
+    short_repr,
+)
 from smttask.protocols import Wiring
 from smttask.storage.atomic import unlink_if_there
 from smttask.storage.locks import find_holder
@@ -224,7 +231,13 @@ class Tasker(Wiring):
         return self._conf
 
     @conf.setter
-    def conf(self, values: Mapping[str, Any]) -> None:
+    def conf(self, values: Mapping[str, Any] | None) -> None:
+        if values is not None and not isinstance(values, Mapping):
+            raise ArgumentError(
+                f"conf of the Tasker of {self.folder} cannot be set.",
+                f"found: {short_repr(values)}\nexpected: a dict, by names",
+                "write t.conf = {'threshold': 2.0}, or t.conf.threshold = 2.0",
+            )
         self.__dict__["_conf"] = Conf(values, root=self.p)
 
     @property

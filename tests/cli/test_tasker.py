@@ -265,6 +265,18 @@ def test_report_is_json_for_scripts(lab):
     assert err.startswith("nowhere: There is no folder")
 
 
+@pytest.mark.parametrize("command", ["run", "report", "menu", "clear"])
+def test_taskfiles_import_modules_from_the_root_of_the_project(tmp_path, command):
+    """Whatever the command, and the folder that it is called in."""
+    taskfile = TASKFILE.replace(
+        "import os, signal, time", "import os, signal, time\nfrom analysis import power"
+    )
+    with scratch_project(tmp_path / "lab", {"analysis.py": "def power(n):\n    return n**2\n"}) as scratch:
+        lab = Lab(scratch.root, taskfile)
+        lab.folders(1)
+        assert "No module named" not in "".join(lab(command, "data/run0"))
+
+
 def test_clear_deletes_what_tasks_stored_if_told_to(lab):
     """It asks, which needs a terminal or --yes; inputs and other files stay."""
     lab("run", *lab.folders(2))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from smttask.errors import DefinitionError, ResultNotFoundError, StorageError
+from smttask.errors import ArgumentError, DefinitionError, ResultNotFoundError, StorageError
 from smttask.tasker import JSON, Tasker, cached_property
 from smttask.tasker.using import using
 
@@ -86,6 +86,13 @@ def test_a_file_of_a_format_is_an_attribute_relative_to_the_folder(t: Tasker) ->
     assert (t.p / "params.json").exists()
     t.absolute = JSON(t.p / "params.json")
     assert t.absolute() == {"n": 3}
+
+
+def test_conf_takes_nothing_but_a_dict(t: Tasker) -> None:
+    """The error shows how to write it."""
+    with pytest.raises(ArgumentError, match=r"(?s)found: 3\n.*t.conf.threshold = 2.0"):
+        t.conf = 3  # type: ignore[assignment]
+    assert t.conf == {}
 
 
 def test_conf_takes_a_plain_dict(t: Tasker) -> None:
