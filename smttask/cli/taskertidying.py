@@ -101,7 +101,7 @@ def clear(
             "cleared": len(cleared),
             "errors": {os.path.abspath(folder): error for folder, error in errors.items()},
         }
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        click.echo(json.dumps(facts))
     elif not found:
         click.echo("nothing to delete")
     elif dry_run:

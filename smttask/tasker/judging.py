@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from smttask.tasker.directory import Tasker
     from smttask.tasker.unit import TaskUnit
 
-__all__ = ["Stale", "Walk", "conf_key", "label"]
+__all__ = ["Stale", "Walk", "conf_key", "label", "label_from"]
 
 
 class Stale:
@@ -261,14 +261,19 @@ class Walk:
 
 
 def label(user: TaskUnit, task: TaskUnit) -> str:
-    """What the state of `user` calls `task`: its name, with the folder in front if it is another."""
-    return task.name if task.tasker.folder == user.tasker.folder else f"{_relative(user, task)}:{task.name}"
+    """What the state of `user` calls `task`; see `label_from`."""
+    return label_from(user.tasker.folder, task)
+
+
+def label_from(folder: str, task: TaskUnit) -> str:
+    """The name of `task`, with its folder, relative to `folder`, in front if it is another: ``../b:size``."""
+    return task.name if task.tasker.folder == folder else f"{_relative(folder, task)}:{task.name}"
 
 
 def conf_key(user: TaskUnit, task: TaskUnit, name: str) -> str:
     """What the state of `user` calls `name` in the `conf` of `task`."""
-    return name if task.tasker is user.tasker else f"{_relative(user, task)}:{name}"
+    return name if task.tasker is user.tasker else f"{_relative(user.tasker.folder, task)}:{name}"
 
 
-def _relative(user: TaskUnit, task: TaskUnit) -> str:
-    return os.path.relpath(task.tasker.folder, user.tasker.folder).replace(os.sep, "/")
+def _relative(folder: str, task: TaskUnit) -> str:
+    return os.path.relpath(task.tasker.folder, folder).replace(os.sep, "/")

@@ -1,6 +1,7 @@
 """`smttask tasker menu` and `monitor`, as a shell calls them."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -181,3 +182,16 @@ def test_a_monitor_of_a_folder_that_does_not_exist_is_an_error(experiment):
     done = smttask(experiment, "monitor", "gone")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: There is no folder gone.\n")
+
+
+@pytest.mark.parametrize("command", ["menu", "report", "clear --yes", "run --dry-run", "monitor"])
+def test_json_names_any_folder(experiment, command):
+    """Also one whose name is no UTF-8, where the terminal takes nothing else."""
+    folder = os.fsdecode(b"movie\xff")
+    os.rename(experiment / "a", experiment / folder)
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    line = [sys.executable, "-m", "smttask", "tasker", *command.split(), "--json", folder]
+    done = subprocess.run(line, cwd=experiment, capture_output=True, text=True, check=False, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(json.loads(text) for text in done.stdout.splitlines())
+    assert r"movie\udcff" in done.stdout
