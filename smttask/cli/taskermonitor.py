@@ -53,6 +53,7 @@ def menu(dirs: tuple[str, ...], says_why: bool, taskfile: str, taskfile_sub: str
 
 
 def _json_lines(tasker: Tasker) -> Iterator[str]:
+    from smttask.tasker.menu import summary
     from smttask.tasker.updating import judge
 
     judgement = judge(tasker.tasks.values())
@@ -63,7 +64,7 @@ def _json_lines(tasker: Tasker) -> Iterator[str]:
             "is_done": judgement.is_done(task),
             "why": judgement.why(task),
             "remark": judgement.remark(task),
-            "description": (task.__doc__ or "").strip().partition("\n")[0],
+            "description": summary(task),
             "outputs": [str(path) for path in task.output_files],
         }
         yield json.dumps(facts)

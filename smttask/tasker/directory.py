@@ -90,7 +90,7 @@ class Tasker(Wiring):
     _claims: dict[str, str]
     _entered: list[AbstractContextManager[Path]]
 
-    def __init__(self, dir: str | os.PathLike[str] = ".", *, record: bool | None = None) -> None:
+    def __init__(self, dir: str | os.PathLike[str] = ".", *, record: bool = False) -> None:
         folder = os.path.abspath(os.path.expanduser(dir))
         if not os.path.isdir(folder):
             is_file = os.path.exists(folder)

@@ -11,8 +11,9 @@ from smttask.tasker.updating import judge
 
 if TYPE_CHECKING:
     from smttask.tasker.directory import Tasker
+    from smttask.tasker.unit import TaskUnit
 
-__all__ = ["menu_html", "menu_text"]
+__all__ = ["menu_html", "menu_text", "summary"]
 
 MOST_NAME = 40
 MOST_DESCRIPTION = 100
@@ -36,7 +37,7 @@ def menu_text(tasker: Tasker, *, why: bool = False) -> str:
     ]
     for name, task in tasker.tasks.items():
         mark = "+" if judgement.is_done(task) else ""
-        shown = f"{_cut(name, MOST_NAME):<{width}}  {_cut(_first_line(task.__doc__), MOST_DESCRIPTION)}"
+        shown = f"{_cut(name, MOST_NAME):<{width}}  {_cut(summary(task), MOST_DESCRIPTION)}"
         lines.append(f"{mark:^5}  {shown}".rstrip())
         if why and (reason := judgement.why(task) or judgement.remark(task)):
             lines.append(f"{'':7}{'':{width}}  {_cut(reason, MOST_WHY)}")
@@ -53,7 +54,7 @@ def menu_html(tasker: Tasker) -> str:
     rows = []
     for name, task in tasker.tasks.items():
         mark = "+" if judgement.is_done(task) else ""
-        shown = (mark, _cut(name, MOST_NAME), _cut(_first_line(task.__doc__), MOST_DESCRIPTION))
+        shown = (mark, _cut(name, MOST_NAME), _cut(summary(task), MOST_DESCRIPTION))
         reason = escape(_cut(judgement.why(task) or judgement.remark(task), MOST_WHY))
         cells = "".join(f'<td style="text-align: left">{escape(text)}</td>' for text in shown)
         rows.append(f'<tr>{cells}<td style="text-align: left; opacity: 0.6">{reason}</td></tr>')
@@ -61,8 +62,9 @@ def menu_html(tasker: Tasker) -> str:
     return f"{title}<table><tr>{heads}</tr>{''.join(rows)}</table>"
 
 
-def _first_line(doc: str | None) -> str:
-    return (doc or "").strip().partition("\n")[0]
+def summary(task: TaskUnit) -> str:
+    """The first line of the docstring of `task`; empty if it has none."""
+    return (task.__doc__ or "").strip().partition("\n")[0]
 
 
 def _cut(text: str, length: int) -> str:
