@@ -178,6 +178,7 @@ class Worker:
         first = self._orders.next()
         if not first:
             return
+        self._orders.done()  # these are no work, behind which the first order would have to wait
         files = _files(Instructions.from_message(decoded(first)[1]))
         watcher = files.watcher(lambda facts: self.send("watched", **facts))
         with ExitStack() as stack:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -14,7 +16,8 @@ from smttask.executors.choosing import make_executor
 from smttask.executors.files import iter_files
 from smttask.executors.messages import Instructions
 from smttask.executors.progress import Display
-from smttask.executors.running import run_works, works_of_files
+from smttask.executors.running import Running, run_works, works_of_files
+from smttask.executors.surroundings import Surroundings
 from smttask.testing import scratch_project
 
 TASKS = """
@@ -308,6 +311,25 @@ def test_a_result_without_a_record_is_a_failure(lab):
     assert outcome.error.startswith("stored, but not recorded: ")
     assert left(lab) == ["Square"]
     assert watcher.told
+
+
+def test_the_first_order_of_a_slow_worker_is_run(lab, monkeypatch):
+    """What comes right behind the instructions does not go back, however long the worker needs to begin."""
+
+    class Slow(Surroundings):
+        def __init__(self):
+            time.sleep(0.5)
+            super().__init__()
+
+    monkeypatch.setattr("smttask.executors.worker.Surroundings", Slow)  # forked workers have it
+    lab.tasks.Square(x=1).save(lab.todo)
+    instructions = Instructions(start=str(lab.root))
+    executor = make_executor("process", n=1, instructions=instructions, start_method="fork")
+    running = Running(works_of_files(iter_files([str(lab.todo)])), executor, Display)
+    hurry = threading.Timer(20, lambda: [running.stop(signal.SIGINT), running.stop(signal.SIGINT)])
+    hurry.start()
+    assert [outcome.status for outcome in running.outcomes()] == ["computed"]
+    hurry.cancel()
 
 
 def test_a_task_that_changes_the_working_directory_disturbs_no_other(lab, monkeypatch):
