@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,7 @@ import click
 if TYPE_CHECKING:
     from smttask.view import RecordView
 
-__all__ = ["chosen_columns", "facts", "long_lines", "print_lines", "table_lines"]
+__all__ = ["chosen_columns", "facts", "long_lines", "print_lines", "table_lines", "whole_lines"]
 
 # Names in the table that are not those of JSON
 DISPLAYED = {"started": "timestamp", "duration": "duration_s"}
@@ -123,9 +124,20 @@ def _texts(record: RecordView, columns: Sequence[str]) -> list[str]:
 
 def long_lines(records: Sequence[RecordView]) -> Iterator[str]:
     """All of each record, with an empty line after it."""
+    return chain.from_iterable((*whole_lines(record), "") for record in records)
+
+
+def whole_lines(record: RecordView) -> Iterator[str]:
+    """All of a record: its fields, the files that the run wrote, and what it printed."""
+    from smttask.headway.text import printable_lines
     from smttask.view.text import record_text
 
-    return chain.from_iterable((*record_text(record).splitlines(), "") for record in records)
+    yield from record_text(record).splitlines()
+    for key in record.output_data:
+        yield f"  output    {printable_lines(key.path)}"
+    if record.stdout_stderr:
+        yield "  printed"
+        yield from indent(printable_lines(record.stdout_stderr), "    ").splitlines()
 
 
 def print_lines(lines: Sequence[str], *, pager: bool) -> None:

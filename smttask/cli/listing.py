@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from textwrap import indent
 from typing import Any
 
 import click
 
-from smttask.cli.columns import chosen_columns, facts, long_lines, print_lines, table_lines
+from smttask.cli.columns import chosen_columns, facts, long_lines, print_lines, table_lines, whole_lines
 from smttask.cli.completion import complete_columns, complete_inputs, complete_labels
 from smttask.cli.filters import filter_options, narrowed
 from smttask.errors import SmttaskError
@@ -95,15 +94,8 @@ def show(label: str, as_json: bool) -> None:
 
         click.echo(json.dumps(all_facts(get_current_project().records.get(record.label)), ensure_ascii=False))
         return
-    from smttask.headway.text import printable_lines
-    from smttask.view.text import record_text
-
-    click.echo(record_text(record))
-    for key in record.output_data:
-        click.echo(f"  output    {key.path}")
-    if record.stdout_stderr:
-        click.echo("  printed")
-        click.echo(indent(printable_lines(record.stdout_stderr), "    "))
+    for line in whole_lines(record):
+        click.echo(line)
 
 
 @click.command("find-output")

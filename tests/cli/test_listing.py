@@ -178,6 +178,9 @@ def test_the_long_form_shows_all_of_each_record(lab):
     first, second, rest = call("--long", "--task", "Fit", "-n", "2").stdout.split("\n\n")
     assert "  input window  'hann'" in first
     assert "  reason        second look" in second
+    shown = CliRunner().invoke(main, ["store", "show", first.partition("\n")[0]]).stdout
+    assert shown.rstrip("\n") == first
+    assert "  output    Fit/" in second
     assert rest == "3 records; 2 shown, --all shows the others\n"
 
 
