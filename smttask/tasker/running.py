@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from smttask.errors import LockError, OutputError, SmttaskWarning, short_repr, warn
 from smttask.storage.atomic import remove_unfinished
@@ -65,8 +65,7 @@ def locked(task: TaskUnit, *, wait: bool) -> Iterator[None]:
             timeout_s=None if wait else 0,
             on_wait=lambda sentence: warn(f"Task {name!r} of {folder}: {sentence}", SmttaskWarning),
         )
-        if task in kept():
-            raise _asks_for_itself(task)
+        _refuse_inside_itself(task)
         try:
             was_left = holding.__enter__()
         except LockError as error:
@@ -103,9 +102,8 @@ def call(task: TaskUnit, values: Mapping[str, Any]) -> Made:
         By argument.
     """
     with working_in(task.tasker.folder):
+        _refuse_inside_itself(task)
         running = kept()
-        if task in running:
-            raise _asks_for_itself(task)
         running.append(task)
         if task.use is not None:
             task.use.bring_forward()
@@ -120,14 +118,21 @@ def call(task: TaskUnit, values: Mapping[str, Any]) -> Made:
         return Made(value, dict(reads))
 
 
-def _asks_for_itself(task: TaskUnit) -> LockError:
-    return LockError(
-        f"Task {task.name!r} of {task.tasker.folder} is running already.",
-        "it asks for its own value, directly or through others",
-        "take the call out of the function",
-        task=task.name,
-        holder="itself",
-    )
+def _refuse_inside_itself(task: TaskUnit) -> None:
+    """Raise if `task` runs in this thread, also if it was asked for by another Tasker of the same folder."""
+    for running in cast("list[TaskUnit]", kept()):
+        if running.name == task.name and (running is task or _real_folder(running) == _real_folder(task)):
+            raise LockError(
+                f"Task {task.name!r} of {task.tasker.folder} is running already.",
+                "it asks for its own value, directly or through others",
+                "take the call out of the function",
+                task=task.name,
+                holder="itself",
+            )
+
+
+def _real_folder(task: TaskUnit) -> str:
+    return os.path.realpath(task.tasker.folder)
 
 
 def _place_of(task: TaskUnit) -> str:

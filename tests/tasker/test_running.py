@@ -229,6 +229,28 @@ def test_another_task_may_be_called_inside_a_task(tmp_path: Path) -> None:
     assert outer() == ["b", "a"]
 
 
+def test_a_task_that_asks_for_itself_by_another_tasker_is_told(tmp_path: Path) -> None:
+    """Of the same folder, whatever that is called."""
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "lab")
+    ran = []
+
+    def made(folder: str) -> Tasker:
+        t = Tasker(tmp_path / folder)
+
+        @t.stores(JSON("a.json"))
+        def again(tsk):
+            ran.append(folder)
+            return made("lab").again()
+
+        return t
+
+    for folder in ("lab", "link"):
+        with pytest.raises(LockError, match="it asks for its own value"):
+            made(folder).again()
+    assert ran == ["lab", "link"]
+
+
 @pytest.mark.parametrize("outputs", [[], [JSON("a.json")]])
 def test_a_task_that_asks_for_itself_is_told(t: Tasker, outputs: list[Any]) -> None:
     """Not left waiting for ever, with or without outputs, even if it would wait."""
