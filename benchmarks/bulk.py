@@ -10,6 +10,7 @@ from typing import Any
 
 from smttask.records.process import this_process
 from smttask.records.record import Dependency, Record
+from smttask.records.rows import RecordRows
 from smttask.records.stores import SQLRecordStore
 
 __all__ = ["Model", "fill", "made_up_dependencies"]
@@ -55,7 +56,7 @@ def fill(store: SQLRecordStore, models: Sequence[Model], n_records: int) -> None
         for _ in range(BATCH):
             if (record := next(records, None)) is None:
                 return False
-            store._writer.add(connection, record, owner)
+            store._writer.add(connection, RecordRows(record, owner))
         return True
 
     while store._database.write(add):

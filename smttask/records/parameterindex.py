@@ -13,7 +13,7 @@ not indexed, such as a list, and all that may stand below it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smttask.records.database import IDS, Transaction
@@ -28,10 +28,12 @@ __all__ = [
     "ParameterIndex",
     "is_indexed_text",
     "place_text",
+    "index_entries",
 ]
 
 JSON = Any
 Place = tuple[Step, ...]
+Entry = tuple[Place, float | None, str | None]
 
 #: Rows of one record, and characters of a text; what is beyond them stands as not indexed.
 N_ROWS = 200
@@ -103,9 +105,15 @@ class ParameterIndex:
         self, transaction: Transaction, record_id: int, module: str, task: str, digest: str, content: str
     ) -> None:
         """Add the rows of a record whose parameters are the JSON text `content`."""
+        self.add_entries(transaction, record_id, module, task, index_entries(content, digest))
+
+    def add_entries(
+        self, transaction: Transaction, record_id: int, module: str, task: str, entries: Sequence[Entry]
+    ) -> None:
+        """Add the rows of a record, as `index_entries` gave them."""
         rows = [
             (self._place(transaction, module, task, path), record_id, number, text)
-            for path, number, text in _entries(read_json(content), digest)
+            for path, number, text in entries
         ]
         transaction.executemany(ADD_PARAMETER, rows)
 
@@ -126,8 +134,9 @@ class ParameterIndex:
         return known
 
 
-def _entries(tree: JSON, digest: str) -> list[tuple[Place, float | None, str | None]]:
-    """Place, number and text of all that is indexed of the parameters `tree` of the task `digest`."""
+def index_entries(content: str, digest: str) -> list[Entry]:
+    """Place, number and text of all that is indexed of the parameters `content` of the task `digest`."""
+    tree = read_json(content)
     try:
         tasks = tree["tasks"]
         inputs = tasks[digest]["inputs"]
@@ -135,7 +144,7 @@ def _entries(tree: JSON, digest: str) -> list[tuple[Place, float | None, str | N
         return [(ROOT, None, None)]
     if not isinstance(tasks, dict) or not isinstance(inputs, dict) or _has_tag(inputs):
         return [(ROOT, None, None)]
-    found: list[tuple[Place, float | None, str | None]] = []
+    found: list[Entry] = []
     waiting: list[tuple[Place, Mapping[str, JSON]]] = [(ROOT, inputs)]
     while waiting:
         above, parts = waiting.pop()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from smttask.records.database import IDS, Transaction
-from smttask.records.parameterindex import ParameterIndex
+from smttask.records.parameterindex import ParameterIndex, index_entries
 from smttask.records.record import (
     IGNORED_DIGEST,
     KEY_PATH_WIDTH,
@@ -26,7 +26,7 @@ from smttask.records.record import (
 from smttask.records.sharedrows import find_or_add, find_shared, key_part
 from smttask.records.tags import STATUS_PATTERN, checked_tag, status_tag, tags_text
 
-__all__ = ["RecordWriter", "timestamp_text"]
+__all__ = ["RecordRows", "RecordWriter", "data_key_rows", "timestamp_text"]
 
 LITERAL_WIDTHS = {"launchmode": 1000, "datastore": 200}
 
@@ -82,6 +82,41 @@ ADD_CONTENT_TYPE = (
 _encode_sorted = json.JSONEncoder(sort_keys=True).encode
 
 
+class RecordRows:
+    """What the rows of a record hold, as far as that is known before the transaction, for which others wait.
+
+    Parameters
+    ----------
+    process
+        The one that runs it: host, number, start.
+    """
+
+    def __init__(self, record: Record, process: Sequence[Any]) -> None:
+        self.record = record
+        self.tags = sorted({status_tag(record.status), *map(checked_tag, record.tags)})
+        self.parameters = fit(record.parameters)
+        self.columns = (
+            fit(record.label),
+            timestamp_text(record.timestamp),
+            fit(record.reason),
+            record.duration_s,
+            fit(record.main_file),
+            fit(record.version, 50),
+            fit(record.outcome),
+            fit(",".join(self.tags), TAGS_WIDTH),
+            fit(record.diff),
+            fit(record.user, 100),
+            fit(record.script_arguments),
+            fit(record.stdout_stderr),
+        )
+        names = (record.task, record.module, record.digest, record.full_digest, record.manifest)
+        is_open = int(record.status in ("initialized", "running"))
+        self.run = (*map(fit, names), is_open, *process)
+        self.inputs = data_key_rows(record.input_data)
+        self.outputs = data_key_rows(record.output_data)
+        self.entries = index_entries(record.parameters, self.run[2])
+
+
 class RecordWriter:
     """Writes the rows of records; remembers the ids of shared rows until `forget`.
 
@@ -110,38 +145,20 @@ class RecordWriter:
         self._around = (None, ())
         self._platform = (None, 0)
 
-    def add(self, transaction: Transaction, record: Record, process: Sequence[Any]) -> int:
-        """Add `record`, of the process (host, number, start), and return its key."""
+    def add(self, transaction: Transaction, rows: RecordRows) -> int:
+        """Add a record, and return its key."""
+        record = rows.record
         shared = self._surroundings(transaction, record)
-        tags = sorted({status_tag(record.status), *map(checked_tag, record.tags)})
         parameters_id = transaction.insert(
             "INSERT INTO django_store_parameterset (type, content) VALUES ('JSONParameterSet', ?)",
-            (fit(record.parameters),),
+            (rows.parameters,),
         )
-        row = (
-            fit(record.label),
-            timestamp_text(record.timestamp),
-            fit(record.reason),
-            record.duration_s,
-            fit(record.main_file),
-            fit(record.version, 50),
-            fit(record.outcome),
-            fit(",".join(tags), TAGS_WIDTH),
-            fit(record.diff),
-            fit(record.user, 100),
-            fit(record.script_arguments),
-            fit(record.stdout_stderr),
-            *shared,
-            parameters_id,
-            self._project(transaction),
-        )
+        row = (*rows.columns, *shared, parameters_id, self._project(transaction))
         record_id = transaction.insert(ADD_RECORD, row, key="db_id")
-        is_open = int(record.status in ("initialized", "running"))
-        names = (record.task, record.module, record.digest, record.full_digest, record.manifest)
         transaction.execute(FORGET_RUN, (record_id,))
-        transaction.execute(ADD_RUN, (record_id, *map(fit, names), is_open, *process))
+        transaction.execute(ADD_RUN, (record_id, *rows.run))
         content_type = self._content_type(transaction)
-        for tag in tags:
+        for tag in rows.tags:
             transaction.execute(LINK_TAG, (record_id, content_type, self._shared(transaction, "tag", tag)))
         if (platform := record.platform) is not None:
             # The same object comes for run after run
@@ -149,12 +166,12 @@ class RecordWriter:
                 self._platform = platform, self._platform_id(transaction, platform)
             transaction.execute(LINK_PLATFORM, (record_id, self._platform[1]))
         self.link_dependencies(transaction, record_id, record.dependencies)
-        for key in _in_order(record.input_data):
-            key_id = find_or_add(transaction, "datakey", _data_key_values(key))
+        for values in rows.inputs:
+            key_id = find_or_add(transaction, "datakey", values)
             transaction.execute(LINK_INPUT, (record_id, key_id))
-        self.link_outputs(transaction, record_id, record.output_data)
-        module, task, digest = map(fit, (record.module, record.task, record.digest))
-        self.parameters.add(transaction, record_id, module, task, digest, record.parameters)
+        self.link_outputs(transaction, record_id, rows.outputs)
+        task, module, *_ = rows.run
+        self.parameters.add_entries(transaction, record_id, module, task, rows.entries)
         return record_id
 
     def link_dependencies(
@@ -169,11 +186,10 @@ class RecordWriter:
             self._dependencies = (dependencies, json.dumps(ids))
         transaction.execute(LINK_DEPENDENCIES, (record_id, self._dependencies[1]))
 
-    def link_outputs(self, transaction: Transaction, record_id: int, keys: Iterable[DataKey]) -> None:
-        """Name `keys` as written by the record."""
+    def link_outputs(self, transaction: Transaction, record_id: int, keys: Iterable[tuple[str, ...]]) -> None:
+        """Name `keys`, which `data_key_rows` gave, as written by the record."""
         known = []
-        for key in _in_order(keys):
-            values = _data_key_values(key)
+        for values in keys:
             key_id = find_shared(transaction, "datakey", values)
             if key_id is None:
                 transaction.insert(ADD_OUTPUT, (*values, record_id))
@@ -324,12 +340,12 @@ class RecordWriter:
         return self._ids[key]
 
 
-def _in_order(keys: Iterable[DataKey]) -> list[DataKey]:
-    """`keys` in the order in which all who add data keys exclude each other."""
-    return sorted(keys, key=lambda key: (key_part(key.path), key.path))
+def data_key_rows(keys: Iterable[DataKey]) -> list[tuple[str, ...]]:
+    """The rows of `keys`, in the order in which all who add data keys exclude each other."""
+    return [_row(key) for key in sorted(keys, key=lambda key: (key_part(key.path), key.path))]
 
 
-def _data_key_values(key: DataKey) -> tuple[str, str, str, str]:
+def _row(key: DataKey) -> tuple[str, ...]:
     # Sumatra's pages read these three names; its text is what it would write itself
     metadata = {"encoding": None, "mimetype": None, "size": 0, **key.metadata}
     created = (key.created or datetime.fromtimestamp(0, UTC)).replace(microsecond=0)

@@ -19,7 +19,7 @@ from smttask.records.process import Process, this_process
 from smttask.records.query import COLUMNS, Expand, Selection
 from smttask.records.reading import parse_timestamp, read_records, split_status
 from smttask.records.record import DataKey, Dependency, Record, check_widths, fit
-from smttask.records.rows import RecordWriter
+from smttask.records.rows import RecordRows, RecordWriter, data_key_rows
 from smttask.records.runs import OpenRun, PastRun
 from smttask.records.tags import status_tag
 
@@ -127,7 +127,7 @@ class SQLRecordStore:
             label=record.label, main_file=record.main_file, key_paths=[key.path for key in record.input_data]
         )
         process = process or this_process()
-        owner = (process.host, process.pid, process.start)
+        rows = RecordRows(record, (process.host, process.pid, process.start))
 
         def add(transaction: Transaction) -> int:
             transaction.exclude(f"record {self.project_name}/{record.label}")
@@ -138,7 +138,7 @@ class SQLRecordStore:
                     "give each run a label of its own",
                     label=record.label,
                 )
-            return self._writer.add(transaction, record, owner)
+            return self._writer.add(transaction, rows)
 
         self._opened[record.label] = (self._database.write(add), record.dependencies)
 
@@ -179,7 +179,8 @@ class SQLRecordStore:
         """
         check_widths(key_paths=[key.path for key in output_data])
         status_tag(status)
-        outcome = fit(outcome)
+        outcome, text = fit(outcome), fit(stdout_stderr)
+        output_rows = data_key_rows(output_data)
 
         def close(transaction: Transaction) -> None:
             record_id, linked, started = self._find(transaction, label)
@@ -187,9 +188,9 @@ class SQLRecordStore:
             if taken_s is None and ended is not None:
                 taken_s = (ended - parse_timestamp(started)).total_seconds()
             tags = self._writer.set_status(transaction, record_id, status)
-            texts = (fit(stdout_stderr), tags, outcome, outcome, f"\n{outcome}")
+            texts = (text, tags, outcome, outcome, f"\n{outcome}")
             transaction.execute(CLOSE_RECORD, (taken_s, *texts, record_id))
-            self._writer.link_outputs(transaction, record_id, output_data)
+            self._writer.link_outputs(transaction, record_id, output_rows)
             if dependencies is not linked:
                 self._writer.link_dependencies(transaction, record_id, dependencies)
             if parameters is not None:

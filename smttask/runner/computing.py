@@ -21,7 +21,7 @@ from smttask.records.capture import CapturedOutput, captured_output
 from smttask.records.record import Record
 from smttask.records.repository import RepositoryState
 from smttask.runner.lookup import find_stored, load_stored
-from smttask.runner.recording import RunRecord, usable_code
+from smttask.runner.recording import RunRecord, surroundings, usable_code
 from smttask.runner.recovery import output_keys, settle_open_runs
 from smttask.runner.unit import Stored, Unit, UnitFacts
 from smttask.runner.workplace import working_in
@@ -129,10 +129,12 @@ class _Run:
             main_file=facts.main_file,
             reason=facts.reason,
             script_arguments=facts.script_arguments,
+            working_directory=str(project.root),
             input_data=facts.input_data,
+            **surroundings(project, state),
         )
         paths = [f"{unit.key.folder}/{label}{_longest_ending(facts.output_names, longest_suffix())}"]
-        self.recording = RunRecord(record, project, state, key_paths=paths)
+        self.recording = RunRecord(record, project, key_paths=paths)
 
     def finish(self) -> Stored:
         """Call, store and record."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from weakref import WeakSet
 
 from smttask.code.fingerprint import CodeFingerprint
@@ -28,7 +29,7 @@ from smttask.records.record import DataKey, Record, check_widths
 from smttask.records.repository import RepositoryState
 from smttask.runner.recovery import settle_open_runs
 
-__all__ = ["RunRecord", "data_key", "usable_code"]
+__all__ = ["RunRecord", "data_key", "surroundings", "usable_code"]
 
 _settled: WeakSet[RunRecords] = WeakSet()
 """Stores of which all open records were looked at once; later only those of the task in question."""
@@ -97,6 +98,26 @@ def data_key(
     return key
 
 
+def surroundings(project: Project, state: RepositoryState) -> dict[str, Any]:
+    """What a `Record` tells of the surroundings of its run: commit, user, machine, packages.
+
+    Parameters
+    ----------
+    state
+        Of the working copy, as `usable_code` gave it.
+    """
+    repository = project.repository
+    return {
+        "version": state.commit,
+        "diff": state.diff,
+        "user": repository.user() or provenance.user(),
+        "executable": provenance.executable(),
+        "repository": repository.address,
+        "platform": provenance.platform(),
+        "dependencies": provenance.distributions(),
+    }
+
+
 class RunRecord:
     """The record of one run in the record store of a project.
 
@@ -105,10 +126,7 @@ class RunRecord:
     Parameters
     ----------
     record
-        What is known of the run; what tells of its surroundings (user, machine, packages,
-        commit) is filled in.
-    state
-        Of the working copy, as `usable_code` gave it.
+        What is known of the run, with `surroundings`.
     key_paths
         Paths that the data keys of outputs may have.
 
@@ -118,22 +136,9 @@ class RunRecord:
         If no record could hold the label, the main file or one of the paths.
     """
 
-    def __init__(
-        self, record: Record, project: Project, state: RepositoryState, *, key_paths: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, record: Record, project: Project, *, key_paths: Iterable[str] = ()) -> None:
         self.project = project
-        repository = project.repository
-        self.record = replace(
-            record,
-            version=state.commit,
-            diff=state.diff,
-            user=repository.user() or provenance.user(),
-            working_directory=record.working_directory or str(project.root),
-            executable=provenance.executable(),
-            repository=repository.address,
-            platform=provenance.platform(),
-            dependencies=provenance.distributions(),
-        )
+        self.record = record
         self.error: RecordStoreError | RecordNotFoundError | None = None
         self._records: RunRecords
         input_paths = [key.path for key in record.input_data]

@@ -33,7 +33,7 @@ from smttask.project import Project, find_project
 from smttask.records.capture import captured_output
 from smttask.records.parameters import MADE_BY_TASKER
 from smttask.records.record import DataKey, Record
-from smttask.runner import RunRecord, data_key, usable_code
+from smttask.runner import RunRecord, data_key, surroundings, usable_code
 from smttask.storage.layout import Key, label_for
 from smttask.storage.manifest import Head
 from smttask.tasker.bridge import key_of
@@ -164,10 +164,11 @@ class _Run:
             script_arguments=f"{task.name} {shown}",
             working_directory=str(folder),
             input_data=tuple(self._input_keys(begun)),
+            **surroundings(project, state),
         )
         missing = FileState(0, -1, 0, "")
         keys = [self._key(path, missing, project.data.output_dir) for path in task.output_paths]
-        self.record = RunRecord(record, project, state, key_paths=[key.path for key in keys])
+        self.record = RunRecord(record, project, key_paths=[key.path for key in keys])
 
     def close(self, state: State, duration_s: float, text: str) -> None:
         """Close the record of a run that stored its outputs."""

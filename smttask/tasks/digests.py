@@ -195,6 +195,8 @@ class Digested(Runnable):
         """What among the inputs stands at which default; upstream tasks have tables of their own."""
         root = self.path_root()
         own = {name: digest(self._full_bytes[name]) for name in self._defaulted}
+        if not self._with_fields:
+            return {self.full_name: own} if own else {}
         tables = [
             standing_defaults(with_values(self._values[name], NamedTask.by_key, checked=False), root=root)
             for name in self._with_fields

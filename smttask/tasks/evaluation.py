@@ -207,7 +207,11 @@ class Session:
         return _gathered(
             task,
             self._standing,
-            lambda current, upstream: merged([current.own_standing_defaults, *upstream]),
+            lambda current, upstream: (
+                merged([current.own_standing_defaults, *upstream])
+                if upstream
+                else current.own_standing_defaults
+            ),
         )
 
 

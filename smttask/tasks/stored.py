@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from smttask.tasks.evaluation import RunOptions, Session
 from smttask.tasks.mainmodule import main_path, reached_source
 from smttask.tasks.naming import main_place
 from smttask.tasks.outputforms import is_pickled
+from smttask.tasks.remembered import Remembered
 from smttask.tasks.task import Task
 from smttask.tasks.watching import combined_code
 from smttask.typing.files import InputDir, InputFile
@@ -52,12 +53,12 @@ class StoredUnit:
         self.key = task.stored_key()
         self._element_names: dict[str, list[str]] = {}
 
-    @cached_property
+    @Remembered
     def fingerprint(self) -> CodeFingerprint:
         """Its own code and that of the classes of its inputs, that of upstream tasks left out."""
         return self.task.code_fingerprint
 
-    @cached_property
+    @Remembered
     def code(self) -> str:
         """Name of its code and of what made the upstream results at hand, which may be older."""
         upstream = [self.session.code_of(parent) for parent in self.task.upstream]
@@ -169,7 +170,7 @@ class StoredUnit:
             return ""
         return reached_source(self.task.main_definition, self.fingerprint.parts)
 
-    @cached_property
+    @Remembered
     def _input_files(self) -> list[InputFile | InputDir]:
         """The data files among the inputs, and those that the digests of upstream tasks name."""
         leaves = iter_leaves(self.task.raw_inputs)

@@ -67,7 +67,7 @@ def test_a_killed_run_that_writes_no_manifest_becomes_killed(scratch: Any) -> No
         "from smttask.runner import RunRecord\n"
         "project = get_project('.')\n"
         "record = Record(label='a_run', timestamp=datetime.now(UTC), task='summary')\n"
-        "RunRecord(record, project, project.repository.state()).open()\n"
+        "RunRecord(record, project).open()\n"
         "os.kill(os.getpid(), 9)",
         check=False,
     )
