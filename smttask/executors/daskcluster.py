@@ -34,6 +34,7 @@ from distributed.cli.dask_worker import main
 main()
 """
 KEPT_OUTPUT_BYTES = 2**14
+LONGEST_LINE_BYTES = 2**16  # longer ones come in pieces: a task may print 100 MB without a line break
 LINGER_S = 1.0
 QUICK_S = 10.0
 MOST_QUICK_ENDS = 3
@@ -135,7 +136,7 @@ class OwnCluster:
     Parameters
     ----------
     output
-        Called, from any thread, with whole lines that workers and tasks print; None: nobody wants them.
+        Called, from any thread, with lines that workers and tasks print; None: nobody wants them.
     """
 
     is_own = True
@@ -265,7 +266,7 @@ class _Worker:
     def _read(self) -> None:
         stream = self._process.stdout
         assert stream is not None
-        for line in stream:
+        while line := stream.readline(LONGEST_LINE_BYTES):
             self._kept = (self._kept + line)[-KEPT_OUTPUT_BYTES:]
             if self._output is not None:
                 self._output(line.decode(errors="replace").removesuffix("\n"))

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from smttask.errors import SettingError, WorkerError
+from smttask.executors.memory import children_by_parent, family, kill_family, memory_of
 from smttask.executors.slurmjob import Chunk, run_chunk
 from smttask.extras import require
 
@@ -45,6 +46,8 @@ _ALIVE = (
 )
 #: Options of sbatch that would break what is done here.
 _OURS = frozenset({"array", "chdir", "error", "nodes", "ntasks", "ntasks_per_node", "output", "wait", "wrap"})
+LET_DIE_S = 0.5
+LOOK_EVERY_S = 0.01
 #: The last of what a job printed.
 LOG_BYTES = 2000
 
@@ -228,12 +231,25 @@ class LocalCluster(Cluster):
 
     def cancel(self, jobs: Sequence[str], *, at_once: bool = False) -> None:
         """See `Cluster`; the name of a job is the number of the process that watches over it."""
-        for job in jobs:
-            if not self.ended(job):
-                with suppress(ProcessLookupError):
-                    if at_once and job in self._pids:
-                        os.kill(self._pids[job], signal.SIGKILL)
-                    os.kill(int(job), signal.SIGKILL if at_once else signal.SIGTERM)
+        left = [job for job in jobs if not self.ended(job)]
+        if at_once:
+            self._end_at_once(left)
+            return
+        for job in left:
+            with suppress(ProcessLookupError):
+                os.kill(int(job), signal.SIGTERM)
+
+    def _end_at_once(self, jobs: Sequence[str]) -> None:
+        """Kill the jobs with their workers, whose tasks may take no notice that the job is gone."""
+        children = children_by_parent()
+        # Who watches over a job may have ended before it
+        pids = [pid for job in jobs for pid in (int(job), self._pids.get(job)) if pid is not None]
+        members = {member for pid in pids for member in family(pid, children)}
+        for pid in pids:
+            kill_family(pid, children)
+        deadline = monotonic() + LET_DIE_S
+        while any(map(memory_of, members)) and monotonic() < deadline:  # records are closed of what is dead
+            sleep(LOOK_EVERY_S)
 
 
 @contextmanager

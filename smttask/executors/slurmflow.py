@@ -95,6 +95,7 @@ class Flow:
         self._folder = folder
         self._stops = stops
         self._chunk_size = chunk_size
+        self._even_size = 1  # by the number of works when some were read; it does not fall as they are done
         self._n = n
         self._n_workers = n_workers
         self._instructions = instructions
@@ -159,8 +160,10 @@ class Flow:
         free = self.cluster.most_jobs - len(self._jobs)
         if self._n_stops or free < 1 or (self.cluster.is_batch and self._jobs):
             return
-        self._ahead.extend(islice(self._works, MOST_AHEAD - len(self._ahead)))
-        size = self._chunk_size or max(self._n_workers, -(-len(self._ahead) // (ROUNDS * self._n)))
+        if more := list(islice(self._works, MOST_AHEAD - len(self._ahead))):
+            self._ahead.extend(more)
+            self._even_size = max(self._n_workers, -(-len(self._ahead) // (ROUNDS * self._n)))
+        size = self._chunk_size or self._even_size
         chunks: list[Chunk] = []
         while self._ahead and len(chunks) < free:
             n_works = min(size, len(self._ahead))

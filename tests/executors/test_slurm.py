@@ -54,6 +54,15 @@ def Wait(x: int) -> int:
     return x
 
 @RecordedTask
+def Insist(x: int) -> int:
+    MARK.touch()
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pass
+
+@RecordedTask
 def Meet(x: int) -> int:
     print(f"here is {x}")
     (MARK.parent / f"here{x}").touch()
@@ -218,9 +227,10 @@ def test_stopping_cancels_the_jobs_and_closes_their_records(lab):
     assert (lab.statuses(), lab.scratch.calls("Wait")) == (["killed"], 1)
 
 
-def test_stopping_twice_ends_all_at_once(lab):
-    """Within a second or so, whatever the jobs do."""
-    lab.save(lab.tasks.Wait(1))
+@pytest.mark.parametrize("name", ["Wait", "Insist"])
+def test_stopping_twice_ends_all_at_once(lab, name):
+    """Within a second or so, whatever jobs and tasks do, and no process is left."""
+    lab.save(getattr(lab.tasks, name)(1))
     running = Running(lab.works(), lab.executor())
     outcomes = []
     told = Watcher()
@@ -235,7 +245,15 @@ def test_stopping_twice_ends_all_at_once(lab):
     running._told.refresh = stop_twice
     outcomes.extend(executor_run)
     assert [outcome.status for outcome in outcomes] == ["killed"]
-    assert running.summary.exit_status == 130
+    assert (running.summary.exit_status, lab.statuses()) == (130, ["killed"])
+
+
+def test_jobs_take_alike_many_works_where_not_all_are_handed_over_at_once(lab):
+    """Eight jobs for each place; the last ones are not of one short work each."""
+    lab.save(*(lab.tasks.Square(x) for x in range(15)), lab.tasks.Fail(1))
+    assert lab.run(n=1, slurm={"cluster": "debug"}).counts == {"computed": 15, "failed": 1}
+    [run] = lab.runs()
+    assert len(list(run.glob("*.told"))) == 8
 
 
 def test_jobs_can_run_in_the_calling_process(lab):
@@ -358,7 +376,7 @@ def test_the_command_takes_options_of_slurm_as_names_and_values(lab):
 def test_submitit_is_named_where_it_is_missing(lab, monkeypatch):
     """With the extra that brings it."""
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(MissingExtraError, match=r"pip install smttask\[slurm\]"):
+    with pytest.raises(MissingExtraError, match=r'pip install "smttask\[slurm\]"'):
         lab.executor()
 
 
