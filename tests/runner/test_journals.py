@@ -116,7 +116,7 @@ def test_a_worker_that_may_fall_back_keeps_a_journal_while_the_record_store_fail
     begun = Record(
         label="20260101-000000-000001_abcdef", timestamp=datetime(2026, 1, 1, tzinfo=UTC), task="Begun"
     )
-    opened = RunRecord(begun, lab.project, lab.project.repository.state())
+    opened = RunRecord(begun, lab.project)
     opened.open()
     lab.project.records.close()
     hidden = [path.rename(path.with_name(f"hidden{path.name}")) for path in store.parent.glob("records*")]
