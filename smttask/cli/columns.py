@@ -113,7 +113,7 @@ def _texts(record: RecordView, columns: Sequence[str]) -> list[str]:
     texts = []
     for name in columns:
         value = _fact(record, fields, name)
-        if name in usual:
+        if name in usual and name in FIELDS:  # no input, which may be called folder
             texts.append(usual[name])
         elif isinstance(value, str) or value is None:
             texts.append(printable(value or ""))

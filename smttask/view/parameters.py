@@ -68,6 +68,17 @@ class Parameters:
             return ""
         return fixed if isinstance(fixed, str) else ""
 
+    @property
+    def folder(self) -> str:
+        """The folder of the Tasker whose task was run, in its project; empty for other tasks."""
+        if MADE_BY_TASKER not in self._content:  # so that long lists of other records are not parsed
+            return ""
+        try:
+            own = self.tree["tasks"][self._digest]
+            return form_text(own["inputs"]["folder"]).strip("'") if own["made_by"] == MADE_BY_TASKER else ""
+        except (LookupError, TypeError):
+            return ""
+
     def get(self, path: str, default: Any) -> Any:
         """The value at `path`, or `default`; see `RecordView.get_param`."""
         found, form = self.find(path)

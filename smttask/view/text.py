@@ -31,8 +31,8 @@ __all__ = [
 
 N_SHOWN = 50  # records in the display of a view; the table of all is `dframe`
 UNREADABLE = "?"
-COLUMNS = ("label", "task", "started", "duration", "status", "tags", "reason")
-SHORTENED = ("task", "tags", "reason")  # where the terminal is narrow
+COLUMNS = ("label", "task", "folder", "started", "duration", "status", "tags", "reason")
+SHORTENED = ("task", "folder", "tags", "reason")  # where the terminal is narrow
 SHORTEST = 12
 T = TypeVar("T")
 
@@ -58,6 +58,7 @@ def safely(encode: Callable[[str], T]) -> Callable[[Callable[[Any], T]], Callabl
 _CELLS: Mapping[str, Callable[[RecordView], str]] = {
     "label": lambda record: record.label,
     "task": lambda record: record.task_name,
+    "folder": lambda record: record.forms.folder,
     "started": lambda record: f"{record.timestamp.astimezone():%Y-%m-%d %H:%M}",
     "duration": lambda record: (
         "" if record.duration is None else duration_text(record.duration.total_seconds())
@@ -170,8 +171,9 @@ def fields(record: RecordView) -> list[tuple[str, str]]:
 @safely(str)
 def record_line(record: RecordView) -> str:
     """Label, task and status on one line."""
-    label, task, *_, status = cells(record)[:5]
-    return f"<{type(record).__name__} {label} {task} {status}>"
+    shown = dict(zip(COLUMNS, cells(record), strict=True))
+    words = [shown[name] for name in ("label", "task", "folder", "status") if shown[name]]
+    return f"<{type(record).__name__} {' '.join(words)}>"
 
 
 @safely(str)
@@ -199,8 +201,10 @@ def _table(columns: Sequence[Sequence[str]]) -> list[str]:
         excess -= widths[name] - kept
         widths[name] = kept
     rows = zip(*columns, strict=True)
-    return ["  ".join(map(_fitted, row, widths.values())).rstrip() for row in rows]
+    return ["  ".join(map(_fitted, widths, row, widths.values())).rstrip() for row in rows]
 
 
-def _fitted(text: str, width: int) -> str:
-    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
+def _fitted(name: str, text: str, width: int) -> str:
+    if len(text) <= width:
+        return text.ljust(width)
+    return f"…{text[1 - width :]}" if name == "folder" else f"{text[: width - 1]}…"

@@ -198,6 +198,24 @@ def test_sumatra_and_the_commands_of_smttask_know_the_records(rat: ScratchProjec
     assert "rats/rat1" in repr(RSView(rat.project).latest.input_texts)
 
 
+def test_lists_of_records_name_the_folder(rat: ScratchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of the same task in many folders are told apart; where there is little room its end is shown."""
+    use(rat.root / "rats/rat1").numbers()
+    view = RSView(rat.project)
+    assert "  numbers  rats/rat1  " in repr(view)
+    assert repr(view.latest) == f"<RecordView {view.latest.label} numbers rats/rat1 finished>"
+    assert "rats/rat1" in view._repr_html_()
+    listed = rat.smttask("store", "list").stdout
+    assert listed.split()[:3] == ["label", "task", "folder"]
+    assert "  rats/rat1  " in listed
+    far = rat.root / "rats" / "far" / "from" / "the" / "others" / "rat2"
+    far.mkdir(parents=True)
+    (far / "a.txt").write_text("1")
+    use(far).numbers()
+    monkeypatch.setenv("COLUMNS", "60")
+    assert "…others/rat2" in repr(RSView(rat.project))
+
+
 def test_uncommitted_code_is_refused_or_kept_as_a_difference(rat: ScratchProject) -> None:
     """As for recorded tasks: the message names both ways out, and nothing ran."""
     rat.write({"taskfile_sub.py": TASKFILE + "\nextra = 1\n"}, commit=False)
