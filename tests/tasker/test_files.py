@@ -173,7 +173,7 @@ def test_a_file_of_another_kind_is_told(tmp_path, file):
 
 
 def test_a_single_array_is_no_npz_file(tmp_path):
-    """An array under the name of a dict of arrays is told as such; any other file is not said to hold objects."""
+    """An array under the name of a dict of arrays is told as such; no other file is said to hold objects."""
     Npy(tmp_path / "a.npz").save([1])
     with pytest.raises(InputError, match="ValueError: it is a single array, no .npz file"):
         Npz(tmp_path / "a.npz")()
