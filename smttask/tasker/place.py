@@ -87,7 +87,7 @@ def working_in(folder: str | os.PathLike[str]) -> Iterator[Path]:
         finally:
             turn.where, turn.depth = before, turn.depth - 1
             if not turn.depth:
-                turn.owner = None
+                turn.owner, turn.kept = None, []
     finally:
         turn.lock.release()
 

@@ -117,3 +117,13 @@ def test_a_forked_child_can_work_while_a_thread_of_its_parent_does(tmp_path: Pat
 def _enter(folder: Path) -> None:
     with working_in(folder):
         pass
+
+
+def test_what_is_kept_ends_with_the_outermost_block(tmp_path: Path) -> None:
+    """Who works in a folder later begins with nothing."""
+    with working_in(tmp_path):
+        with working_in(tmp_path):
+            kept().append("a task that runs")
+        assert kept() == ["a task that runs"]
+    with working_in(tmp_path):
+        assert kept() == []
