@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from smttask.executors.standing import FolderStanding, RunStanding, folder_stand
 from smttask.headway.text import bar_text, duration_text, printable
 
 MOST_NAMED = 20
+MOST_COMMAND = 160
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
@@ -82,8 +83,7 @@ def status_lines(standing: FolderStanding, most: int | None) -> Iterator[str]:
 def _run_lines(run: RunStanding, folder: str, most: int | None) -> Iterator[str]:
     told = run.told
     who = f"{printable(told['user'])} on {printable(told['host'])}, process {told['pid']}"
-    command = printable(" ".join(told["command"]))
-    yield f"{_state_text(run)}: {command}"
+    yield f"{_state_text(run)}: {_command_text(told['command'])}"
     yield f"  by {who}, since {_local(told['begun'])}"
     n_finished = sum(told["counts"].values())
     counts = ", ".join(f"{n} {status}" for status, n in told["counts"].items())
@@ -105,6 +105,17 @@ def _run_lines(run: RunStanding, folder: str, most: int | None) -> Iterator[str]
         for work in told["running"][:most]:
             yield f"  {_work_text(work, folder)}"
         yield from _others(len(told["running"]), most)
+
+
+def _command_text(words: Sequence[str]) -> str:
+    """The command as it was given; of one with many paths the beginning, and the last of them."""
+    text = printable(" ".join(words))
+    if len(text) <= MOST_COMMAND:
+        return text
+    last = printable(words[-1])
+    n_kept = max(MOST_COMMAND - len(last) - 3, 0)
+    kept = text[:n_kept].rpartition(" ")[0]
+    return f"{kept} … {last}"
 
 
 def _others(n: int, most: int | None) -> Iterator[str]:

@@ -121,6 +121,19 @@ def test_what_failed_stays_to_be_seen(lab):
     assert shown.endswith(f"failed:\n  {path}: ValueError: [red]no[/red]\n")
 
 
+def test_a_command_with_many_paths_is_cut(lab):
+    """Its beginning is shown, and the last path; --json has all of it."""
+    lab.go()
+    saved = lab.save(*(lab.tasks.Wait(x=x) for x in range(6)))
+    paths = [os.path.relpath(path, lab.root) for path in saved]
+    lab.scratch.smttask("run", "--keep", *paths)
+    _, line, *_ = lab.status("todo").stdout.splitlines()
+    assert ": smttask run --keep todo/Wait__" in line
+    assert line.endswith(f".taskdesc.json … {paths[-1]}")
+    assert len(line.partition(": ")[2]) <= 160
+    assert lab.told["runs"][0]["command"] == ["smttask", "run", "--keep", *paths]
+
+
 def test_a_run_that_was_killed_is_told(lab):
     """Its files wait for another one."""
     lab.save(lab.tasks.Wait(x=1))
