@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-__all__ = ["Orders"]
+__all__ = ["CAN_GIVE_BACK", "Orders"]
 
+#: Whether orders can be given back, as a thread can look whether one has come.
+CAN_GIVE_BACK = os.name != "nt"
 READ_BYTES = 2**16
 LONG_S = 0.1
 

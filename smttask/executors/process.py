@@ -19,6 +19,7 @@ from smttask import errors
 from smttask.executors.backlog import Item
 from smttask.executors.forking import THREAD_VARIABLES, ChildProcess, start_forked
 from smttask.executors.messages import Instructions, decoded, encoded
+from smttask.executors.orders import CAN_GIVE_BACK
 
 __all__ = ["Event", "WorkerProcess", "search_path", "status_text"]
 
@@ -110,7 +111,7 @@ class WorkerProcess:
 
     def release(self, now: float) -> Item | None:
         """Hold what was at hand, if there is something; what was held."""
-        self.is_quick = now - self.since < QUICK_S
+        self.is_quick = CAN_GIVE_BACK and now - self.since < QUICK_S
         item, self.item = self.item, None
         self.take(self.take_back(), now)
         return item

@@ -11,8 +11,10 @@ import faulthandler
 import logging
 import os
 import signal
+import sys
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -86,6 +88,7 @@ class Worker:
     def __init__(self, orders: Orders, answers: BinaryIO) -> None:
         self._orders = orders
         self._answers = answers
+        self._pid = os.getpid()
         self._sending = threading.Lock()
         self._may_stop = False
         self._is_stopped = False
@@ -246,12 +249,28 @@ class Worker:
             self._answer(status="busy", holder=held.holder)
             return
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, fails that task alone
+            self._end_child(error)
             duration_s = perf_counter() - begin
             if self._is_stopped and isinstance(error, KeyboardInterrupt):
                 outcome = Outcome(work.name, "killed", duration_s, "stopped", number=work.number)
             else:
                 outcome = describe_failure(work, error, duration_s)
+        self._end_child()
         self._answer(**{**outcome.to_message(), "peak_bytes": peak})
+
+    def _end_child(self, error: BaseException | None = None) -> None:
+        """End a child that a task forked and that left through its code: answers are its parent's."""
+        if os.getpid() == self._pid:
+            return
+        status = 0 if error is None else 1
+        if isinstance(error, SystemExit):
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        elif error is not None:
+            traceback.print_exception(error)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                stream.flush()
+        os._exit(status)
 
     def _pass_on_warnings(self) -> None:
         """Let the parent show our warnings and what we log; those of user code are output of the task."""

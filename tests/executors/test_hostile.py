@@ -111,6 +111,14 @@ def Shout(n: int) -> int:
     return n
 
 @RecordedTask
+def Fork(how: str) -> int:
+    if os.fork() == 0:
+        if how == "error":
+            raise ValueError("of the child")
+        sys.exit(3)
+    return os.waitstatus_to_exitcode(os.wait()[1])
+
+@RecordedTask
 def Once(x: int) -> int:
     count_call()
     if not (FOLDER / "tried").exists():
@@ -160,6 +168,12 @@ def test_a_task_that_ends_its_worker_fails_alone(lab):
     assert "Fatal Python error: Segmentation fault" in crashed
     assert "killed: the worker was ended by itself, with exit status 7" in left
     assert lab.statuses() == {"finished": 5, "killed": 2}
+
+
+def test_a_child_that_leaves_through_the_code_of_its_task_ends(lab):
+    """What becomes of the task is told by its worker alone."""
+    tasks = [lab.tasks.Fork("exit"), lab.tasks.Fork("error")]
+    assert [result for _, result in run_tasks(tasks, n=1, ordered=True)] == [3, 1]
 
 
 def test_a_task_that_takes_too_long_is_stopped(lab):
