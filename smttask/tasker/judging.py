@@ -224,8 +224,8 @@ class Walk:
     def _seen_by_times(self, task: TaskUnit) -> Seen:
         stat, behind = self.look.stat, self.behind(task)
         times = {
-            f"{label(task, upstream)}: {path}": found.mtime_ns
-            for upstream, paths in behind.storing.items()
+            file_key(task.tasker.folder, path): found.mtime_ns
+            for paths in behind.storing.values()
             for path in paths
             if (found := stat(path)) is not None
         }

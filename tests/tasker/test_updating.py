@@ -431,6 +431,9 @@ def test_outputs_that_no_state_knows_count_by_time(t: Tasker, ran: list[str]) ->
     os.utime(t.p / "number.txt", ns=(0, 4 * 10**18))
     assert [stale.why for stale in t.double.report()] == ["'double.json' is older than 'number.txt'"]
     assert t.double() == 6
+    JSON(t.p / "total.json").save(100)
+    os.utime(t.p / "total.json", ns=(0, 0))
+    assert [stale.why for stale in t.total.report()] == ["'total.json' is older than 'double.json'"]
 
 
 def test_an_output_edited_by_hand_is_made_again(t: Tasker) -> None:
