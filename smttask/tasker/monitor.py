@@ -38,6 +38,7 @@ COLUMNS = (
 DURATIONS = ("since_update", "elapsed_time", "time_per", "time_left")
 NUMBERS = ("current", "total")
 WIDEST = 60
+MOST_ROWS = 50  # in the repr
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 Folder = str | os.PathLike[str] | Tasker
@@ -101,6 +102,10 @@ class Monitor:
     def __init__(self, dirs: Folder | Iterable[Folder]) -> None:
         many = [dirs] if isinstance(dirs, str | os.PathLike | Tasker) else list(dirs)
         self._folders = [_folder(each) for each in many]
+
+    def __repr__(self) -> str:
+        """The table; of many rows those that work and those that failed first."""
+        return "\n".join(self._lines(COLUMNS, most=MOST_ROWS))
 
     def standings(self) -> list[Standing]:
         """The rows of the table, without pandas."""

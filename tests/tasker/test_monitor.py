@@ -150,6 +150,13 @@ def test_a_table_is_shown_as_text(folders, capsys):
     assert capsys.readouterr().out == "status   current\nworking       20\n"
 
 
+def test_a_monitor_that_ends_a_cell_is_shown_as_its_table(folders, capsys):
+    """Of very many folders the first fifty."""
+    Monitor(folders).show()
+    assert repr(Monitor(folders)) + "\n" == capsys.readouterr().out
+    assert repr(Monitor(folders * 30)).splitlines()[-1] == f"and {30 * len(folders) - 50} more"
+
+
 def test_a_column_that_does_not_exist_is_an_error(folders):
     """A near one is suggested."""
     for ask in (Monitor(folders).show, lambda columns: Monitor(folders).watch(1, columns)):
