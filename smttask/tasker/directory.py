@@ -21,12 +21,14 @@ from smttask.errors import (
 from smttask.protocols import Wiring
 from smttask.storage.atomic import unlink_if_there
 from smttask.storage.locks import find_holder
+from smttask.tasker.claims import Claims
 from smttask.tasker.conf import Conf
 from smttask.tasker.definition import Definition, define, define_with_ins
 from smttask.tasker.files import FormatFile
+from smttask.tasker.judging import Stale
 from smttask.tasker.menu import menu_html, menu_text
 from smttask.tasker.place import working_in
-from smttask.tasker.state import FOLDER, file_key, lock_path
+from smttask.tasker.state import FOLDER, lock_path
 from smttask.tasker.unit import TaskUnit
 from smttask.tasker.updating import judge
 from smttask.tasker.using import Use, current_use
@@ -43,11 +45,13 @@ class Tasker(Wiring):
     it brings all it depends on up to date and gives its value.
 
     Subclasses may have methods and attributes of their own; no task can have the name of one.
+    ``with t:`` makes the folder the working directory during the block; other threads that want theirs
+    wait.
 
     Parameters
     ----------
     dir
-        A folder that is there; relative to the working directory.
+        A folder that is there; relative to the working directory, and ``~`` is the home folder.
     record
         Record each run of a task that stores something in the project around the folder, as runs of a
         `RecordedTask` are.
@@ -87,7 +91,7 @@ class Tasker(Wiring):
     record: bool
     tasks: dict[str, TaskUnit]
     _conf: Conf
-    _claims: dict[str, str]
+    _claims: Claims
     _entered: list[AbstractContextManager[Path]]
 
     def __init__(self, dir: str | os.PathLike[str] = ".", *, record: bool = False) -> None:
@@ -107,7 +111,7 @@ class Tasker(Wiring):
         own["record"] = bool(record)
         own["tasks"] = {}
         own["_conf"] = Conf(root=own["p"])
-        own["_claims"] = {}
+        own["_claims"] = Claims(folder, self.tasks)
         own["_entered"] = []
         if record:
             from smttask.tasker.recording import project_of  # with all that records need
@@ -190,35 +194,9 @@ class Tasker(Wiring):
         if known is not None and use is not None and known.use is use:
             raise _defined_twice(known, definition, use)
         task = TaskUnit(self, definition, use)
-        for path in task.output_paths:
-            own = os.path.join(self.folder, FOLDER)
-            if f"{own}{os.sep}".startswith(path.rstrip(os.sep) + os.sep) or path.startswith(own + os.sep):
-                raise DefinitionError(
-                    f"Task {name!r} cannot store {path!r}.",
-                    f"it is, or holds, the folder of the Tasker, or is in {FOLDER}",
-                    "name a file or a folder inside it",
-                    task=name,
-                )
-            if (rival := self._find_rival(path, name)) is not None:
-                owner, output = rival
-                raise DefinitionError(
-                    f"The output {file_key(self.folder, path)!r} of task {name!r} is claimed by two tasks.",
-                    f"found: {owner.name!r} stores {file_key(self.folder, output)!r} in {self.folder}",
-                    f"name another file; to forget the earlier task: del t.tasks[{owner.name!r}]",
-                    task=name,
-                )
-        self._claims.update(dict.fromkeys(task.output_paths, name))
+        self._claims.take(task)
         self.tasks[name] = task
         return task
-
-    def _find_rival(self, path: str, name: str) -> tuple[TaskUnit, str] | None:
-        """Another task than `name` that stores `path`, something around it or in it; with that output."""
-        found = self.find_output(path)
-        if found is not None and found[0].name != name:
-            return found
-        within = (output for output in self._claims if output.startswith(path + os.sep))
-        owners = ((self.find_owner(output), output) for output in within)
-        return next(((task, output) for task, output in owners if task and task.name != name), None)
 
     # ------------------------------------------------------------ attributes
 
@@ -301,18 +279,11 @@ class Tasker(Wiring):
 
     def find_owner(self, path: str) -> TaskUnit | None:
         """The task that stores the absolute `path`; None if no task of this Tasker does."""
-        name = self._claims.get(path)
-        task = None if name is None else self.tasks.get(name)
-        return task if task is not None and path in task.output_paths else None
+        return self._claims.find_owner(path)
 
     def find_output(self, path: str) -> tuple[TaskUnit, str] | None:
         """The task that stores the absolute `path` or a folder around it, with that output; or None."""
-        inside = self.folder + os.sep
-        while (owner := self.find_owner(path)) is None:
-            path = os.path.dirname(path)
-            if not path.startswith(inside):
-                return None
-        return owner, path
+        return self._claims.find_output(path)
 
     def which(self, filename: str | os.PathLike[str]) -> TaskUnit:
         """The task that stores a file, or the folder that it is in.
@@ -342,24 +313,32 @@ class Tasker(Wiring):
         """Print the tasks with their descriptions, and ``+`` where a task is done."""
         print(menu_text(self))  # noqa: T201 - this is what it is for
 
-    def report(self) -> list[Any]:
-        """The stale tasks of all, each with the reason as `.why`, in the order in which they would run."""
+    def report(self) -> list[Stale]:
+        """The stale tasks of all, each with the reason as `.why`, in the order in which they would run.
+
+        Raises
+        ------
+        DefinitionError
+            If tasks depend on each other in a circle.
+        StorageError
+            If a file cannot be read.
+        """
         return judge(self.tasks.values()).stale()
 
     def clear(self) -> None:
-        """Delete what all tasks stored.
+        """Delete what all tasks stored, one after the other.
 
         Raises
         ------
         LockError
-            If one of them is running.
+            If one of them is running; what was stored by those before it is gone.
         """
         for task in self.tasks.values():
             if task.output_paths:
                 task.clear()
 
     def is_working(self, task: str | TaskUnit | None = None) -> bool:
-        """Whether a task that stores something, or any one, runs at the moment, in whatever process."""
+        """Whether `task`, or any one, runs at the moment, in whatever process, and is to store something."""
         names = self.tasks if task is None else [task.name if isinstance(task, TaskUnit) else task]
         return any(find_holder(lock_path(self.folder, name)) for name in names)
 

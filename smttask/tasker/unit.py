@@ -158,11 +158,17 @@ class TaskUnit(Wiring, Runnable):
         return updating.Update([self], wait=wait).value(self)
 
     def update(self, *, wait: bool = False) -> None:
-        """Do what calling does, but give no value; a task without outputs is not run itself."""
+        """Do what calling does, but give no value; a task without outputs is not run itself.
+
+        Errors are those of calling.
+        """
         updating.Update([self], wait=wait).bring()
 
     def force(self, *, wait: bool = False) -> Any:
-        """Bring up to date what it depends on, run it whatever it stored, and return its value."""
+        """Bring up to date what it depends on, run it whatever it stored, and return its value.
+
+        Errors are those of calling.
+        """
         return updating.Update([self], wait=wait, forced=[self]).value(self)
 
     def run(self, *, wait: bool = False) -> Any:
@@ -209,13 +215,20 @@ class TaskUnit(Wiring, Runnable):
         return values[0] if len(values) == 1 else values
 
     def is_current(self) -> bool:
-        """Whether it and all it depends on are up to date."""
+        """Whether it and all it depends on are up to date; runs nothing. Errors are those of `report`."""
         return updating.judge([self]).is_done(self)
 
     def report(self) -> list[Stale]:
         """The stale tasks, this one and those it depends on, in the order in which they would run.
 
-        Each has the reason as `.why`, and counts as its task: ``t.one in t.two.report()``.
+        Each has the reason as `.why`, and counts as its task: ``t.one in t.two.report()``. Nothing is run.
+
+        Raises
+        ------
+        DefinitionError
+            If tasks depend on each other in a circle.
+        StorageError
+            If a file cannot be read.
         """
         return updating.judge([self]).stale()
 
