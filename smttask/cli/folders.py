@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from functools import reduce
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
@@ -113,7 +115,9 @@ def each_tasker(
     with Calls(Instructions(start=os.path.abspath(folders[0]), only_calls=True)):
         for folder in folders:
             try:
-                act(folder, use(folder, taskfile, taskfile_sub))
+                with redirect_stdout(sys.stderr):  # what a taskfile prints is no line of ours
+                    made = use(folder, taskfile, taskfile_sub)
+                act(folder, made)
             except Exception as error:  # noqa: BLE001 - code of the taskfile
                 told = describe_failure(Work(folder), error, 0.0)
                 errors[folder] = told.error

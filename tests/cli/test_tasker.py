@@ -277,6 +277,15 @@ def test_taskfiles_import_modules_from_the_root_of_the_project(tmp_path, command
         assert "No module named" not in "".join(lab(command, "data/run0"))
 
 
+@pytest.mark.parametrize("words", [["report"], ["menu"], ["clear", "--dry-run"], ["run", "--dry-run"]])
+def test_what_a_taskfile_prints_is_not_among_the_json(lab, words):
+    """It goes where messages go."""
+    lab.write("data/taskfile_sub.py", f"print('hello')\n{TASKFILE}")
+    out, err = lab(*words, "--json", *lab.folders(1))
+    assert all(map(json.loads, out.splitlines()))
+    assert "hello" in err
+
+
 def test_clear_deletes_what_tasks_stored_if_told_to(lab):
     """It asks, which needs a terminal or --yes; inputs and other files stay."""
     lab("run", *lab.folders(2))
