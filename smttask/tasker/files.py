@@ -26,6 +26,7 @@ from smttask.storage.atomic import reading_error, storage_error, write_folder_wh
 __all__ = ["FormatFile", "JSON", "NetCDF", "Npy", "Npz", "Pandas", "Pickle", "Text", "Zarr"]
 
 _PARQUET = frozenset({".parquet", ".pq"})
+_OF_OTHERS = frozenset({".csv", ".feather", ".json", ".pickle", ".pkl", ".tsv", ".txt", ".xls", ".xlsx"})
 
 
 class FormatFile(os.PathLike[str]):
@@ -265,12 +266,25 @@ class Pandas(FormatFile):
     key
         Name within an HDF5 file; the stem of the file name if left out. Other keys in the
         file stay when this one is saved.
+
+    Raises
+    ------
+    InputError
+        If the name is that of another kind of file, such as ``a.csv``.
     """
 
     remedy = "return a DataFrame (HDF5: or a Series); .parquet takes more types of columns, Pickle any object"
 
     def __init__(self, filename: str | os.PathLike[str], key: str | None = None) -> None:
         super().__init__(filename)
+        if self.filename.suffix.lower() in _OF_OTHERS:
+            raise InputError(
+                f"The file {str(self.filename)!r} cannot be one of tasker.Pandas.",
+                f"found: {self.filename.suffix}\nexpected: .parquet or .pq, which is Parquet, or .h5",
+                f"to read such a file, let its name go in, table={str(self.filename)!r}, and use a function "
+                "of pandas; to write one, store it as a plain file",
+                path=self.filename,
+            )
         self.key = self.filename.stem if key is None else key
 
     def _libraries(self) -> tuple[str, ...]:

@@ -347,6 +347,15 @@ def test_a_missing_library_is_told(tmp_path, monkeypatch, file, library, extra):
     assert os.listdir(tmp_path) == [file.path.name]
 
 
+@pytest.mark.parametrize("name", ["table.csv", "table.XLSX", "table.json"])
+def test_tables_of_other_kinds_are_refused_by_their_names(name):
+    """They would be HDF5, whatever they are called; the error says how to take such a file."""
+    with pytest.raises(
+        InputError, match=rf"(?s)'{name}' cannot be.*table='{name}', and use a function of pandas"
+    ):
+        Pandas(name)
+
+
 def test_naming_files_imports_no_library():
     """A taskfile that only names its files starts at once."""
     code = (
