@@ -63,7 +63,7 @@ for command in (menu, monitor, clear, unlock):
 @dirs_argument
 @tasks_option
 @where_options("folder", why_no_threads="tasks run in their own folder, and threads share one")
-@click.option("--recompute", is_flag=True, help="Run the tasks although they are up to date.")
+@click.option("--recompute", is_flag=True, help="Run the tasks although they are up to date; not those before them.")
 @taskfile_options
 @imports_option
 @click.option(
@@ -143,10 +143,10 @@ def _works(folders: Iterable[str], arguments: dict[str, Any]) -> Iterator[Work]:
 def report(
     dirs: tuple[str, ...], tasks: tuple[str, ...], taskfile: str, taskfile_sub: str, as_json: bool
 ) -> None:
-    """Tell which tasks of DIRS are stale, and why; nothing is run but the taskfiles.
+    """Tell which tasks of DIRS are stale, and why.
 
-    Tasks that they depend on are told, too. The exit status is 0 unless a folder cannot
-    be looked at.
+    Tasks that they depend on are told, too; nothing is run but the taskfiles. The exit
+    status is 0 unless a folder cannot be looked at.
 
     \b
     Example:

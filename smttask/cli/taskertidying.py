@@ -126,9 +126,10 @@ def _clear(stored: _Stored, errors: dict[str, str]) -> bool:
 @dirs_argument
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, also where a task is running.")
 def unlock(dirs: tuple[str, ...], yes: bool) -> None:
-    """Break the locks of DIRS; never needed after a crash, for a lock ends with its owner.
+    """Break the locks of DIRS.
 
-    A task that is running would go on, and could be run a second time beside it.
+    Never needed after a crash, for a lock ends with its owner. A task that is running would
+    go on, and could be run a second time beside it.
 
     \b
     Example:
