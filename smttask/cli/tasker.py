@@ -63,7 +63,9 @@ for command in (menu, monitor, clear, unlock):
 @dirs_argument
 @tasks_option
 @where_options("folder", why_no_threads="tasks run in their own folder, and threads share one")
-@click.option("--recompute", is_flag=True, help="Run the tasks although they are up to date; not those before them.")
+@click.option(
+    "--recompute", is_flag=True, help="Run the tasks although they are up to date; not those before them."
+)
 @taskfile_options
 @imports_option
 @click.option(
