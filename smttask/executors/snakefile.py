@@ -25,7 +25,13 @@ SMTTASK_HERE = os.path.relpath($here)
 
 
 def smttask_path(*parts):
-    return os.path.normpath(os.path.join(SMTTASK_HERE, *parts))
+    path = os.path.normpath(os.path.join(SMTTASK_HERE, *parts))
+    if "{" in path:
+        raise ValueError(
+            f"Snakemake takes the braces in {path} for wildcards: "
+            "call it in the folder that has them in its name, or give that another name."
+        )
+    return path
 
 
 SMTTASK = config.get("smttask", $command)

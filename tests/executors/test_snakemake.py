@@ -154,6 +154,18 @@ def test_snakemake_can_be_called_from_another_folder(lab, tmp_path):
     assert task.load() == 3
 
 
+def test_braces_in_names_of_folders_are_told(lab):
+    """Snakemake would take them for wildcards; from within the folder there are none in the paths."""
+    task = lab.tasks.Load(3)
+    folder = lab.root / "sub {x}"
+    folder.mkdir()
+    lab.write(task, args=["-o", "sub {x}/Snakefile"])
+    done = lab.snakemake("--cores", "1", "-s", "sub {x}/Snakefile", check=False)
+    assert "takes the braces in sub {x}/Snakefile.tasks for wildcards: call it in the folder" in done.stderr
+    lab.snakemake("--cores", "1", cwd=folder)
+    assert task.load() == [0, 1, 2]
+
+
 def test_a_failing_task_stops_only_what_depends_on_it_and_is_continued(lab):
     """The error of the task is shown; its record says crashed."""
     t = lab.tasks
