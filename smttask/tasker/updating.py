@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Judgement", "Update", "judge"]
 
-_told: set[tuple[str, tuple[str, ...]]] = set()
-"""Changes of code that were told: once per task and change."""
+_told: set[tuple[str, str, tuple[str, ...]]] = set()
+"""Changes of code that were told: file of the function, task, and change, in however many folders."""
 
 
 class Judgement:
@@ -195,7 +195,9 @@ class Update:
                 changed=found.code_changes,
                 task=task.name,
             )
-        if (fact := (task.name, found.code_changes)) not in _told:
+        code = getattr(task.func, "__code__", None)
+        fact = (task.__module__ if code is None else code.co_filename, task.name, found.code_changes)
+        if fact not in _told:
             _told.add(fact)
             warn(
                 f"Task {task.name!r} keeps what other code made: {changes}. To run it again: force(), "
@@ -239,7 +241,7 @@ class Update:
         for silent in behind.silent:
             reads = self._made[silent].conf if silent in self._made else {}
             conf.update({conf_key(task, silent, name): read for name, read in reads.items()})
-        return State({}, inputs, self._upstream_now(task), conf, walk.code_of(task))
+        return State({}, inputs, self._upstream_now(task), conf, walk.code_of(task), walk.places_of(task))
 
     def _moved(self, silent: Iterable[TaskUnit]) -> set[str]:
         """Files that are not any more what tasks without outputs were computed from."""

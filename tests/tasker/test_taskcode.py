@@ -67,10 +67,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    """Changes are told once in a process; each test is one here."""
-    from smttask.tasker import updating
-
-    updating._told.clear()
+    """The module of a test is not that of the next one."""
     yield
     sys.modules.pop("lab_of_tasks", None)
 

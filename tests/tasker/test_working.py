@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from smttask import tasker
-from smttask.errors import LockError, TaskfileError
+from smttask.errors import CodeChangedWarning, LockError, TaskfileError
 from smttask.executors.calls import Held
 from smttask.executors.telling import Watcher
 from smttask.tasker.state import lock_path
@@ -218,3 +218,19 @@ def test_a_lock_error_names_the_holder(folder, held):
     """Who calls the task gets it at once."""
     with pytest.raises(LockError, match="is running already"):
         tasker.use(folder).c()
+
+
+def test_a_change_of_code_is_told_for_each_taskfile(tmp_path):
+    """Once for all its folders; another with tasks of the same names has changes of its own."""
+    for name in ("one", "two"):
+        folders = [tmp_path / name / sub for sub in "ab"]
+        for folder in folders:
+            folder.mkdir(parents=True)
+            said(folder)
+        taskfile = tmp_path / name / "taskfile_sub.py"
+        taskfile.write_text(TASKFILE)
+        [update_folder(str(folder), tasks=["a"]) for folder in folders]
+        taskfile.write_text(TASKFILE.replace('act(file, "a.txt")', 'act(file, "a.txt"), 1'))
+        with pytest.warns(CodeChangedWarning, match="Task 'a' keeps what other code made") as told:
+            [update_folder(str(folder), tasks=["a"]) for folder in folders]
+        assert [one.category for one in told].count(CodeChangedWarning) == 1
