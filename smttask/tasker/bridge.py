@@ -223,7 +223,9 @@ class TaskerTask(Unpure[Any]):
         return Explanation(self.name, name, not stale, reason, where="" if stale else "disk")
 
     def __repr__(self) -> str:
-        return f"<task {self.name} of {self._values['folder']}>"
+        folder = Path(self._values["folder"])
+        shown = f"…/{folder.parent.name}/{folder.name}" if len(folder.parts) > 3 else folder
+        return f"<task {self.name} of {shown}>"  # the end tells folders apart where texts are cut
 
     def _searched(self) -> str:
         return str(self._values["folder"])

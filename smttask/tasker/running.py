@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from smttask.errors import LockError, OutputError, SmttaskWarning, short_repr, warn
@@ -73,7 +73,7 @@ def locked(task: TaskUnit, *, wait: bool) -> Iterator[None]:
             raise LockError(
                 f"Task {name!r} of {folder} is running already.",
                 f"held by {holder}",
-                "wait until it has finished, or call it with wait=True; the lock ends with its owner",
+                "wait until it has finished, as a call with wait=True does; the lock ends with its owner",
                 task=name,
                 holder=holder,
                 path=path,
@@ -176,8 +176,7 @@ def run(
         except BaseException as error:
             error.add_note(_place_of(task))
             raise
-        conf = {**begun.conf, **made.conf}
-        state = State(outputs, begun.inputs, begun.upstream, conf, begun.code)
+        state = replace(begun, outputs=outputs, conf={**begun.conf, **made.conf})
         write_state(folder, task.name, state)
         told(state)
     return state

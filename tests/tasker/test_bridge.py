@@ -146,7 +146,8 @@ def test_nothing_runs_before_the_digest_is_needed(lab: ScratchProject) -> None:
     """Constructing, showing and explaining run nothing."""
     tasks, t = lab.load("tasks"), rat(lab)
     task = tasks.Sum(data=t.numbers)
-    assert repr(task.data) == f"<task numbers of {t.p}>"
+    assert repr(task.data) == f"<task numbers of …/{t.p.parent.name}/{t.p.name}>"
+    assert f"data={task.data!r}," in repr(task)  # and is not cut there
     assert "numbers" in str(task.explain())
     assert lab.calls("use.<locals>.numbers") == 0
     task.run()
