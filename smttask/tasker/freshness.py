@@ -34,6 +34,7 @@ class Seen:
     upstream: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     conf: Mapping[str, ConfRead] = field(default_factory=dict)
     code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    places: str = ""
     upstream_times: Mapping[str, int] = field(default_factory=dict)
     stored_by: Mapping[str, str] = field(default_factory=dict)
 
@@ -92,6 +93,8 @@ def staleness(state: State | None, seen: Seen, *, on_code_change: str = "warn") 
     reasons += _changed_inputs(state, seen)
     if state.upstream != seen.upstream:
         reasons += _changed_upstream(state, seen)
+    if state.places != seen.places and not reasons:
+        reasons.append("its inputs stand in other places")
     if state.conf != seen.conf:
         reasons += _changed_conf(state, seen)
     reasons += _changed_outputs(state, seen)

@@ -34,12 +34,16 @@ class Needs:
         Tasks of smttask itself, whose results go in.
     named_files
         Absolute paths of all files that are named, also of those that a task stores.
+    order
+        All these as they stand in the arguments: place, and task or kind and absolute path. Places begin with
+        the number of the argument among those that take something; its name is a matter of the code.
     """
 
     files: dict[str, bool] = field(default_factory=dict)
     tasks: dict[TaskUnit, tuple[str, ...]] = field(default_factory=dict)
     recorded: list[Runnable] = field(default_factory=list)
     named_files: dict[str, None] = field(default_factory=dict)
+    order: list[tuple[str, TaskUnit | Runnable | tuple[str, str]]] = field(default_factory=list)
 
 
 def needs_of(task: TaskUnit) -> Needs:
@@ -51,11 +55,14 @@ def needs_of(task: TaskUnit) -> Needs:
         If a task that goes in was taken out of its Tasker.
     """
     needs = Needs()
-    for argument, tree in task.definition.inputs.items():
-        for _, leaf in leaves(tree, argument):
+    order, n_arguments = needs.order, 0
+    for tree in task.definition.inputs.values():
+        n_before = len(order)
+        for place, leaf in leaves(tree, str(n_arguments)):
             if isinstance(leaf, FormatFile | str | os.PathLike):
                 path = _path(task, leaf)
                 needs.named_files[path] = None
+                order.append((place, (type(leaf).__name__ if isinstance(leaf, FormatFile) else "path", path)))
                 found = task.tasker.find_output(path)
                 if found is None or (found[1] != path and found[0].name == task.name):
                     name = leaf.filename if isinstance(leaf, FormatFile) else os.fsdecode(leaf)
@@ -67,8 +74,11 @@ def needs_of(task: TaskUnit) -> Needs:
             elif is_directory_task(leaf):
                 used_task = latest(leaf, task)
                 needs.tasks[used_task] = used_task.output_paths
+                order.append((place, used_task))
             elif isinstance(leaf, Runnable):
                 needs.recorded.append(leaf)
+                order.append((place, leaf))
+        n_arguments += len(order) > n_before
     return needs
 
 

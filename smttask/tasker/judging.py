@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from blake3 import blake3
+
+from smttask.tasker.definition import is_directory_task
 from smttask.tasker.freshness import Seen, Staleness, staleness
 from smttask.tasker.looking import Look
 from smttask.tasker.ordering import Behind, Graph
@@ -74,6 +77,7 @@ class Walk:
         self._judged: dict[TaskUnit, tuple[State | None, Seen, Staleness]] = {}
         self._results: dict[str, Mapping[str, str]] = {}
         self._owners: dict[str, dict[str, str]] = {}
+        self._known_places: dict[TaskUnit, str] = {}
 
     def behind(self, task: TaskUnit) -> Behind:
         """What counts for `task`, through tasks without outputs."""
@@ -131,6 +135,33 @@ class Walk:
         for silent in self.behind(task).silent:
             parts[label(task, silent)] = silent.code.parts()
         return parts
+
+    def places_of(self, task: TaskUnit) -> str:
+        """Name of what stands where in the arguments of `task`, and of tasks without outputs before it.
+
+        Empty where there is but one argument of one thing in each.
+        """
+        found = {"": self._places(task)}
+        found.update({label(task, silent): self._places(silent) for silent in self.behind(task).silent})
+        lines = [f"{name} {places}\n" for name, places in sorted(found.items()) if places]
+        return _short("".join(lines)) if lines else ""
+
+    def _places(self, task: TaskUnit) -> str:
+        known = self._known_places.get(task)
+        if known is None:
+            order = self.graph.needs[task].order
+            lines = [f"{place} {self._named_input(task, leaf)}\n" for place, leaf in order]
+            is_plain = len(order) < 2 and all(place == "0" for place, _ in order)
+            known = self._known_places[task] = "" if is_plain else _short("".join(lines))
+        return known
+
+    def _named_input(self, task: TaskUnit, leaf: TaskUnit | Runnable | tuple[str, str]) -> str:
+        if isinstance(leaf, tuple):
+            kind, path = leaf
+            return f"{kind} {self.input_key(task, path, task)}"
+        if is_directory_task(leaf):
+            return f"task {label(task, cast('TaskUnit', leaf))}"
+        return f"result {self._named(leaf)[0]}"
 
     def upstream_of(self, task: TaskUnit, *, make: bool = False) -> dict[str, dict[str, str]]:
         """Digests of what tasks before `task` stored, as far as it is used; ``""`` of what is not there.
@@ -191,7 +222,7 @@ class Walk:
         folder = task.tasker.folder
         key = file_key(folder, path)
         if key == path and (
-            self.graph.needs[user].files[path] or file_key(user.tasker.folder, path) != path
+            self.graph.needs[user].files.get(path) or file_key(user.tasker.folder, path) != path
         ):  # so that both may be moved together
             return os.path.relpath(path, folder).replace(os.sep, "/")
         return key
@@ -219,6 +250,7 @@ class Walk:
             self.upstream_of(task),
             self._conf_now(task, state) if state.conf else {},
             self.code_of(task),
+            self.places_of(task),
         )
 
     def _seen_by_times(self, task: TaskUnit) -> Seen:
@@ -258,6 +290,10 @@ class Walk:
             conf = others[prefix].conf if prefix else task.tasker.conf
             found[name] = conf.now([name[len(prefix) :]])[name[len(prefix) :]]
         return found
+
+
+def _short(text: str) -> str:
+    return blake3(text.encode("utf-8", "surrogatepass")).hexdigest(length=10)
 
 
 def label(user: TaskUnit, task: TaskUnit) -> str:

@@ -98,6 +98,8 @@ class State:
         What was read of `conf`, by top-level name.
     code
         Task (itself first, then those without outputs before it) -> parts of its code fingerprint.
+    places
+        Names what stood where in the arguments; empty where one argument took one thing.
     is_finished
         False where a first run began and did not end; of its outputs only the names are known.
     damaged
@@ -109,6 +111,7 @@ class State:
     upstream: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     conf: Mapping[str, ConfRead] = field(default_factory=dict)
     code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    places: str = ""
     is_finished: bool = True
     damaged: str = ""
 
@@ -227,6 +230,7 @@ def _to_json(state: State, task: str) -> dict[str, Any]:
         "upstream": {name: dict(used) for name, used in state.upstream.items()},
         "conf": {name: read._asdict() for name, read in state.conf.items()},
         "code": {name: dict(parts) for name, parts in state.code.items()},
+        "places": state.places,
     }
 
 
@@ -248,5 +252,6 @@ def _from_json(tree: dict[str, Any], task: str) -> State:
         upstream={name: dict(used) for name, used in tree["upstream"].items()},
         conf={name: ConfRead(**form) for name, form in tree["conf"].items()},
         code={name: dict(parts) for name, parts in tree["code"].items()},
+        places=tree["places"],
         is_finished=tree["is_finished"] is True,
     )

@@ -27,6 +27,7 @@ STATE = State(
     upstream={"random": {"r.npy": "12" * 32}, "../b:fit": {"fit.json": "34" * 32}},
     conf={"fps": ConfRead("56" * 10, "50"), "gain": ConfRead("", "absent")},
     code={"summary": {"taskfile:summary": "0123456789ab"}},
+    places="78" * 10,
 )
 
 GOLDEN = """{
@@ -57,10 +58,11 @@ GOLDEN = """{
   "summary": {
    "taskfile:summary": "0123456789ab"
   }
- }
+ },
+ "places": "P"
 }
 """
-for name, digest in {"A": "ab" * 32, "R": "12" * 32, "C": "56" * 10}.items():
+for name, digest in {"A": "ab" * 32, "R": "12" * 32, "C": "56" * 10, "P": "78" * 10}.items():
     GOLDEN = GOLDEN.replace(f'"{name}"', f'"{digest}"')
 
 
@@ -76,7 +78,12 @@ def test_a_state_comes_back_as_it_was_written(tmp_path):
 def test_the_state_file_is_a_promise(tmp_path):
     """A state file of the first release is read by all later ones, and people can read it too."""
     state = State(
-        STATE.outputs, {}, {"random": STATE.upstream["random"]}, {"fps": STATE.conf["fps"]}, STATE.code
+        STATE.outputs,
+        {},
+        {"random": STATE.upstream["random"]},
+        {"fps": STATE.conf["fps"]},
+        STATE.code,
+        STATE.places,
     )
     write_state(tmp_path, "summary", state)
     assert (tmp_path / ".tasker/summary.json").read_text() == GOLDEN

@@ -370,6 +370,33 @@ def test_a_run_that_cannot_begin_leaves_what_counts_by_time(t: Tasker) -> None:
     assert two() == [5, t.p / "b.txt"]
 
 
+@pytest.mark.parametrize("silent", [False, True])
+@pytest.mark.parametrize(
+    ("ins", "others"),
+    [
+        (["a.txt", "b.txt"], ["b.txt", "a.txt"]),
+        (["a.txt", "b.txt"], ["a.txt", "b.txt", "a.txt"]),
+        ([["a.txt"], ["b.txt"]], [["a.txt", "b.txt"], []]),
+        ({"x": "a.txt"}, {"y": "a.txt"}),
+    ],
+)
+def test_inputs_in_other_places_are_other_inputs(t: Tasker, ins: Any, others: Any, silent: bool) -> None:
+    """Though each is the same as before; also of a task without outputs on the way."""
+    for name in ("a.txt", "b.txt"):
+        (t.p / name).write_text(name)
+
+    def define(taken: Any) -> Any:
+        make(t, "first", *([] if silent else [JSON("1.json")]), ins=taken, value=str)
+        return make(t, "last", JSON("2.json"), ins=t.first, value=str)
+
+    assert define(ins)() == str(t.first())
+    assert define(ins).is_current()
+    last = define(others)
+    assert last.report()[0].why == "its inputs stand in other places"
+    assert last() == str(t.first())
+    assert last.is_current()
+
+
 def test_a_task_of_another_name_makes_its_outputs_itself(t: Tasker, ran: list[str]) -> None:
     """What the one before stored was made by other code, or is half of a file; once made it is current."""
     t.total()
