@@ -165,7 +165,7 @@ def _report(
     def look(folder: str, made: Tasker) -> None:
         nonlocal n_stale, n_folders, n_kept
         from smttask.tasker.judging import label_from
-        from smttask.tasker.updating import judge
+        from smttask.tasker.reporting import judge
         from smttask.tasker.working import chosen_tasks
 
         judgement = judge(chosen_tasks(made, tasks))

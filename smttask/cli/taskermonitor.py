@@ -54,7 +54,7 @@ def menu(dirs: tuple[str, ...], says_why: bool, taskfile: str, taskfile_sub: str
 
 def _json_lines(tasker: Tasker) -> Iterator[str]:
     from smttask.tasker.menu import summary
-    from smttask.tasker.updating import judge
+    from smttask.tasker.reporting import judge
 
     judgement = judge(tasker.tasks.values())
     for name, task in tasker.tasks.items():

@@ -28,9 +28,9 @@ from smttask.tasker.files import FormatFile
 from smttask.tasker.judging import Stale
 from smttask.tasker.menu import menu_html, menu_text
 from smttask.tasker.place import working_in
+from smttask.tasker.reporting import judge
 from smttask.tasker.state import FOLDER, lock_path
 from smttask.tasker.unit import TaskUnit
-from smttask.tasker.updating import judge
 from smttask.tasker.using import Use, current_use
 
 __all__ = ["Tasker"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from smttask.errors import SmttaskError
 from smttask.headway.text import printable
-from smttask.tasker.updating import judge
+from smttask.tasker.reporting import judge
 
 if TYPE_CHECKING:
     from smttask.tasker.directory import Tasker

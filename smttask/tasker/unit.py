@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 from smttask.errors import ResultNotFoundError, SignatureError
 from smttask.protocols import Runnable, Wiring
 from smttask.storage.atomic import storage_error, unlink_if_there
-from smttask.tasker import updating
 from smttask.tasker.conf import Conf
 from smttask.tasker.definition import Definition
 from smttask.tasker.files import FormatFile
 from smttask.tasker.inputs import Needs, needs_of
 from smttask.tasker.judging import Stale, Walk
+from smttask.tasker.reporting import judge
 from smttask.tasker.running import locked
 from smttask.tasker.state import file_key, read_state, state_path, write_state
 from smttask.tasker.taskcode import TaskCode
 from smttask.tasker.taskprogress import Progress
+from smttask.tasker.updating import Update
 
 if TYPE_CHECKING:
     from smttask.tasker.directory import Tasker
@@ -155,21 +156,21 @@ class TaskUnit(Wiring, Runnable):
         Exception
             What a function raises; a note names task and folder.
         """
-        return updating.Update([self], wait=wait).value(self)
+        return Update([self], wait=wait).value(self)
 
     def update(self, *, wait: bool = False) -> None:
         """Do what calling does, but give no value; a task without outputs is not run itself.
 
         Errors are those of calling.
         """
-        updating.Update([self], wait=wait).bring()
+        Update([self], wait=wait).bring()
 
     def force(self, *, wait: bool = False) -> Any:
         """Bring up to date what it depends on, run it whatever it stored, and return its value.
 
         Errors are those of calling.
         """
-        return updating.Update([self], wait=wait, forced=[self]).value(self)
+        return Update([self], wait=wait, forced=[self]).value(self)
 
     def run(self, *, wait: bool = False) -> Any:
         """Run this task alone, on its inputs as they are, and return its value.
@@ -181,7 +182,7 @@ class TaskUnit(Wiring, Runnable):
         LockError
             If it is running already, and `wait` is false.
         """
-        return updating.Update([self], wait=wait).run_alone(self)
+        return Update([self], wait=wait).run_alone(self)
 
     def load(self) -> Any:
         """The stored value; runs nothing and does not look whether it is up to date.
@@ -216,7 +217,7 @@ class TaskUnit(Wiring, Runnable):
 
     def is_current(self) -> bool:
         """Whether it and all it depends on are up to date; runs nothing. Errors are those of `report`."""
-        return updating.judge([self]).is_done(self)
+        return judge([self]).is_done(self)
 
     def report(self) -> list[Stale]:
         """The stale tasks, this one and those it depends on, in the order in which they would run.
@@ -230,7 +231,7 @@ class TaskUnit(Wiring, Runnable):
         StorageError
             If a file cannot be read.
         """
-        return updating.judge([self]).stale()
+        return judge([self]).stale()
 
     def accept(self) -> None:
         """Mark what it stored as still valid, though code that made it changed.
