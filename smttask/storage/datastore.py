@@ -102,7 +102,8 @@ class DataStore:
         folder = f"{self._links}/{key.link_folder}"
         try:
             main_link = f"{folder}/{link_name(key)}"
-            main = self._follow(main_link, key, on_damaged)
+            target = self._target(main_link, on_damaged)
+            main = self._behind(main_link, target, key, on_damaged)
             if main is not None and main.full_digest == key.full_digest and main.code == code:
                 return main
             own = f"{folder}/{OLDER_DIR}/{older_name(key, key.full_digest, code)}"
@@ -112,7 +113,7 @@ class DataStore:
             if main is not None and self._has_same_inputs(main, key, is_same, on_damaged):
                 return main  # the newest there is
             # Only now are the older links listed: 3 ms where a folder has 10 000 of them.
-            if main is not None or os.path.lexists(main_link):
+            if target:
                 return self._best_older(key, code, is_same, on_damaged)
         except StorageError:
             raise
@@ -263,12 +264,19 @@ class DataStore:
 
     def _follow(self, link: str, key: Key, on_damaged: OnDamaged | None) -> Head | None:
         """The whole result that `link` leads to; None if there is none, or not any more."""
+        return self._behind(link, self._target(link, on_damaged), key, on_damaged)
+
+    def _target(self, link: str, on_damaged: OnDamaged | None) -> str | None:
+        """Where `link` leads; None if there is none, empty if it is damaged."""
         try:
-            target = read_link(link)
+            return read_link(link)
         except ValueError as error:
             self._damage.keep_link(link, str(error), on_damaged)
-            return None
-        if target is None:
+            return ""
+
+    def _behind(self, link: str, target: str | None, key: Key, on_damaged: OnDamaged | None) -> Head | None:
+        """The whole result at `target`, to which `link` leads."""
+        if not target:
             return None
         file = os.path.join(os.path.dirname(link), target)
         if self._damage.is_stuck(file):
