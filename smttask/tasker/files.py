@@ -128,6 +128,11 @@ class FormatFile(os.PathLike[str]):
                 path=path,
             ) from error
 
+    @property
+    def kind(self) -> str:
+        """What tells such a file from one of another format at the same place."""
+        return type(self).__name__
+
     def require_libraries(self) -> None:
         """Import the libraries that such files need, so that a lack of them is told before any work is done.
 
@@ -286,6 +291,11 @@ class Pandas(FormatFile):
                 path=self.filename,
             )
         self.key = self.filename.stem if key is None else key
+
+    @property
+    def kind(self) -> str:
+        """The format, with the name within the file if that is not the stem."""
+        return super().kind if self.key == self.filename.stem else f"{super().kind} {self.key!r}"
 
     def _libraries(self) -> tuple[str, ...]:
         return ("pyarrow",) if self._is_parquet else ("tables",)

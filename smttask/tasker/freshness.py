@@ -35,6 +35,7 @@ class Seen:
     conf: Mapping[str, ConfRead] = field(default_factory=dict)
     code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     places: str = ""
+    formats: Mapping[str, str] = field(default_factory=dict)
     upstream_times: Mapping[str, int] = field(default_factory=dict)
     stored_by: Mapping[str, str] = field(default_factory=dict)
 
@@ -98,6 +99,8 @@ def staleness(state: State | None, seen: Seen, *, on_code_change: str = "warn") 
     if state.conf != seen.conf:
         reasons += _changed_conf(state, seen)
     reasons += _changed_outputs(state, seen)
+    if state.formats != seen.formats:
+        reasons += _changed_formats(state, seen)
     if state.code == seen.code or on_code_change == "ignore":
         return Staleness(tuple(reasons)) if reasons else _FRESH
     changes = tuple(_changed_code(state, seen))
@@ -147,6 +150,13 @@ def _changed_outputs(state: State, seen: Seen) -> Iterator[str]:
             yield f"{key!r} was not among its outputs when it last ran"
         elif known.blake3 != file.blake3:
             yield f"{key!r} is not as the task stored it"
+
+
+def _changed_formats(state: State, seen: Seen) -> Iterator[str]:
+    for key in seen.outputs:
+        old, new = state.formats.get(key, "plain file"), seen.formats.get(key, "plain file")
+        if key in state.outputs and old != new:
+            yield f"{key!r} was stored as {old}, and is to be {new}"
 
 
 def _changed_inputs(state: State, seen: Seen) -> Iterator[str]:

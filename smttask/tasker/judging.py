@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from blake3 import blake3
 
 from smttask.tasker.definition import is_directory_task
+from smttask.tasker.files import FormatFile
 from smttask.tasker.freshness import Seen, Staleness, staleness
 from smttask.tasker.looking import Look
 from smttask.tasker.ordering import Behind, Graph
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from smttask.tasker.directory import Tasker
     from smttask.tasker.unit import TaskUnit
 
-__all__ = ["Stale", "Walk", "conf_key", "label", "label_from"]
+__all__ = ["Stale", "Walk", "conf_key", "formats_of", "label", "label_from"]
 
 
 class Stale:
@@ -251,6 +252,7 @@ class Walk:
             self._conf_now(task, state) if state.conf else {},
             self.code_of(task),
             self.places_of(task),
+            formats_of(task),
         )
 
     def _seen_by_times(self, task: TaskUnit) -> Seen:
@@ -290,6 +292,12 @@ class Walk:
             conf = others[prefix].conf if prefix else task.tasker.conf
             found[name] = conf.now([name[len(prefix) :]])[name[len(prefix) :]]
         return found
+
+
+def formats_of(task: TaskUnit) -> dict[str, str]:
+    """Kinds of the outputs of `task` that are of a format."""
+    outputs = zip(task.output_keys, task.outs, strict=True)
+    return {key: output.kind for key, output in outputs if isinstance(output, FormatFile)}
 
 
 def _short(text: str) -> str:

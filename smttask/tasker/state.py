@@ -100,6 +100,8 @@ class State:
         Task (itself first, then those without outputs before it) -> parts of its code fingerprint.
     places
         Names what stood where in the arguments; empty where one argument took one thing.
+    formats
+        `FormatFile.kind` of the outputs of a format.
     is_finished
         False where a first run began and did not end; of its outputs only the names are known.
     damaged
@@ -112,6 +114,7 @@ class State:
     conf: Mapping[str, ConfRead] = field(default_factory=dict)
     code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     places: str = ""
+    formats: Mapping[str, str] = field(default_factory=dict)
     is_finished: bool = True
     damaged: str = ""
 
@@ -231,6 +234,7 @@ def _to_json(state: State, task: str) -> dict[str, Any]:
         "conf": {name: read._asdict() for name, read in state.conf.items()},
         "code": {name: dict(parts) for name, parts in state.code.items()},
         "places": state.places,
+        "formats": dict(state.formats),
     }
 
 
@@ -253,5 +257,6 @@ def _from_json(tree: dict[str, Any], task: str) -> State:
         conf={name: ConfRead(**form) for name, form in tree["conf"].items()},
         code={name: dict(parts) for name, parts in tree["code"].items()},
         places=tree["places"],
+        formats=dict(tree["formats"]),
         is_finished=tree["is_finished"] is True,
     )

@@ -15,7 +15,7 @@ from smttask.errors import (
 )
 from smttask.tasker.freshness import Staleness
 from smttask.tasker.inputs import input_values
-from smttask.tasker.judging import Walk, conf_key, label
+from smttask.tasker.judging import Walk, conf_key, formats_of, label
 from smttask.tasker.reporting import refresh
 from smttask.tasker.running import Made, call, locked, run
 from smttask.tasker.state import ConfRead, FileState, State, file_key, read_state
@@ -180,7 +180,8 @@ class Update:
         for silent in behind.silent:
             reads = self._made[silent].conf if silent in self._made else {}
             conf.update({conf_key(task, silent, name): read for name, read in reads.items()})
-        return State({}, inputs, self._upstream_now(task), conf, walk.code_of(task), walk.places_of(task))
+        upstream, code, places = self._upstream_now(task), walk.code_of(task), walk.places_of(task)
+        return State({}, inputs, upstream, conf, code, places, formats_of(task))
 
     def _moved(self, silent: Iterable[TaskUnit]) -> set[str]:
         """Files that are not any more what tasks without outputs were computed from."""

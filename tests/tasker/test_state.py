@@ -28,6 +28,7 @@ STATE = State(
     conf={"fps": ConfRead("56" * 10, "50"), "gain": ConfRead("", "absent")},
     code={"summary": {"taskfile:summary": "0123456789ab"}},
     places="78" * 10,
+    formats={"a.json": "JSON"},
 )
 
 GOLDEN = """{
@@ -59,7 +60,10 @@ GOLDEN = """{
    "taskfile:summary": "0123456789ab"
   }
  },
- "places": "P"
+ "places": "P",
+ "formats": {
+  "a.json": "JSON"
+ }
 }
 """
 for name, digest in {"A": "ab" * 32, "R": "12" * 32, "C": "56" * 10, "P": "78" * 10}.items():
@@ -84,6 +88,7 @@ def test_the_state_file_is_a_promise(tmp_path):
         {"fps": STATE.conf["fps"]},
         STATE.code,
         STATE.places,
+        STATE.formats,
     )
     write_state(tmp_path, "summary", state)
     assert (tmp_path / ".tasker/summary.json").read_text() == GOLDEN

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from smttask.errors import DefinitionError, InputError
-from smttask.tasker import JSON, Tasker
+from smttask.tasker import JSON, Pandas, Pickle, Tasker
 from smttask.testing import scratch_project
 
 
@@ -395,6 +396,26 @@ def test_inputs_in_other_places_are_other_inputs(t: Tasker, ins: Any, others: An
     assert last.report()[0].why == "its inputs stand in other places"
     assert last() == str(t.first())
     assert last.is_current()
+
+
+def test_a_file_of_another_format_is_made_again(t: Tasker) -> None:
+    """Though the file is there as it was stored; another name in it is another format too."""
+    formats = [JSON("x.dat"), Pickle("x.dat"), Pandas("x.dat"), Pandas("x.dat", key="k"), "x.dat"]
+    kinds = ["JSON", "Pickle", "Pandas", "Pandas 'k'", "plain file"]
+    for number, output in enumerate(formats):
+
+        @t.stores(output)
+        def odd(tsk):
+            tsk.output_files[0].write_text("plain")
+            return pd.Series([1]) if tsk.kind.startswith("Pandas") else 3
+
+        odd.kind = kinds[number]
+        if number:
+            assert [stale.why for stale in odd.report()] == [
+                f"'x.dat' was stored as {kinds[number - 1]}, and is to be {kinds[number]}"
+            ]
+        odd()
+        assert odd.is_current()
 
 
 def test_a_task_of_another_name_makes_its_outputs_itself(t: Tasker, ran: list[str]) -> None:
