@@ -47,19 +47,26 @@ class FrameWriter:
 
 
 class FrameReader:
-    """Reads on in a file that a `FrameWriter` of our own writes; it need not be there yet."""
+    """Reads on in a file that a `FrameWriter` of our own writes; it need not be there yet.
+
+    Attributes
+    ----------
+    damage
+        Why nothing more can be read, as where the disk lost a part of the file; empty while all is well.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
+        self.damage = ""
         self._offset = 0
 
     def new(self) -> Iterator[tuple[Any, ...]]:
         """What was written since it was last asked; what is not whole yet comes later."""
         try:
-            if os.stat(self._path).st_size <= self._offset:
+            if self.damage or os.stat(self.path).st_size <= self._offset:
                 return
             # Opened anew each time: only then a network file system shows what others wrote
-            with open(self._path, "rb") as file:
+            with open(self.path, "rb") as file:
                 file.seek(self._offset)
                 data = file.read()
         except FileNotFoundError:
@@ -69,6 +76,13 @@ class FrameReader:
             end = begin + LENGTH_BYTES + int.from_bytes(data[begin : begin + LENGTH_BYTES], "big")
             if end > len(data):
                 return
+            try:
+                items = pickle.loads(data[begin + LENGTH_BYTES : end])  # noqa: S301 - written by our own job
+                if not isinstance(items, tuple):
+                    raise TypeError(f"no tuple, but {type(items).__name__}")
+            except Exception as error:  # noqa: BLE001 - pickles that are none raise anything
+                self.damage = f"{type(error).__name__}: {error}"
+                return
             self._offset += end - begin
-            yield pickle.loads(data[begin + LENGTH_BYTES : end])  # noqa: S301 - written by our own job
+            yield items
             begin = end

@@ -222,8 +222,10 @@ class LocalCluster(Cluster):
         return [str(job.job_id) for job in jobs]
 
     def ended(self, job: str) -> str | None:
-        """See `Cluster`."""
-        return None if job not in self._jobs or not self._jobs[job].done() else "ended"
+        """See `Cluster`; a job may outlive the process that watches over it."""
+        if job not in self._jobs or not self._jobs[job].done():
+            return None
+        return None if job in self._pids and memory_of(self._pids[job]) else "ended"
 
     def begun(self, job: str, pid: int) -> None:
         """See `Cluster`."""
@@ -236,8 +238,9 @@ class LocalCluster(Cluster):
             self._end_at_once(left)
             return
         for job in left:
+            is_watched = memory_of(int(job)) > 0
             with suppress(ProcessLookupError):
-                os.kill(int(job), signal.SIGTERM)
+                os.kill(int(job) if is_watched else self._pids.get(job, int(job)), signal.SIGTERM)
 
     def _end_at_once(self, jobs: Sequence[str]) -> None:
         """Kill the jobs with their workers, whose tasks may take no notice that the job is gone."""

@@ -47,6 +47,7 @@ class _Job:
     stopped: list[Outcome] = field(default_factory=list)
     has_begun: bool = False
     has_ended: bool = False
+    is_unread: bool = False  # from some place on
     ended: str | None = None
     ended_at: float = 0.0
 
@@ -191,6 +192,12 @@ class Flow:
         """What came of the works of `job` since it was last looked at."""
         for kind, *content in job.reader.new():
             yield from self._handle(job, kind, content)
+        if job.reader.damage and not job.is_unread:
+            job.is_unread = True
+            self._told.tell(
+                f"What job {job.name} tells cannot be read any more; its results are kept, what it had begun "
+                f"counts as failed.\n{job.reader.path}: {job.reader.damage}"
+            )
         if not job.has_ended:
             job.ended = job.ended or self.cluster.ended(job.name)
             if job.ended is None:

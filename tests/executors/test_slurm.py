@@ -54,6 +54,20 @@ def Wait(x: int) -> int:
     return x
 
 @RecordedTask
+def Unwatch(x: int) -> int:
+    facts = Path(f"/proc/{os.getppid()}/stat").read_text()
+    os.kill(int(facts.rpartition(")")[2].split()[1]), signal.SIGKILL)  # who watches over the job
+    time.sleep(1)
+    return x
+
+@RecordedTask
+def Tear(x: int) -> int:
+    [told] = (MARK.parent / "slurm").glob("*/1.told")
+    with open(told, "ab") as file:
+        file.write(b"\\0\\0\\0\\0\\0\\0\\0\\7garbage")
+    return x
+
+@RecordedTask
 def Insist(x: int) -> int:
     MARK.touch()
     while True:
@@ -183,6 +197,25 @@ def test_a_task_whose_job_is_ended_has_failed_and_the_others_of_the_job_are_run(
     assert lab.statuses() == ["finished", "finished", "killed"]
     [folder] = lab.runs()
     assert f"What the jobs printed is in {folder}" in watcher.told
+
+
+def test_a_job_that_outlives_who_watches_over_it_is_followed_to_its_end(lab):
+    """Its process runs on; nothing is given to another job meanwhile, or called a failure."""
+    lab.save(lab.tasks.Square(1), lab.tasks.Unwatch(1))
+    assert lab.run(n=1, slurm={"chunk": 2}).counts == {"computed": 2}
+    assert (lab.left(), lab.runs()) == ([], [])
+
+
+def test_a_file_of_a_job_that_is_torn_is_told_and_nothing_is_lost(lab):
+    """What had begun counts as failed, the rest goes into another job, which finds what is done."""
+    lab.save(lab.tasks.Tear(1))
+    lab.tasks.Square(5).save(lab.todo / "z")
+    watcher = Watcher()
+    summary = lab.run(lambda: watcher, n=1, slurm={"chunk": 2})
+    assert summary.counts == {"killed": 1, "gone": 1}
+    assert [lab.tasks.Tear(1).load(), lab.tasks.Square(5).load()] == [1, 25]
+    assert watcher.told[0].startswith("What job ")
+    assert "tells cannot be read any more; its results are kept" in watcher.told[0]
 
 
 def test_a_task_whose_job_is_ended_is_tried_again_if_wanted(lab):
