@@ -239,6 +239,14 @@ def test_report_tells_what_is_stale_and_why(lab):
     assert lab.calls("number") == {"run0": "x", "run1": "x"}
 
 
+def test_json_of_a_run_is_that_of_a_report(lab):
+    """With --dry-run; without, it is wrong usage, and nothing runs."""
+    folders = lab.folders(1)
+    assert lab("run", "--dry-run", "--json", *folders) == lab("report", "--json", *folders)
+    assert "--json needs --dry-run" in lab("run", "--json", *folders, status=2)[1]
+    assert lab.calls("number") == {}
+
+
 def test_report_tells_what_other_code_made(lab):
     """Up to date by the settings, but no secret: with the way to replace it."""
     lab("run", *lab.folders(2))
