@@ -35,8 +35,9 @@ class Needs:
     named_files
         Absolute paths of all files that are named, also of those that a task stores.
     order
-        All these as they stand in the arguments: place, and task or kind and absolute path. Places begin with
-        the number of the argument among those that take something; its name is a matter of the code.
+        All these as they stand in the arguments: place, and task or `FormatFile.kind` and absolute path.
+        Places begin with the number of the argument among those that take something; its name is a matter
+        of the code.
     """
 
     files: dict[str, bool] = field(default_factory=dict)
@@ -62,7 +63,7 @@ def needs_of(task: TaskUnit) -> Needs:
             if isinstance(leaf, FormatFile | str | os.PathLike):
                 path = _path(task, leaf)
                 needs.named_files[path] = None
-                order.append((place, (type(leaf).__name__ if isinstance(leaf, FormatFile) else "path", path)))
+                order.append((place, (leaf.kind if isinstance(leaf, FormatFile) else "", path)))
                 found = task.tasker.find_output(path)
                 if found is None or (found[1] != path and found[0].name == task.name):
                     name = leaf.filename if isinstance(leaf, FormatFile) else os.fsdecode(leaf)

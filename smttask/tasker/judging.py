@@ -140,7 +140,7 @@ class Walk:
     def places_of(self, task: TaskUnit) -> str:
         """Name of what stands where in the arguments of `task`, and of tasks without outputs before it.
 
-        Empty where there is but one argument of one thing in each.
+        Empty where there is but one argument of one task or path in each.
         """
         found = {"": self._places(task)}
         found.update({label(task, silent): self._places(silent) for silent in self.behind(task).silent})
@@ -152,14 +152,16 @@ class Walk:
         if known is None:
             order = self.graph.needs[task].order
             lines = [f"{place} {self._named_input(task, leaf)}\n" for place, leaf in order]
-            is_plain = len(order) < 2 and all(place == "0" for place, _ in order)
+            is_plain = len(order) < 2 and all(
+                place == "0" and not (isinstance(leaf, tuple) and leaf[0]) for place, leaf in order
+            )
             known = self._known_places[task] = "" if is_plain else _short("".join(lines))
         return known
 
     def _named_input(self, task: TaskUnit, leaf: TaskUnit | Runnable | tuple[str, str]) -> str:
         if isinstance(leaf, tuple):
             kind, path = leaf
-            return f"{kind} {self.input_key(task, path, task)}"
+            return f"{kind or 'path'} {self.input_key(task, path, task)}"
         if is_directory_task(leaf):
             return f"task {label(task, cast('TaskUnit', leaf))}"
         return f"result {self._named(leaf)[0]}"

@@ -99,7 +99,7 @@ class State:
     code
         Task (itself first, then those without outputs before it) -> parts of its code fingerprint.
     places
-        Names what stood where in the arguments; empty where one argument took one thing.
+        Names what stood where in the arguments; empty where one argument took one task or path.
     formats
         `FormatFile.kind` of the outputs of a format.
     is_finished

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from smttask.errors import DefinitionError, InputError
-from smttask.tasker import JSON, Pandas, Pickle, Tasker
+from smttask.tasker import JSON, Pandas, Pickle, Tasker, Text
 from smttask.testing import scratch_project
 
 
@@ -379,12 +379,16 @@ def test_a_run_that_cannot_begin_leaves_what_counts_by_time(t: Tasker) -> None:
         (["a.txt", "b.txt"], ["a.txt", "b.txt", "a.txt"]),
         ([["a.txt"], ["b.txt"]], [["a.txt", "b.txt"], []]),
         ({"x": "a.txt"}, {"y": "a.txt"}),
+        ("a.txt", Text("a.txt")),
+        (Pandas("c.h5"), Pandas("c.h5", key="k")),
     ],
 )
 def test_inputs_in_other_places_are_other_inputs(t: Tasker, ins: Any, others: Any, silent: bool) -> None:
     """Though each is the same as before; also of a task without outputs on the way."""
     for name in ("a.txt", "b.txt"):
         (t.p / name).write_text(name)
+    for file in (Pandas(t.p / "c.h5"), Pandas(t.p / "c.h5", key="k")):
+        file.save(pd.Series([len(file.key)]))
 
     def define(taken: Any) -> Any:
         make(t, "first", *([] if silent else [JSON("1.json")]), ins=taken, value=str)
