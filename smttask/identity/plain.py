@@ -27,6 +27,7 @@ __all__ = [
 
 LARGE = 64 * 1024  # texts and buffers of more bytes enter by their blake3
 _FLOAT = Struct("<cQd").pack
+_LONG = 10_000
 _NAN = _FLOAT(b"f", 8, float("nan"))
 
 
@@ -75,10 +76,15 @@ def path_bytes(value: Path, root: Path | None) -> bytes:
     return joined(b"p", [text_bytes("absolute"), text_bytes(absolute.as_posix())])
 
 
+class _NotPlain(Exception):
+    """Something is not plain; caught in this file."""
+
+
 def plain_bytes(value: Any, *, root: Path | None = None) -> bytes | None:
     """What `canonical_bytes` gives for `value`; None if not all of it is plain.
 
-    Plain are None, bools, numbers, texts, bytes, paths, and lists, tuples and dicts of these.
+    Plain are None, bools, numbers, texts, bytes, paths, and lists, tuples and dicts of these; lists of
+    more than 10 000 are not, which `canonical_bytes` packs ten times as fast.
 
     Parameters
     ----------
@@ -92,12 +98,21 @@ def plain_bytes(value: Any, *, root: Path | None = None) -> bytes | None:
     """
     try:
         return _plain(value, root)
-    except (KeyError, RecursionError):  # what it is, or that it holds itself, is told elsewhere
+    except (_NotPlain, RecursionError):  # what it is, or that it holds itself, is told elsewhere
         return None
 
 
 def _plain(value: Any, root: Path | None) -> bytes:
-    return _WRITERS[type(value)](value, root)
+    writer = _WRITERS.get(type(value))
+    if writer is None:
+        raise _NotPlain
+    return writer(value, root)
+
+
+def _items(value: Any, root: Path | None) -> list[bytes]:
+    if len(value) > _LONG:
+        raise _NotPlain
+    return [_plain(item, root) for item in value]
 
 
 def _dict(value: dict[Any, Any], root: Path | None) -> bytes:
@@ -113,8 +128,8 @@ _WRITERS: dict[type, Callable[[Any, Path | None], bytes]] = {
     type(None): lambda value, root: CONSTANTS[None],
     bytes: lambda value, root: sized(b"y", value),
     complex: lambda value, root: joined(b"j", [float_bytes(value.real), float_bytes(value.imag)]),
-    list: lambda value, root: joined(b"l", [_plain(item, root) for item in value]),
-    tuple: lambda value, root: joined(b"t", [_plain(item, root) for item in value]),
+    list: lambda value, root: joined(b"l", _items(value, root)),
+    tuple: lambda value, root: joined(b"t", _items(value, root)),
     dict: _dict,
     PosixPath: path_bytes,
     WindowsPath: path_bytes,
