@@ -84,7 +84,7 @@ def plain_bytes(value: Any, *, root: Path | None = None) -> bytes | None:
     """What `canonical_bytes` gives for `value`; None if not all of it is plain.
 
     Plain are None, bools, numbers, texts, bytes, paths, and lists, tuples and dicts of these; lists of
-    more than 10 000 are not, which `canonical_bytes` packs ten times as fast.
+    more than 10 000 are not, which `canonical_bytes` packs several times as fast.
 
     Parameters
     ----------
