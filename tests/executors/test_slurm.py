@@ -21,6 +21,7 @@ from smttask.executors.messages import Instructions
 from smttask.executors.progress import Display
 from smttask.executors.running import Running, run_works, works_of_files
 from smttask.executors.settling import settle_records
+from smttask.runner import take_in_journals
 from smttask.settings import JOURNAL
 from smttask.testing import scratch_project
 
@@ -326,6 +327,20 @@ def test_an_array_of_slurm_runs_all_and_its_records_are_taken_in(lab, slurm):
 
 
 @pytest.mark.slow
+def test_jobs_that_do_not_reach_the_record_server_keep_journals(lab, slurm):
+    """The tasks are no failures; who reaches a record store takes their records in."""
+    lab.save(*(lab.tasks.Square(x) for x in range(2)), lab.tasks.Fail(1))
+    watcher = Watcher()
+    told = {"record_store": "postgresql://nobody@127.0.0.1:9/none"}
+    summary = lab.run(lambda: watcher, n=1, slurm={"cluster": "slurm", "chunk": 3}, told=told)
+    assert summary.counts == {"computed": 2, "failed": 1}
+    assert any(
+        text.startswith("Records are kept in a journal, to be taken in later") for text in watcher.told
+    )
+    take_in_journals(lab.project)
+    assert lab.statuses() == ["crashed", "finished", "finished"]
+
+
 def test_what_slurm_says_of_a_killed_job_is_told(lab, slurm):
     """The task that it was at has failed; the next one runs in another job."""
     lab.save(lab.tasks.Shoot(1), lab.tasks.Square(1))
