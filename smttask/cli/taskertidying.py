@@ -136,13 +136,14 @@ def unlock(dirs: tuple[str, ...], yes: bool) -> None:
       smttask tasker unlock 2026-03-01/movie1
     """  # noqa: D301 - click looks for the character itself
     from smttask.tasker.directory import Tasker
+    from smttask.tasker.state import find_locks
 
     given = given_folders(dirs)
     folders = [folder for folder in given if os.path.isdir(folder)]
     for folder in given:
         if folder not in folders:
             click.echo(f"There is no folder {printable(folder)}.", err=True)
-    holders = {path: find_holder(path) for folder in folders for path in _locks(folder)}
+    holders = {path: find_holder(path) for folder in folders for path in find_locks(folder)}
     for path, holder in holders.items():
         click.echo(f"{printable(os.path.relpath(path))}: held by {holder or 'nobody'}")
     n_held = sum(map(bool, holders.values()))
@@ -153,12 +154,3 @@ def unlock(dirs: tuple[str, ...], yes: bool) -> None:
         Tasker(folder).unlock()
     click.echo(f"{many(len(holders), 'lock')} broken" if holders else "nothing is locked")
     sys.exit(1 if len(folders) < len(given) else 0)
-
-
-def _locks(folder: str) -> list[str]:
-    """Lock files of a folder."""
-    from smttask.tasker.state import FOLDER
-
-    place = os.path.join(os.path.abspath(folder), FOLDER)
-    names = sorted(os.listdir(place)) if os.path.isdir(place) else []
-    return [os.path.join(place, name) for name in names if name.endswith(".lock")]

@@ -29,7 +29,7 @@ from smttask.tasker.judging import Stale
 from smttask.tasker.menu import menu_html, menu_text
 from smttask.tasker.place import working_in
 from smttask.tasker.reporting import judge
-from smttask.tasker.state import FOLDER, lock_path
+from smttask.tasker.state import find_locks, lock_path
 from smttask.tasker.unit import TaskUnit
 from smttask.tasker.using import Use, current_use
 
@@ -355,10 +355,9 @@ class Tasker(Wiring):
         Never needed after a crash: a lock ends with its owner. A task that is running would go on,
         and could be run a second time beside it.
         """
-        folder = os.path.join(self.folder, FOLDER)
-        for entry in os.listdir(folder) if os.path.isdir(folder) else ():
-            if entry.endswith((".lock", ".lock.owner")):
-                unlink_if_there(os.path.join(folder, entry))
+        for path in find_locks(self.folder):
+            unlink_if_there(path)
+            unlink_if_there(f"{path}.owner")
 
 
 def _class_attribute(tasker: Tasker, name: str) -> object:

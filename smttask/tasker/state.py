@@ -26,6 +26,7 @@ __all__ = [
     "State",
     "file_key",
     "file_path",
+    "find_locks",
     "lock_path",
     "read_state",
     "state_path",
@@ -146,6 +147,15 @@ def state_path(folder: str | os.PathLike[str], task: str) -> str:
 def lock_path(folder: str | os.PathLike[str], task: str) -> str:
     """The file that is locked while `task` of the Tasker in `folder` runs."""
     return os.path.join(folder, FOLDER, _file_name(task) + ".lock")
+
+
+def find_locks(folder: str | os.PathLike[str]) -> list[str]:
+    """What `lock_path` gives for tasks that are locked, or whose lock is left over; sorted, absolute."""
+    place = os.path.join(os.path.abspath(folder), FOLDER)
+    names = os.listdir(place) if os.path.isdir(place) else ()
+    # An owner file beside it serves where the file system has no locks.
+    locks = {name.removesuffix(".owner") for name in names if name.endswith((".lock", ".lock.owner"))}
+    return [os.path.join(place, name) for name in sorted(locks)]
 
 
 def _file_name(task: str) -> str:

@@ -209,10 +209,10 @@ def test_unlock_removes_lock_files_and_nothing_else(t: Tasker) -> None:
     """Also where there are none."""
     t.unlock()
     store(t, "one", JSON("a.json"))()
-    (t.p / ".tasker" / "one.lock").touch()
+    for name in ("one.lock", "one.lock.owner", "two.lock.owner"):
+        (t.p / ".tasker" / name).touch()
     t.unlock()
-    assert not (t.p / ".tasker" / "one.lock").exists()
-    assert (t.p / ".tasker" / "one.json").exists()
+    assert sorted(os.listdir(t.p / ".tasker")) == ["one.json", "one.status.json"]
 
 
 class Movie(Tasker):
