@@ -102,10 +102,16 @@ class Graph:
         found.silent.sort(key=self._place.__getitem__)
         return found
 
-    def last_uses(self) -> list[list[TaskUnit]]:
-        """For each place in `order` the tasks without outputs whose value nobody needs after it."""
-        last: dict[TaskUnit, int] = {}
+    def last_uses(self, kept: Iterable[TaskUnit] = ()) -> list[list[TaskUnit]]:
+        """For each place in `order` the tasks without outputs whose value nobody needs after it.
+
+        Parameters
+        ----------
+        kept
+            Tasks whose values are needed after all.
+        """
         end = len(self.order)
+        last = dict.fromkeys(kept, end)
         for number in range(end - 1, -1, -1):
             user = self.order[number]
             until = number if user.output_paths else last.setdefault(user, end)

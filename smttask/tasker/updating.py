@@ -78,12 +78,13 @@ class Update:
 
     # ------------------------------------------------------------ one task
 
-    def iter_storing(self) -> Iterator[TaskUnit]:
+    def iter_storing(self, keep: Iterable[TaskUnit] = ()) -> Iterator[TaskUnit]:
         """Yield the tasks that store something, in the order in which they are to be settled.
 
-        Values of tasks without outputs are let go after the last task that needs them.
+        Values of tasks without outputs are let go after the last task that needs them, but those of
+        `keep`, which are asked for afterwards.
         """
-        uses = self._walk.graph.last_uses()
+        uses = self._walk.graph.last_uses(keep)
         for task, used_up in zip(self._walk.graph.order, uses, strict=False):
             if task.output_paths:
                 yield task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -115,9 +115,9 @@ class _Course:
         self._running: list[tuple[TaskUnit, str]] = []
         self._broken: list[TaskUnit] = []  # by what was raised last, the innermost first
 
-    def go(self, called: Iterable[TaskUnit]) -> None:
+    def go(self, called: Sequence[TaskUnit]) -> None:
         """Bring all up to date, then call tasks that store nothing, once each."""
-        for task in self._update.iter_storing():
+        for task in self._update.iter_storing(keep=called):
             self._try(task, self._update.settle)
         for task in called:
             self._try(task, self._update.value_of)
