@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from smttask.errors import InputError, TaskfileError
+from smttask.errors import InputError, ProjectError, TaskfileError
 from smttask.tasker.sets import SetTasker
+from smttask.testing import scratch_project
 
 TASKFILE = """
 from smttask import tasker
@@ -72,6 +73,15 @@ def test_a_set_has_tasks_of_its_own_and_its_own_taskfiles(experiment):
     assert both() == "mine"
     with pytest.raises(TaskfileError, match="There is no taskfile"):
         s.use("day/movie2")
+
+
+def test_a_set_records_its_own_tasks_if_asked_to(tmp_path):
+    """In the project around its folder, as any Tasker."""
+    assert not SetTasker(tmp_path).record
+    with pytest.raises(ProjectError, match="in no project"):
+        SetTasker(tmp_path, record=True)
+    with scratch_project(tmp_path / "lab") as scratch:
+        assert SetTasker(scratch.root, record=True).record
 
 
 def test_an_unknown_group_or_alias_is_an_error_with_a_suggestion(experiment):
