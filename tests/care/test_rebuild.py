@@ -14,6 +14,7 @@ from smttask import RSView, config
 from smttask.care.rebuild import rebuild
 from smttask.care.verify import verify
 from smttask.errors import RecordStoreError, RecordStoreWarning
+from smttask.storage.atomic import is_unfinished
 
 
 def records(lab):
@@ -26,10 +27,10 @@ def records(lab):
 
 
 def links(lab):
-    """All links by path, and where they lead."""
+    """All links by path, and where they lead; not what killed processes had begun, which `clean` removes."""
     found = {}
     for folder, _, names in os.walk(lab.root / "data"):
-        for path in (os.path.join(folder, name) for name in names):
+        for path in (os.path.join(folder, name) for name in names if not is_unfinished(name)):
             if os.path.islink(path):
                 found[path] = os.readlink(path)
     return found
