@@ -92,7 +92,6 @@ LAZY = 3  # place in `all_kinds` of the task whose digest is that of a result
 
 @pytest.fixture
 def lab(scratch: Any) -> Any:
-    pytest.importorskip("xarray")
     return scratch({"tasks.py": TASKS})
 
 
