@@ -332,5 +332,5 @@ def _flush() -> None:
     for stream in streams:
         try:
             stream.flush()
-        except Exception:  # noqa: BLE001 - closed by the run, whose own stream it may be
+        except (OSError, ValueError, AttributeError):  # full or closed; or put there by the run, and none
             continue

@@ -431,7 +431,7 @@ def test_a_task_that_kills_its_workers_is_reported_and_no_other(lab):
         lab.tasks.Square(x).save(lab.todo)
     lab.tasks.Total([lab.tasks.Die(2)], 1).save(lab.todo)
     summary = run(lab)
-    assert ended(summary) == (41, 2)
+    assert (ended(summary), lab.calls("Square")) == ((41, 2), 40)
     assert {outcome.error for outcome in summary.failures} == {
         "its worker died 2 times, at last ended by signal 9 (SIGKILL)"
     }
@@ -447,7 +447,7 @@ def test_tasks_that_end_their_workers_at_once_are_reported_and_no_other(lab):
     for x in range(10):
         lab.tasks.Square(x).save(lab.todo)
     summary = run(lab)
-    assert ended(summary) == (10, 3)
+    assert (ended(summary), lab.calls("Square")) == ((10, 3), 10)
     assert {outcome.error for outcome in summary.failures} == {
         "its worker died 2 times, at last ended by itself, with exit status 3"
     }

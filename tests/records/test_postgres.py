@@ -283,7 +283,7 @@ def test_a_server_that_does_not_answer_is_told_within_5_s_and_not_asked_again_at
         for _ in range(3):
             with pytest.raises(RecordStoreError, match="cannot be reached"):
                 store.count()
-        assert time.monotonic() - begun < 9  # once 5 s, not three times
+        assert time.monotonic() - begun < 5
 
 
 def test_a_password_comes_from_the_environment_or_pgpass_and_is_nowhere_shown(

@@ -144,7 +144,7 @@ def test_the_next_process_takes_over_at_once_when_the_computing_one_is_killed(
     first.kill()
     first.wait()
     assert finish(second) == "3\n"
-    assert time.monotonic() - begin < 30  # not the minute after which a silent owner is given up
+    assert time.monotonic() - begin < 2
     if with_child:
         child = int((lab.root / "forked").read_text())
         os.kill(child, signal.SIGKILL)  # raises if it no longer lived
