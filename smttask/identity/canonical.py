@@ -22,9 +22,7 @@ from smttask.identity.arrays import array_content
 from smttask.identity.defaults import usual_bytes
 from smttask.identity.digest import digest
 from smttask.identity.plain import (
-    CONSTANTS,
-    float_bytes,
-    int_bytes,
+    SCALAR_WRITERS,
     joined,
     path_bytes,
     sized,
@@ -305,13 +303,7 @@ def _default_bytes(value: Any, root: Path | None) -> bytes | None:
 
 
 _WRITERS: dict[type, Callable[[Any, _Pass], bytes]] = {
-    float: float_bytes,
-    int: int_bytes,
-    str: text_bytes,
-    bool: lambda value, one: CONSTANTS[value],
-    type(None): lambda value, one: CONSTANTS[None],
-    bytes: lambda value, one: sized(b"y", value),
-    complex: lambda value, one: joined(b"j", [float_bytes(value.real), float_bytes(value.imag)]),
+    **SCALAR_WRITERS,
     list: _list,
     tuple: lambda value, one: _list(value, one, b"t"),
     set: _set,

@@ -15,6 +15,7 @@ from smttask.hashing import new_hasher
 __all__ = [
     "CONSTANTS",
     "LARGE",
+    "SCALAR_WRITERS",
     "content_hash",
     "float_bytes",
     "int_bytes",
@@ -66,6 +67,18 @@ def float_bytes(value: float, one: Any = None) -> bytes:
 def text_bytes(value: str, one: Any = None) -> bytes:
     """Canonical bytes of a text: UTF-8, lone surrogates as they are."""
     return sized(b"s", value.encode("utf-8", "surrogatepass"))
+
+
+#: What writes a value that is no container and no path, by its type; the second argument is passed over.
+SCALAR_WRITERS: dict[type, Callable[[Any, Any], bytes]] = {
+    float: float_bytes,
+    int: int_bytes,
+    str: text_bytes,
+    bool: lambda value, one: CONSTANTS[value],
+    type(None): lambda value, one: CONSTANTS[None],
+    bytes: lambda value, one: sized(b"y", value),
+    complex: lambda value, one: joined(b"j", [float_bytes(value.real), float_bytes(value.imag)]),
+}
 
 
 def path_bytes(value: Path, root: Path | None) -> bytes:
@@ -121,13 +134,7 @@ def _dict(value: dict[Any, Any], root: Path | None) -> bytes:
 
 
 _WRITERS: dict[type, Callable[[Any, Path | None], bytes]] = {
-    float: float_bytes,
-    int: int_bytes,
-    str: text_bytes,
-    bool: lambda value, root: CONSTANTS[value],
-    type(None): lambda value, root: CONSTANTS[None],
-    bytes: lambda value, root: sized(b"y", value),
-    complex: lambda value, root: joined(b"j", [float_bytes(value.real), float_bytes(value.imag)]),
+    **SCALAR_WRITERS,
     list: lambda value, root: joined(b"l", _items(value, root)),
     tuple: lambda value, root: joined(b"t", _items(value, root)),
     dict: _dict,

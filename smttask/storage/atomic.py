@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import BinaryIO, cast
 
@@ -34,35 +34,39 @@ _UNFINISHED = re.compile(r"\.(.+)\.\d+-\d+-[0-9a-f]{6}\.part", re.DOTALL)
 
 
 def storage_error(what: str, path: str, error: OSError) -> StorageError:
-    """Turn what the system said about `path` into an error that says what to do."""
-    remedy = {
-        errno.ENOSPC: "make room on this disk, then run again; nothing half-written was left",
-        errno.EDQUOT: "make room in your quota, then run again; nothing half-written was left",
-        errno.EFBIG: "raise the limit on the size of files (`ulimit -f`), then run again",
-        errno.EACCES: "ask for write permission there, or choose another data folder",
-        errno.EPERM: "ask for write permission there, or choose another data folder",
-        errno.EROFS: "mount it writable, or choose another data folder",
-        errno.ENOTDIR: "a file stands where a folder is needed: move it away",
-        errno.EEXIST: "a file stands where a folder is needed: move it away",
-    }.get(error.errno or 0, "see whether the disk is mounted and works")
-    found = f"{path}: {error.strerror or error}"
-    made = StorageError(what, found, remedy, path=path)
-    made.errno = error.errno
-    return made
+    """Turn what the system said about writing `path` into an error that says what to do."""
+    return _told(what, path, path, error, _TO_WRITE)
 
 
 def reading_error(what: str, path: str, error: OSError) -> StorageError:
     """Turn what the system said about reading `path` into an error that says what to do."""
-    remedy = {
-        errno.ENOENT: "see whether the name is right, or make the file",
-        errno.ENOTDIR: "see whether the name is right, or make the file",
-        errno.EACCES: "make it readable for you",
-        errno.EPERM: "make it readable for you",
-        errno.EISDIR: "a folder stands where a file is needed: name a file",
-        errno.ELOOP: "take the link away that leads back",
-        errno.EINVAL: "name files and folders only",
-    }.get(error.errno or 0, "see whether the disk is mounted and works")
-    made = StorageError(what, f"{error.filename or path}: {error.strerror or error}", remedy, path=path)
+    return _told(what, path, error.filename or path, error, _TO_READ)
+
+
+_TO_WRITE = {
+    errno.ENOSPC: "make room on this disk, then run again; nothing half-written was left",
+    errno.EDQUOT: "make room in your quota, then run again; nothing half-written was left",
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`), then run again",
+    errno.EACCES: "ask for write permission there, or choose another data folder",
+    errno.EPERM: "ask for write permission there, or choose another data folder",
+    errno.EROFS: "mount it writable, or choose another data folder",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it away",
+    errno.EEXIST: "a file stands where a folder is needed: move it away",
+}
+_TO_READ = {
+    errno.ENOENT: "see whether the name is right, or make the file",
+    errno.ENOTDIR: "see whether the name is right, or make the file",
+    errno.EACCES: "make it readable for you",
+    errno.EPERM: "make it readable for you",
+    errno.EISDIR: "a folder stands where a file is needed: name a file",
+    errno.ELOOP: "take the link away that leads back",
+    errno.EINVAL: "name files and folders only",
+}
+
+
+def _told(what: str, path: str, culprit: str, error: OSError, remedies: Mapping[int, str]) -> StorageError:
+    remedy = remedies.get(error.errno or 0, "see whether the disk is mounted and works")
+    made = StorageError(what, f"{culprit}: {error.strerror or error}", remedy, path=path)
     made.errno = error.errno
     return made
 
