@@ -94,7 +94,7 @@ class Line:
                 self.cancel(left).result(CLOSE_S)
                 self.interrupt().result(CLOSE_S)
         self.cluster.kill()
-        with suppress(Exception):
+        with suppress(Exception):  # as above
             self._client.close(timeout=CLOSE_S)
 
     # -- orders

@@ -268,7 +268,7 @@ class Worker:
         elif error is not None:
             traceback.print_exception(error)
         for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):
+            with suppress(Exception):  # they may be objects of the task, and the process ends here
                 stream.flush()
         os._exit(status)
 
