@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from queue import Empty
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from smttask import errors
@@ -37,6 +37,7 @@ LET_END_S = 3.0
 LINGER_S = 5.0  # for threads and exit handlers that tasks left in a worker that has nothing to do any more
 SETTLE_AT_ONCE_S = 5.0
 MOST_FALSE_STARTS = 10
+NAP_S = 0.01  # while outcomes come faster than that, they gather: workers get the next works without us
 
 
 class Crew:
@@ -53,6 +54,7 @@ class Crew:
         self._n_stops = 0
         self._asked_to_stop_at = 0.0
         self._refreshed_at = 0.0
+        self._heard_at = 0.0
         self._scales = Scales()
         self._n_false_starts = 0
         self._root = ""
@@ -151,11 +153,16 @@ class Crew:
             self._told.refresh()
         while True:
             self._insist()
+            if events.empty() and self._supply.lasts and monotonic() - self._heard_at < NAP_S:
+                sleep(NAP_S)
             try:
-                return events.get(timeout=REFRESH_S)
+                event = events.get(timeout=REFRESH_S)
             except Empty:
                 self._refresh()
                 self._hand_out()  # what was busy elsewhere may be due
+            else:
+                self._heard_at = monotonic()
+                return event
 
     def _refresh(self) -> None:
         for worker in self._dismissed:

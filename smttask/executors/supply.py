@@ -42,6 +42,7 @@ class Supply:
         self.lock = threading.Lock()
         self._events = events
         self._n_busy = 0
+        self._n_taken = 0
 
     @property
     def is_over(self) -> bool:
@@ -49,9 +50,15 @@ class Supply:
         with self.lock:
             return not self._n_busy and self.backlog.is_empty
 
+    @property
+    def lasts(self) -> bool:
+        """Whether workers find works for a while without `fill`."""
+        return self.backlog.n_ready >= self.limit
+
     def fill(self) -> None:
-        """Read works, so that each worker finds another one while the caller is busy."""
-        more = self.backlog.fill(2 * self.limit)
+        """Read works, so that each worker finds another one while the caller is busy, for as long as lately."""
+        n_taken, self._n_taken = self._n_taken, 0
+        more = self.backlog.fill(2 * max(self.limit, n_taken))
         if more:
             with self.lock:
                 self.backlog.add(more)
@@ -92,6 +99,7 @@ class Supply:
             return None
         if item is not None:
             self._n_busy += 1
+            self._n_taken += 1
             worker.take(item, now)
         return item
 

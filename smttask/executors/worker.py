@@ -45,6 +45,7 @@ __all__ = ["main"]
 LOOK_S = 0.1
 STOP_AGAIN_S = 1.0
 ALONE_S = 5.0
+SHORT_S = 0.005  # in which no task takes so much memory that it would be worth a look
 
 
 def main(parent: int) -> None:
@@ -92,6 +93,7 @@ class Worker:
         self._sending = threading.Lock()
         self._may_stop = False
         self._is_stopped = False
+        self._has_old_peak = True
 
     def send(self, kind: str, **content: Any) -> None:
         """Tell the parent something; any thread may, and no signal cuts it.
@@ -231,7 +233,9 @@ class Worker:
         return True
 
     def _run(self, files: Calls, work: Work, *, may_split: bool) -> None:
-        begin, peak = perf_counter(), 0
+        if self._has_old_peak:
+            reset_peak()
+        begin = perf_counter()
         try:
             if work.call:
                 run = partial(files.call, work, wait=False)
@@ -241,10 +245,8 @@ class Worker:
                 if task is not None and self._is_put_off(tasks, task, may_split=may_split):
                     return
                 run = partial(tasks.run, work, task)
-            reset_peak()
             with self._stoppable():
                 outcome = run()
-            peak = peak_bytes()
         except Held as held:
             self._answer(status="busy", holder=held.holder)
             return
@@ -256,6 +258,8 @@ class Worker:
             else:
                 outcome = describe_failure(work, error, duration_s)
         self._end_child()
+        self._has_old_peak = perf_counter() - begin > SHORT_S
+        peak = peak_bytes() if self._has_old_peak else 0
         self._answer(**{**outcome.to_message(), "peak_bytes": peak})
 
     def _end_child(self, error: BaseException | None = None) -> None:

@@ -27,7 +27,7 @@ CACHE_KIB = 16_384
 CHECKPOINT_PAGES = 32_000
 # SQLite may give up on these before its timeout, which does not cover all of its locks
 PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
-FIRST_PAUSE_S, LAST_PAUSE_S = 0.00005, 0.005
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.00001, 0.005
 # What a thread that outlives the others may hold up the end of the process
 EXIT_S = 1.0
 MEMORY = ":memory:"
