@@ -42,7 +42,7 @@ class Outcome:
     reason
         Why the task is run, as its record has it.
     peak_bytes
-        Most memory of the process that ran it, while it ran it; 0 if that is not known.
+        Most memory of the process that ran it, while it ran it; 0 if that is not known, as of short ones.
     value
         The result, if it was wanted and is not stored: a pickle, or `Here` in the same process.
     raised

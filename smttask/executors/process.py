@@ -166,6 +166,7 @@ class WorkerProcess:
         return self._output.decode(errors="replace").strip()
 
     def _read_messages(self, stream: IO[bytes]) -> None:
+        _give_way()
         with stream:
             for line in stream:
                 try:
@@ -207,6 +208,13 @@ class WorkerProcess:
             reader.join(LINGER_S)
         self.dismiss()
         self._events.put((self, "ended", {"status": status}, None, None))
+
+
+def _give_way() -> None:
+    """Let this thread not interrupt a worker when something has come, where the system can (Linux)."""
+    if hasattr(os, "SCHED_BATCH"):
+        with suppress(OSError):  # forbidden in some containers
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _start_fresh() -> ChildProcess:

@@ -56,8 +56,9 @@ class Supply:
         return self.backlog.n_ready >= self.limit
 
     def fill(self) -> None:
-        """Read works, so that each worker finds another one while the caller is busy, for as long as lately."""
-        n_taken, self._n_taken = self._n_taken, 0
+        """Read works, so that each worker finds another one while the caller is busy as long as lately."""
+        with self.lock:
+            n_taken, self._n_taken = self._n_taken, 0
         more = self.backlog.fill(2 * max(self.limit, n_taken))
         if more:
             with self.lock:

@@ -17,7 +17,7 @@ __all__ = ["TaskWatcher"]
 
 SHARE_OF_TIME = 0.01  # that looking for reasons may take: a short run takes no longer than its explanation
 AT_LEAST_S = 0.03  # so that the first tasks, which may be the only ones, are explained
-EXPLAIN_EVERY_S = 0.1  # at most: who looks at a table sees no more
+EXPLAIN_EVERY_S = 0.1  # at most, later: who looks at a table sees no more
 PLAIN_MISS = (
     "not run with these inputs; the nearest run "  # what it differs in says enough in a narrow column
 )
@@ -49,12 +49,10 @@ class TaskWatcher(Watcher):
 
     def _computing(self, task: Task[Any], target: Task[Any], session: Session, options: RunOptions) -> None:
         begin = perf_counter()
-        passed_s = begin - self._begin
+        is_due = begin - self._explained_at >= EXPLAIN_EVERY_S
+        may_take_s = AT_LEAST_S + is_due * SHARE_OF_TIME * (begin - self._begin)
         why = ""
-        if (
-            begin - self._explained_at >= EXPLAIN_EVERY_S
-            and self._explaining_s <= AT_LEAST_S + SHARE_OF_TIME * passed_s
-        ):
+        if self._explaining_s <= may_take_s:
             why, self._explained_at = self._why(task, session, options), begin
             self._explaining_s += perf_counter() - begin
         name = "" if task is target else task.name

@@ -30,6 +30,7 @@ BATCH = 200  # records read at once while iterating
 
 # "+" keeps SQLite from searching all records of the project instead of the few with this label
 FIND_RECORD = "SELECT db_id, timestamp FROM django_store_record WHERE label = ? AND +project_id = ?"
+FIND_OPENED = f"{FIND_RECORD} AND db_id = ?"
 PARAMETERS = (
     "SELECT p.content, s.digest FROM django_store_record r JOIN smttask_run s ON s.record_id = r.db_id"
     " JOIN django_store_parameterset p ON p.id = r.parameters_id WHERE r.label = ? AND +r.project_id = ?"
@@ -203,12 +204,14 @@ class SQLRecordStore:
 
     def _find(self, transaction: Transaction, label: str) -> tuple[int, Sequence[Dependency] | None, str]:
         values = (label, self.project_name)
+        if (opened := self._opened.get(label)) is not None:  # by its key, without a look into the index
+            rows = transaction.execute(FIND_OPENED + transaction.for_update, (*values, opened[0]))
+            if rows:
+                return rows[0][0], opened[1], rows[0][1]
         rows = transaction.execute(FIND_RECORD + transaction.for_update, values)
         if not rows:
             raise self._not_found(label)
-        record_id, started = rows[0]
-        opened = self._opened.get(label)
-        return record_id, opened[1] if opened and opened[0] == record_id else None, started
+        return rows[0][0], None, rows[0][1]
 
     def _not_found(self, label: str) -> RecordNotFoundError:
         return RecordNotFoundError(

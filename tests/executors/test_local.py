@@ -61,6 +61,12 @@ def Pid(x: int) -> int:
     return os.getpid()
 
 @RecordedTask
+def Fill(n_bytes: int) -> int:
+    filled = len(b"x" * n_bytes)
+    time.sleep(0.02)  # what a task of less than 5 ms takes is not told
+    return filled
+
+@RecordedTask
 def Speak(x: int) -> int:
     print("spoken by Python")
     os.system("echo spoken by a child; cat")
@@ -410,3 +416,12 @@ def test_results_are_kept_in_the_project_of_the_task(lab, tmp_path, monkeypatch)
     tasks = [lab.tasks.Square(x=x) for x in range(3)]
     assert sorted(result for _, result in run_tasks(tasks, n=1, progress=False)) == [0, 1, 4]
     assert lab.project.records.count() == 3
+
+
+def test_the_most_memory_of_each_task_is_told(lab):
+    """Not that of the tasks before it in the same worker."""
+    files = [str(lab.tasks.Fill(n).save(lab.todo)) for n in (1, 10**8, 2)]
+    executor = make_executor("process", n=1, instructions=Instructions(str(lab.root)))
+    peaks = [outcome.peak_bytes for outcome in Running(works_of_files(files), executor).outcomes()]
+    assert peaks[1] > peaks[0] + 9 * 10**7
+    assert peaks[1] > peaks[2] + 9 * 10**7 > 9 * 10**7
