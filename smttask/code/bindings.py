@@ -97,9 +97,10 @@ class ParsedSource:
     def definitions(self, qualname: str) -> list[Node]:
         """Functions and classes called `qualname`, as in ``outer.<locals>.inner`` or ``C.method``."""
         if self._definitions is None:
-            self._definitions = {}
+            found: dict[str, list[Node]] = {}
             for name, node in _definitions(self.tree):
-                self._definitions.setdefault(name, []).append(node)
+                found.setdefault(name, []).append(node)
+            self._definitions = found  # when it is whole: another thread may look
         return self._definitions.get(qualname, [])
 
     def find(self, code: CodeType, *, loosely: bool = False) -> list[Node]:
@@ -139,12 +140,13 @@ class ParsedSource:
 
     def _codes_named(self, qualname: str) -> list[CodeType]:
         if self._codes is None:
-            self._codes = {}
+            found: dict[str, list[CodeType]] = {}
             stack = [self._compiled()]
             while stack:
                 code = stack.pop()
-                self._codes.setdefault(code.co_qualname, []).append(code)
+                found.setdefault(code.co_qualname, []).append(code)
                 stack.extend(const for const in code.co_consts if isinstance(const, CodeType))
+            self._codes = found  # when it is whole: another thread may look
         return self._codes.get(qualname, [])
 
     def _index(self, is_main: bool) -> None:

@@ -183,9 +183,8 @@ def remember_sources(module_name: str) -> None:
     Called when a task is defined. Takes in the module `module_name` and those that were
     loaded since the last call, or loaded anew, except the standard library and installed packages.
     """
-    names = sys.modules.keys() - _seen
-    _seen.update(names)
-    names.update(_sources)  # reloaded, or removed and imported again, perhaps from another file
+    new = sys.modules.keys() - _seen
+    names = new.union(_sources)  # reloaded, or removed and imported again, perhaps from another file
     names.add(module_name)
     for name in names:
         module = sys.modules.get(name)
@@ -195,6 +194,7 @@ def remember_sources(module_name: str) -> None:
         file = _source_file(_namespace(module))
         if file and (name == module_name or not is_installed(file)):
             source_of(name, _namespace(module))
+    _seen.update(new)  # when all are kept: another thread may look
 
 
 def loaded_files(scope: CodeScope) -> tuple[str, ...]:
@@ -207,8 +207,8 @@ def loaded_files(scope: CodeScope) -> tuple[str, ...]:
         remember_sources("")
         files = [
             file
-            for file, sources in _by_file.items()
-            for name in sources
+            for file, sources in list(_by_file.items())  # to which another thread may add
+            for name in list(sources)
             if name in sys.modules and name not in MAIN_NAMES and scope.contains_source(name, file)
         ]
         known = _loaded[scope] = (len(sys.modules), tuple(files))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import ast
+import threading
+from types import CodeType
 
 import pytest
 
@@ -55,6 +57,24 @@ def test_a_code_object_leads_to_the_syntax_it_was_compiled_from():
         assert len(source.find(next(iter(c for c in code.co_consts if hasattr(c, "co_code")), code))) == 1
     other = compile("def f(): return 3", "x.py", "exec").co_consts[0]
     assert source.find(other) == []
+
+
+def test_a_thread_finds_the_syntax_while_another_one_looks_for_it_first():
+    """What is prepared at the first look is there for all when it is whole."""
+    text = "def f(): pass"
+    code = next(const for const in compile(text, "x.py", "exec").co_consts if isinstance(const, CodeType))
+    found = []
+
+    def compiled():
+        if threading.current_thread() is threading.main_thread():
+            other = threading.Thread(target=lambda: found.append(source.find(code)))
+            other.start()
+            other.join()
+        return compile(text, "x.py", "exec")
+
+    source = ParsedSource(text, compiled)
+    found.append(source.find(code))
+    assert [ast.unparse(*nodes) for nodes in found] == ["def f():\n    pass"] * 2
 
 
 @pytest.mark.parametrize(
