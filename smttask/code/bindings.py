@@ -10,6 +10,7 @@ from types import CodeType
 from typing import Any
 
 from smttask.code.names import FUNCTIONS, attribute_chain
+from smttask.parsing import undisturbed
 
 __all__ = ["Binding", "ParsedSource", "literal_value"]
 
@@ -85,7 +86,7 @@ class ParsedSource:
     """
 
     def __init__(self, text: bytes | str, compiled: Callable[[], CodeType], *, is_main: bool = False) -> None:
-        self.tree = ast.parse(text)
+        self.tree = undisturbed(lambda: ast.parse(text))
         self.bindings: dict[str, list[Binding]] = {}
         self.star_imports: list[ast.ImportFrom] = []
         self._definitions: dict[str, list[Node]] | None = None

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from smttask.parsing import undisturbed
+
 __all__ = ["FreeNames", "attribute_chain", "free_names"]
 
 Chain = tuple[str, ...]
@@ -178,10 +180,12 @@ class _Walk:
 
     def constant(self, node: ast.Constant, scope: _Scope, annotation: bool) -> None:
         if annotation and isinstance(node.value, str):
+            text = node.value.strip()
             try:
-                self.push([ast.parse(node.value.strip(), mode="eval").body], scope, True)
+                annotated = undisturbed(lambda: ast.parse(text, mode="eval"))
             except (SyntaxError, ValueError):
                 return  # text inside Annotated, not a type
+            self.push([annotated.body], scope, True)
 
     def subscript(self, node: ast.Subscript, scope: _Scope, annotation: bool) -> None:
         chain = attribute_chain(node.value)

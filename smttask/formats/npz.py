@@ -19,6 +19,7 @@ import numpy as np
 
 from smttask.formats.numpy import AnyArray, as_plain_array, is_plain_array, read_array, write_array
 from smttask.formats.rooted import Rooted
+from smttask.parsing import undisturbed
 from smttask.typing.jsonform import from_json, to_json
 
 if TYPE_CHECKING:
@@ -119,8 +120,12 @@ class PlainNpzFormat:
             with open(path, "rb") as file:
                 is_array = file.read(6) == b"\x93NUMPY"
             raise ValueError(f"it is {'a single array, ' if is_array else ''}no .npz file")
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
+        return undisturbed(lambda: _read_archive(path))
+
+
+def _read_archive(path: Path) -> dict[str, AnyArray]:
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
 
 
 def _named_arrays(value: Any) -> dict[str, AnyArray]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from smttask.parsing import undisturbed
 from smttask.records.database import IDS, Database
 from smttask.records.query import COLUMNS, FROM
 from smttask.records.record import (
@@ -124,7 +125,7 @@ def _data_key(path: str, creation: str | None, metadata: str) -> DataKey:
 def read_literal(literal: str, name: str) -> str:
     """The text `name` in Sumatra's literal of a dict, which is parsed and not run; empty if there is none."""
     try:
-        found = ast.literal_eval(literal)[name]
+        found = undisturbed(lambda: ast.literal_eval(literal))[name]
     except (ValueError, SyntaxError, LookupError, TypeError, RecursionError, MemoryError):
         return ""
     return found if isinstance(found, str) else ""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from functools import partial
 from tokenize import TokenError
 from typing import Any
 
 import numpy as np
+
+from smttask.parsing import undisturbed
 
 __all__ = [
     "LARGE_BYTES",
@@ -123,9 +126,10 @@ def array_from_json(form: Any, item_from_json: Convert, get_large: Callable[[str
     elif not isinstance(data, dict) or (dtype.names and "npy" not in data and "stored" not in data):
         array = _from_lists(data, dtype, form.get("shape"))
     elif "npy" in data:
-        file = io.BytesIO(b64decode(data["npy"], validate=True))
+        read = partial(np.lib.format.read_array, allow_pickle=False, max_header_size=_MAX_HEADER)
+        npy = b64decode(data["npy"], validate=True)
         try:
-            array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=_MAX_HEADER)
+            array = undisturbed(lambda: read(io.BytesIO(npy)))
         except TokenError as error:  # from the second try of numpy at a header that is no literal
             raise ValueError(f"a damaged header: {error}") from error
     else:

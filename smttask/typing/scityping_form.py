@@ -22,6 +22,7 @@ import numpy as np
 
 from smttask.errors import DescriptionError, short_repr
 from smttask.extras import require
+from smttask.parsing import undisturbed
 from smttask.typing.definitions import definition_in, is_library, loaded_definition, source_of
 from smttask.typing.functions import Composite, PureFunction
 from smttask.typing.jsonform import from_json, to_json
@@ -121,8 +122,8 @@ class _Reader:
         if kind == "ListArrayData":
             return _listed(self(fields["data"]), self(fields["dtype"]))
         if kind == "CompressedArrayData":
-            file = io.BytesIO(_decompressed(fields))
-            return np.lib.format.read_array(file, allow_pickle=False)
+            data = _decompressed(fields)
+            return undisturbed(lambda: np.lib.format.read_array(io.BytesIO(data), allow_pickle=False))
         if kind in ("InlineDataArrayData", "InlineDatasetData"):
             load = "load_dataarray" if "Array" in kind[:15] else "load_dataset"
             return getattr(require("xarray"), load)(io.BytesIO(_decompressed(fields)))
@@ -210,7 +211,7 @@ def _defined_like(text: str) -> Any:
 
 def _bare(text: str) -> tuple[str, str]:
     """The function in `text` as its syntax alone, and its name."""
-    node = ast.parse(textwrap.dedent(text)).body[0]
+    node = undisturbed(lambda: ast.parse(textwrap.dedent(text))).body[0]
     if not isinstance(node, ast.FunctionDef):
         raise ValueError("expected the definition of a function")
     node.decorator_list = []
@@ -220,7 +221,8 @@ def _bare(text: str) -> tuple[str, str]:
 
 
 def _dtype(reader: _Reader, text: str) -> Any:
-    return np.dtype(ast.literal_eval(text) if text.startswith(("[", "{", "(")) else text)
+    is_literal = text.startswith(("[", "{", "("))
+    return np.dtype(undisturbed(lambda: ast.literal_eval(text)) if is_literal else text)
 
 
 def _listed(data: Any, dtype: np.dtype[Any]) -> Any:
